@@ -1,0 +1,20 @@
+//! The rules of the ledger, and nothing else: no files, no clock, no randomness, no threads, no dependencies.
+//!
+//! A [`command`] says what was asked. [`decide`] turns it, against a [`state`], into an [`event`] (a complete fact) or a
+//! [`rejection`]. [`apply`] adds an event to the state and emits the [`row`]s that reads are served from. Time and random
+//! bits come in with the command, so that deciding again gives the same answer.
+
+pub mod limits;
+pub mod id;
+pub mod text;
+pub mod decimal;
+pub mod command;
+pub mod event;
+pub mod rejection;
+pub mod row;
+pub mod chunked;
+pub mod sharded;
+pub mod state;
+pub mod view;
+pub mod decide;
+pub mod apply;
