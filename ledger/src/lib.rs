@@ -4,17 +4,20 @@
 //! [`rejection`]. [`apply`] adds an event to the state and emits the [`row`]s that reads are served from. Time and random
 //! bits come in with the command, so that deciding again gives the same answer.
 
-pub mod limits;
-pub mod id;
-pub mod text;
-pub mod decimal;
+#![forbid(unsafe_code)]
+
 pub mod command;
 pub mod event;
 pub mod rejection;
-pub mod row;
-pub mod chunked;
-pub mod sharded;
-pub mod state;
-pub mod view;
 pub mod decide;
 pub mod apply;
+pub mod state;
+pub mod row;
+pub mod draft;
+pub mod decimal;
+pub mod id;
+pub mod text;
+pub mod limits;
+pub mod timers;
+pub mod chunked;
+pub mod sharded;

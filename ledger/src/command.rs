@@ -1,0 +1,296 @@
+//! What was asked. A command is complete: time and random bits are part of it, texts are checked against
+//! [`crate::limits`], amounts are integers.
+
+use crate::id::Id;
+use crate::row::Row;
+use crate::text::Span;
+
+/// When a command was taken up, and the random bits for the ids that it makes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Moment {
+    /// Microseconds since 1970, never before that of an earlier command.
+    pub at: i64,
+    /// Random bits; see [`crate::id::nonce`].
+    pub seed: u64,
+}
+
+/// What was asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Make a ledger.
+    CreateLedger(CreateLedger),
+    /// Give a ledger another name.
+    RenameLedger(RenameLedger),
+    /// Make an identity.
+    CreateIdentity(CreateIdentity),
+    /// Make a balance.
+    CreateBalance(CreateBalance),
+    /// Record transactions: one, or a batch.
+    Record(Record),
+    /// Run a transaction that was scheduled.
+    Execute(Execute),
+    /// Commit or void holds.
+    Settle(Settle),
+    /// Give back what was posted.
+    Refund(Refund),
+}
+
+/// Make a ledger.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreateLedger {
+    /// Its name; names are not unique.
+    pub name: String,
+    /// JSON object, or empty for none.
+    pub metadata: String,
+}
+
+/// Give a ledger another name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RenameLedger {
+    /// The id of the ledger, as sent.
+    pub ledger: String,
+    /// The new name.
+    pub name: String,
+}
+
+/// Make an identity.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreateIdentity {
+    /// An id that the caller chose, or empty.
+    pub id: String,
+    /// The fields of the identity as a JSON object.
+    pub detail: String,
+}
+
+/// Make a balance.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreateBalance {
+    /// The id of its ledger, as sent.
+    pub ledger: String,
+    /// Its currency, any text.
+    pub currency: String,
+    /// The id of its owner, as sent, or empty.
+    pub identity: String,
+    /// Its `@indicator`, or empty. Only in the General Ledger.
+    pub indicator: String,
+    /// JSON object, or empty for none.
+    pub metadata: String,
+    /// Whether the origin of its funds is to be tracked.
+    pub track_fund_lineage: bool,
+    /// In which order tracked funds are spent.
+    pub allocation: Allocation,
+}
+
+/// In which order tracked funds are spent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Allocation {
+    /// First in, first out.
+    Fifo = 0,
+    /// Last in, first out.
+    Lifo = 1,
+    /// By share.
+    Proportional = 2,
+}
+
+/// Record transactions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// Whether this is a batch, and what happens when one of its items is refused.
+    pub batch: Batch,
+    /// Whether the request and its outcome are two rows.
+    pub queued: bool,
+    /// What is to be recorded. Asks of one item stand together, in order of their legs.
+    pub asks: Vec<Ask>,
+    /// The arena of all texts.
+    pub text: String,
+    /// What earlier transactions hold the references of the asks, in order of asks. Filled by the gatherer.
+    pub priors: Vec<Prior>,
+    /// What to do with a currency that is not that of both balances.
+    pub mismatch: Mismatch,
+}
+
+/// Whether a record is a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Batch {
+    /// One transaction.
+    Single = 0,
+    /// A batch whose items stand for themselves; the first that is refused ends it.
+    Independent = 1,
+    /// A batch that is recorded as a whole or not at all.
+    Atomic = 2,
+}
+
+/// What to do with a currency that is not that of both balances.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mismatch {
+    /// Refuse it.
+    Refuse,
+    /// Post raw units, as the reference server does; the balances of a currency then no longer sum to zero.
+    Allow,
+}
+
+/// One transaction, or one leg of a split transaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ask {
+    /// Position of the item in the request, from 0.
+    pub item: u32,
+    /// 0 for a plain transaction; for a leg of a split one, its number from 1.
+    pub leg: u32,
+    /// Where the amount is taken from.
+    pub source: Party,
+    /// Where the amount goes to.
+    pub destination: Party,
+    /// Minor units.
+    pub amount: i128,
+    /// Minor units in a major unit; only for showing.
+    pub precision: u64,
+    /// The currency of the amount.
+    pub currency: Span,
+    /// The reference of the row that this makes (of the request, when queued).
+    pub reference: Span,
+    /// A keyed hash of the reference.
+    pub fingerprint: u64,
+    /// A keyed hash of the reference of the outcome, when queued.
+    pub outcome_fingerprint: u64,
+    /// Text for people.
+    pub description: Span,
+    /// JSON object, or empty for none.
+    pub metadata: Span,
+    /// Whether the source may go below zero.
+    pub allow_overdraft: bool,
+    /// How far below zero the source may go, in minor units; 0 for no limit, or none at all without `allow_overdraft`.
+    pub overdraft_limit: i128,
+    /// Whether the amount is held instead of posted.
+    pub inflight: bool,
+    /// Whether the caller marked the transaction as atomic; only told, as every transaction is.
+    pub atomic: bool,
+    /// The business date, microseconds since 1970, when it is not the moment of recording.
+    pub effective_at: Option<i64>,
+    /// When to run it, microseconds since 1970. Only queued transactions wait.
+    pub scheduled_at: Option<i64>,
+    /// When a hold is voided by itself, microseconds since 1970.
+    pub expires_at: Option<i64>,
+    /// When a hold is committed by itself, microseconds since 1970.
+    pub commits_at: Option<i64>,
+}
+
+/// One side of a transaction, as it was named.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Party {
+    /// A balance by its id; the text is the id as sent.
+    Id(Id, Span),
+    /// The balance of an `@indicator` in the currency of the transaction; made on first use.
+    Indicator(Span),
+    /// A text that is neither.
+    Unknown(Span),
+    /// A balance that an earlier event resolved.
+    Handle(u32),
+}
+
+/// An earlier transaction that holds a reference of an ask.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Prior {
+    /// Index of the ask.
+    pub ask: u32,
+    /// Whether the reference is that of the outcome of the ask.
+    pub of_outcome: bool,
+    /// The row that holds it.
+    pub row: Row,
+}
+
+/// Run a transaction that was scheduled.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Execute {
+    /// The row of the request.
+    pub request: u64,
+    /// What was asked then, its parties as they were resolved then or as they were named.
+    pub ask: Ask,
+    /// The arena of the ask.
+    pub text: String,
+    /// What to do with a currency that is not that of both balances.
+    pub mismatch: Mismatch,
+}
+
+/// Commit or void holds: all of them, or none when one cannot be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settle {
+    /// What to do.
+    pub action: Action,
+    /// The holds, in the order in which they are to be settled.
+    pub holds: Vec<HoldAsk>,
+    /// How much to commit of each, in minor units. `None` is all that is left. Ignored when voiding.
+    pub amount: Option<i128>,
+    /// Whether the caller asked for the queue; only told.
+    pub queued: bool,
+    /// The arena of the holds.
+    pub text: String,
+}
+
+/// What to do with a hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Post it.
+    Commit,
+    /// Release it.
+    Void,
+}
+
+/// One hold to settle.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HoldAsk {
+    /// The row of the hold.
+    pub row: u64,
+    /// How the hold ended, when it is no longer open. Filled by the gatherer.
+    pub ended: Option<Ended>,
+    /// The precision of the hold.
+    pub precision: u64,
+    /// Text that the new row inherits.
+    pub description: Span,
+    /// Metadata that the new row inherits.
+    pub metadata: Span,
+}
+
+/// How a hold ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// All of it was committed.
+    Committed,
+    /// What was left of it was voided.
+    Voided,
+    /// It never was a hold.
+    NoHold,
+}
+
+/// Give back what was posted, and hold in the other direction what was voided: all of it, or nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refund {
+    /// What to give back, in order.
+    pub originals: Vec<Original>,
+    /// Whether the request and its outcome are two rows.
+    pub queued: bool,
+    /// The arena of the originals.
+    pub text: String,
+}
+
+/// One transaction to give back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Original {
+    /// Its row.
+    pub row: u64,
+    /// What the row says. Filled by the gatherer.
+    pub facts: Option<Row>,
+    /// The reference of the refund.
+    pub reference: Span,
+    /// A keyed hash of the reference.
+    pub fingerprint: u64,
+    /// A keyed hash of the reference of the outcome, when queued.
+    pub outcome_fingerprint: u64,
+    /// Who holds the reference already. Filled by the gatherer.
+    pub prior: Option<Row>,
+    /// Text of the new row.
+    pub description: Span,
+    /// Metadata of the new row.
+    pub metadata: Span,
+}

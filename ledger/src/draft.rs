@@ -1,0 +1,254 @@
+//! The working copy that a batch is decided against: what the items before have done to the balances they named.
+//!
+//! The state is not touched. When an item is refused its own changes are taken back; when the command is refused the
+//! whole draft is dropped.
+
+use crate::row::Posted;
+use crate::state::{Figures, State};
+use std::collections::BTreeMap;
+
+/// Memory of drafts that is used again and again. It holds nothing between two commands.
+#[derive(Default, Debug)]
+pub struct Scratch {
+    touched: Vec<(u32, Figures)>,
+    slots: Slots,
+    undo: Vec<(u32, Figures)>,
+    references: Vec<(u64, u32)>,
+    references_mask: usize,
+}
+
+/// A small hash table from handle to index, cleared by counting up its epoch.
+#[derive(Default, Debug)]
+struct Slots {
+    epoch: u32,
+    entries: Vec<(u32, u32, u32)>,
+}
+
+impl Slots {
+    fn reset(&mut self, balances_max: usize) {
+        let capacity = (balances_max * 2).next_power_of_two().max(16);
+        if self.entries.len() < capacity || self.epoch == u32::MAX {
+            self.entries = vec![(0, 0, 0); capacity.max(self.entries.len())];
+            self.epoch = 0;
+        }
+        self.epoch += 1;
+    }
+
+    /// The index of a handle, or the slot where it is to be put.
+    fn find(&self, handle: u32) -> Result<u32, usize> {
+        let mask = self.entries.len() - 1;
+        let mut at = handle.wrapping_mul(0x9e37_79b1) as usize & mask;
+        loop {
+            let (epoch, of, index) = self.entries[at];
+            if epoch != self.epoch {
+                return Err(at);
+            }
+            if of == handle {
+                return Ok(index);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+}
+
+/// What the items of a command have done so far.
+pub(crate) struct Draft<'a> {
+    state: &'a State,
+    scratch: &'a mut Scratch,
+    /// Indicators that the command opens: which text, which currency.
+    pub opened: Vec<(String, u32)>,
+    opened_index: BTreeMap<(String, u32), u32>,
+    opened_before_item: usize,
+    currencies_before_item: usize,
+    /// Currencies that the command names for the first time.
+    pub currencies: Vec<String>,
+    currencies_index: BTreeMap<String, u32>,
+}
+
+impl<'a> Draft<'a> {
+    /// A draft for a command that makes at most so many movements.
+    pub fn new(state: &'a State, scratch: &'a mut Scratch, movements_max: usize) -> Draft<'a> {
+        scratch.touched.clear();
+        scratch.undo.clear();
+        scratch.slots.reset(movements_max * 2);
+        let capacity = (movements_max * 4).next_power_of_two().max(16);
+        scratch.references.clear();
+        if movements_max > 1 {
+            scratch.references.resize(capacity, (0, 0));
+        }
+        scratch.references_mask = capacity - 1;
+        Draft {
+            state,
+            scratch,
+            opened: Vec::new(),
+            opened_index: BTreeMap::new(),
+            opened_before_item: 0,
+            currencies_before_item: 0,
+            currencies: Vec::new(),
+            currencies_index: BTreeMap::new(),
+        }
+    }
+
+    /// Marks the beginning of an item.
+    pub fn begin_item(&mut self) {
+        self.scratch.undo.clear();
+        self.opened_before_item = self.opened.len();
+        self.currencies_before_item = self.currencies.len();
+    }
+
+    /// Forgets the currencies that the item was the first to name.
+    pub fn undo_currencies(&mut self) {
+        for text in self.currencies.drain(self.currencies_before_item..) {
+            self.currencies_index.remove(&text);
+        }
+    }
+
+    /// Takes back what was done since the item began.
+    pub fn undo_item(&mut self) {
+        while let Some((index, figures)) = self.scratch.undo.pop() {
+            self.scratch.touched[index as usize].1 = figures;
+        }
+        for key in self.opened.drain(self.opened_before_item..) {
+            self.opened_index.remove(&key);
+        }
+    }
+
+    /// The number of a currency; a new one gets the next.
+    pub fn currency(&mut self, text: &str) -> u32 {
+        if let Some(number) = self.state.currencies.find(text) {
+            return number;
+        }
+        if let Some(&number) = self.currencies_index.get(text) {
+            return number;
+        }
+        let number = u32::try_from(self.state.currencies.len() + self.currencies.len()).expect("currencies are limited");
+        self.currencies.push(text.to_owned());
+        self.currencies_index.insert(text.to_owned(), number);
+        number
+    }
+
+    /// How many currencies there are, those of this command included.
+    pub fn currencies_count(&self) -> usize {
+        self.state.currencies.len() + self.currencies.len()
+    }
+
+    /// How many balances there are, those of this command included.
+    pub fn balances_count(&self) -> usize {
+        self.state.balances.len() + self.opened.len()
+    }
+
+    /// The handle of an indicator, if it exists or was opened by an earlier item.
+    pub fn indicator(&self, text: &str, currency: u32) -> Option<u32> {
+        self.state.find_indicator(text, currency).or_else(|| {
+            if self.opened.is_empty() {
+                return None;
+            }
+            self.opened_index.get(&(text.to_owned(), currency)).copied()
+        })
+    }
+
+    /// Opens the balance of an indicator.
+    pub fn open(&mut self, text: &str, currency: u32) -> u32 {
+        let handle = u32::try_from(self.balances_count()).expect("balances are limited");
+        self.opened.push((text.to_owned(), currency));
+        self.opened_index.insert((text.to_owned(), currency), handle);
+        handle
+    }
+
+    /// The currency of a balance.
+    pub fn currency_of(&self, handle: u32) -> u32 {
+        match (handle as usize).checked_sub(self.state.balances.len()) {
+            Some(index) => self.opened[index].1,
+            None => self.state.balance(handle).currency,
+        }
+    }
+
+    /// The figures of a balance as the items before left them.
+    pub fn figures(&self, handle: u32) -> Figures {
+        match self.scratch.slots.find(handle) {
+            Ok(index) => self.scratch.touched[index as usize].1,
+            Err(_) => self.state.balances.get(handle as usize).map_or(Figures::default(), |balance| balance.figures),
+        }
+    }
+
+    /// Sets the figures of a balance.
+    pub fn set(&mut self, handle: u32, figures: Figures) {
+        match self.scratch.slots.find(handle) {
+            Ok(index) => {
+                let before = &mut self.scratch.touched[index as usize].1;
+                self.scratch.undo.push((index, *before));
+                *before = figures;
+            }
+            Err(slot) => {
+                let index = u32::try_from(self.scratch.touched.len()).expect("a command names few balances");
+                let before =
+                    self.state.balances.get(handle as usize).map_or(Figures::default(), |balance| balance.figures);
+                self.scratch.slots.entries[slot] = (self.scratch.slots.epoch, handle, index);
+                self.scratch.touched.push((handle, figures));
+                self.scratch.undo.push((index, before));
+            }
+        }
+    }
+
+    /// Notes a reference of an ask; answers an earlier ask of this command with the same fingerprint.
+    pub fn note_reference(&mut self, fingerprint: u64, ask: u32) -> Option<u32> {
+        if self.scratch.references.is_empty() {
+            return None;
+        }
+        let mut at = fingerprint as usize & self.scratch.references_mask;
+        loop {
+            let (of, by) = self.scratch.references[at];
+            if by == 0 {
+                self.scratch.references[at] = (fingerprint, ask + 1);
+                return None;
+            }
+            if of == fingerprint {
+                return Some(by - 1);
+            }
+            at = (at + 1) & self.scratch.references_mask;
+        }
+    }
+}
+
+impl Figures {
+    /// Posts a debit (`side` is the source) or a credit.
+    pub(crate) fn post(&mut self, side: Side, amount: i128) {
+        *side.of(&mut self.posted) += amount;
+    }
+
+    /// Holds an amount.
+    pub(crate) fn hold(&mut self, side: Side, amount: i128) {
+        *side.of(&mut self.held) += amount;
+    }
+
+    /// Posts a part of what was held.
+    pub(crate) fn settle(&mut self, side: Side, amount: i128) {
+        self.release(side, amount);
+        self.post(side, amount);
+    }
+
+    /// Gives up a part of what was held.
+    pub(crate) fn release(&mut self, side: Side, amount: i128) {
+        let held = side.of(&mut self.held);
+        assert!(amount <= *held, "a hold never ends for more than is held");
+        *held -= amount;
+    }
+}
+
+/// One side of a movement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    /// Where the amount is taken from: a debit.
+    Source,
+    /// Where it goes to: a credit.
+    Destination,
+}
+
+impl Side {
+    fn of(self, sums: &mut Posted) -> &mut i128 {
+        match self {
+            Side::Source => &mut sums.debit,
+            Side::Destination => &mut sums.credit,
+        }
+    }
+}

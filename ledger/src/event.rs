@@ -1,0 +1,253 @@
+//! What was decided: complete facts. They hold no running totals and nothing that is left to decide.
+
+use crate::command::{Allocation, Batch};
+use crate::id::{self, Id, NonceOf};
+use crate::rejection::Rejection;
+use crate::text::Span;
+
+/// What was decided.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A ledger exists.
+    LedgerCreated(LedgerCreated),
+    /// A ledger has another name.
+    LedgerRenamed(LedgerRenamed),
+    /// An identity exists.
+    IdentityCreated(IdentityCreated),
+    /// A balance exists.
+    BalanceCreated(BalanceCreated),
+    /// Transactions were recorded, settled or given back.
+    Recorded(Recorded),
+}
+
+impl Event {
+    /// When it was decided, in microseconds since 1970.
+    pub const fn at(&self) -> i64 {
+        match self {
+            Event::LedgerCreated(event) => event.at,
+            Event::LedgerRenamed(event) => event.at,
+            Event::IdentityCreated(event) => event.at,
+            Event::BalanceCreated(event) => event.at,
+            Event::Recorded(event) => event.at,
+        }
+    }
+}
+
+/// A ledger exists. Its handle is the number of ledgers before it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LedgerCreated {
+    /// When.
+    pub at: i64,
+    /// Seed of its id.
+    pub seed: u64,
+    /// Its name.
+    pub name: String,
+    /// JSON object, or empty for none.
+    pub metadata: String,
+}
+
+/// A ledger has another name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LedgerRenamed {
+    /// When.
+    pub at: i64,
+    /// Its handle.
+    pub ledger: u32,
+    /// The name from now on.
+    pub name: String,
+}
+
+/// An identity exists. Its handle is the number of identities before it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdentityCreated {
+    /// When.
+    pub at: i64,
+    /// Seed of its id.
+    pub seed: u64,
+    /// The id that the caller chose, or empty.
+    pub id: String,
+    /// Its fields as a JSON object.
+    pub detail: String,
+}
+
+/// A balance exists. Its handle is the number of balances before it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BalanceCreated {
+    /// When.
+    pub at: i64,
+    /// Seed of its id.
+    pub seed: u64,
+    /// The handle of its ledger.
+    pub ledger: u32,
+    /// The handle of its owner.
+    pub identity: Option<u32>,
+    /// Its currency.
+    pub currency: String,
+    /// Its indicator, or empty.
+    pub indicator: String,
+    /// JSON object, or empty for none.
+    pub metadata: String,
+    /// Whether the origin of its funds is tracked.
+    pub track_fund_lineage: bool,
+    /// In which order tracked funds are spent.
+    pub allocation: Allocation,
+}
+
+/// Transactions were recorded, settled or given back, as a whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recorded {
+    /// When.
+    pub at: i64,
+    /// Seed of all ids that the event makes.
+    pub seed: u64,
+    /// The number of its first row.
+    pub first_row: u64,
+    /// Whether it is a batch.
+    pub batch: Batch,
+    /// Whether requests and outcomes are rows of their own.
+    pub queued: bool,
+    /// Currencies that were not known before; their numbers follow those that were.
+    pub currencies: Vec<Span>,
+    /// Balances of indicators that were named for the first time; their handles follow those that were.
+    pub opened: Vec<Opened>,
+    /// What was done, in order of rows.
+    pub movements: Vec<Movement>,
+    /// The arena of all texts.
+    pub text: String,
+}
+
+impl Recorded {
+    /// How many rows the event makes.
+    pub fn rows_count(&self) -> u64 {
+        self.movements.iter().map(|movement| movement.rows_count()).sum()
+    }
+
+    /// The id of the batch, if this is one.
+    pub fn batch_id(&self) -> Option<Id> {
+        (self.batch != Batch::Single).then(|| batch_id(self.at, self.seed, self.first_row))
+    }
+}
+
+/// The id of a batch, from facts of its event.
+pub const fn batch_id(at: i64, seed: u64, first_row: u64) -> Id {
+    Id::new(at, first_row, id::nonce(seed, NonceOf::Batch(first_row)))
+}
+
+/// The id of a split transaction, from facts of its event and the row of its first leg.
+pub const fn split_id(at: i64, seed: u64, first_leg: u64) -> Id {
+    Id::new(at, first_leg, id::nonce(seed, NonceOf::Split(first_leg)))
+}
+
+/// A balance that was made on first use of its indicator.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Opened {
+    /// Its indicator.
+    pub indicator: Span,
+    /// The number of its currency.
+    pub currency: u32,
+}
+
+/// No balance: what was named does not exist.
+pub const NO_BALANCE: u32 = u32::MAX;
+
+/// One thing that was done, or refused, and makes one row (two when it went through the queue).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Movement {
+    /// What it is.
+    pub kind: Kind,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Whether request and outcome are rows of their own.
+    pub queued: bool,
+    /// Position of its item in the request, from 0.
+    pub item: u32,
+    /// 0, or the number of the leg of a split transaction, from 1.
+    pub leg: u32,
+    /// Handle of the source, or [`NO_BALANCE`].
+    pub source: u32,
+    /// Handle of the destination, or [`NO_BALANCE`].
+    pub destination: u32,
+    /// How the source was named, when it does not exist.
+    pub source_text: Span,
+    /// How the destination was named, when it does not exist.
+    pub destination_text: Span,
+    /// Minor units.
+    pub amount: i128,
+    /// Minor units in a major unit.
+    pub precision: u64,
+    /// The number of the currency.
+    pub currency: u32,
+    /// The reference as given; empty where it follows from the ids.
+    pub reference: Span,
+    /// Text for people.
+    pub description: Span,
+    /// JSON object, or empty for none.
+    pub metadata: Span,
+    /// Whether the source was allowed below zero.
+    pub allow_overdraft: bool,
+    /// How far, in minor units; 0 for no limit.
+    pub overdraft_limit: i128,
+    /// Whether it is, or was to be, a hold.
+    pub inflight: bool,
+    /// Whether the caller marked it atomic.
+    pub atomic: bool,
+    /// The business date, if it is not the moment of recording.
+    pub effective_at: Option<i64>,
+    /// When it is to run.
+    pub scheduled_at: Option<i64>,
+    /// When the hold is voided by itself.
+    pub expires_at: Option<i64>,
+    /// When the hold is committed by itself.
+    pub commits_at: Option<i64>,
+}
+
+impl Movement {
+    /// How many rows it makes.
+    pub const fn rows_count(&self) -> u64 {
+        match self.outcome {
+            Outcome::Scheduled => 1,
+            _ if self.queued => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// What a movement is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A transaction.
+    Posting,
+    /// The run of a scheduled transaction, whose request is this row.
+    Execution(u64),
+    /// A commit of the hold of this row. Told whether it was asked for through the queue.
+    Settlement {
+        /// The row of the hold.
+        hold: u64,
+        /// Whether it was asked for through the queue.
+        queued: bool,
+    },
+    /// A void of the hold of this row.
+    Release {
+        /// The row of the hold.
+        hold: u64,
+        /// Whether it was asked for through the queue.
+        queued: bool,
+    },
+    /// A refund of this row.
+    Refund(u64),
+}
+
+/// What came of a movement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Posted.
+    Applied,
+    /// Held.
+    Held,
+    /// Voided: the hold it names was released.
+    Voided,
+    /// Refused. Only requests through the queue leave a trace of it.
+    Rejected(Rejection),
+    /// Waits for its time.
+    Scheduled,
+}

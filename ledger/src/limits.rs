@@ -1,0 +1,37 @@
+//! Every limit of the ledger, by name. Past a limit a request is refused with a message that names it.
+
+/// Longest reference of a transaction, in bytes.
+pub const REFERENCE_BYTES_MAX: usize = 4096;
+/// Longest description of a transaction, in bytes.
+pub const DESCRIPTION_BYTES_MAX: usize = 65_536;
+/// Longest metadata of one entity, in bytes of its JSON text.
+pub const METADATA_BYTES_MAX: usize = 262_144;
+/// Longest currency, in bytes.
+pub const CURRENCY_BYTES_MAX: usize = 64;
+/// Longest `@indicator`, in bytes, with its `@`.
+pub const INDICATOR_BYTES_MAX: usize = 256;
+/// Longest text in place of a balance id, in bytes.
+pub const PARTY_BYTES_MAX: usize = 4096;
+/// Longest name of a ledger, in bytes.
+pub const LEDGER_NAME_BYTES_MAX: usize = 4096;
+/// Longest identity, in bytes of its JSON text.
+pub const IDENTITY_BYTES_MAX: usize = 262_144;
+/// Most items of one batch.
+pub const BATCH_ITEMS_MAX: usize = 10_000;
+/// Most legs of one split transaction.
+pub const SPLIT_LEGS_MAX: usize = 1_000;
+/// Most rows that one event may make: a full batch through the queue, with some splits.
+pub const EVENT_ROWS_MAX: usize = 4 * BATCH_ITEMS_MAX;
+/// Most holds that one settlement, release or refund may name.
+pub const SETTLED_HOLDS_MAX: usize = EVENT_ROWS_MAX;
+/// Largest precision: minor units in a major unit.
+pub const PRECISION_MAX: u64 = i64::MAX as u64;
+/// Rows that a ledger server can hold: as many as fit into an id.
+pub const ROWS_MAX: u64 = 1 << crate::id::ROW_BITS;
+/// Balances that a ledger server can hold.
+pub const BALANCES_MAX: usize = u32::MAX as usize - 1;
+/// Currencies that a ledger server can hold.
+pub const CURRENCIES_MAX: usize = 1 << 20;
+
+const _: () = assert!(BATCH_ITEMS_MAX * 2 <= EVENT_ROWS_MAX, "a full queued batch makes two rows an item");
+const _: () = assert!(SPLIT_LEGS_MAX < BATCH_ITEMS_MAX, "one split is never larger than a batch");

@@ -1,0 +1,128 @@
+//! Lawful refusals. They are results, not errors.
+
+/// Why a command was refused, in order of precedence: when several hold, the first is told.
+///
+/// The number of each is stored with rejected requests and never changes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Rejection {
+    /// The reference belongs to another transaction.
+    DuplicateReference = 1,
+    /// There is no balance of this id on the source side.
+    SourceNotFound = 2,
+    /// There is no balance of this id on the destination side.
+    DestinationNotFound = 3,
+    /// The amount is below zero.
+    AmountNegative = 4,
+    /// The amount is zero, or rounds to it.
+    AmountZero = 5,
+    /// Both sides are the same balance.
+    SameBalance = 6,
+    /// The currency is not that of both balances.
+    CurrencyMismatch = 7,
+    /// A balance would be beyond 128 bits.
+    Overflow = 8,
+    /// The source would go below its overdraft limit.
+    OverdraftExceeded = 9,
+    /// The source does not have the funds.
+    InsufficientFunds = 10,
+    /// Another item of the same atomic batch was rejected.
+    BatchRejected = 11,
+    /// There is no ledger of this id.
+    LedgerNotFound = 12,
+    /// There is no identity of this id.
+    IdentityNotFound = 13,
+    /// The indicator is taken in this currency.
+    IndicatorTaken = 14,
+    /// The id of an identity is taken.
+    IdentityTaken = 15,
+    /// Nothing is held under the id.
+    NotInflight = 16,
+    /// The hold was committed in full.
+    AlreadyCommitted = 17,
+    /// The hold was voided.
+    AlreadyVoided = 18,
+    /// More than was held.
+    ExceedsOriginal = 19,
+    /// More than is left of what was held.
+    ExceedsRemaining = 20,
+    /// Nothing that could be given back.
+    NothingToRefund = 21,
+    /// It was given back before.
+    AlreadyRefunded = 22,
+    /// The identity owns balances.
+    IdentityInUse = 23,
+    /// As many currencies as a server can hold.
+    TooManyCurrencies = 24,
+    /// As many balances as a server can hold.
+    TooManyBalances = 25,
+    /// As many rows as a server can hold.
+    TooManyRows = 26,
+}
+
+impl Rejection {
+    /// Every rejection, in order.
+    pub const ALL: [Rejection; 26] = [
+        Rejection::DuplicateReference,
+        Rejection::SourceNotFound,
+        Rejection::DestinationNotFound,
+        Rejection::AmountNegative,
+        Rejection::AmountZero,
+        Rejection::SameBalance,
+        Rejection::CurrencyMismatch,
+        Rejection::Overflow,
+        Rejection::OverdraftExceeded,
+        Rejection::InsufficientFunds,
+        Rejection::BatchRejected,
+        Rejection::LedgerNotFound,
+        Rejection::IdentityNotFound,
+        Rejection::IndicatorTaken,
+        Rejection::IdentityTaken,
+        Rejection::NotInflight,
+        Rejection::AlreadyCommitted,
+        Rejection::AlreadyVoided,
+        Rejection::ExceedsOriginal,
+        Rejection::ExceedsRemaining,
+        Rejection::NothingToRefund,
+        Rejection::AlreadyRefunded,
+        Rejection::IdentityInUse,
+        Rejection::TooManyCurrencies,
+        Rejection::TooManyBalances,
+        Rejection::TooManyRows,
+    ];
+
+    /// The stored number of the rejection.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The rejection of a stored number.
+    pub fn of_number(number: u8) -> Option<Rejection> {
+        Rejection::ALL.into_iter().find(|rejection| rejection.number() == number)
+    }
+}
+
+/// A refused command: which item of it, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refused {
+    /// Position of the item in the command, from 0.
+    pub item: u32,
+    /// Why.
+    pub rejection: Rejection,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_back_and_follow_the_order() {
+        for pair in Rejection::ALL.windows(2) {
+            assert!(pair[0] < pair[1]);
+        }
+        for rejection in Rejection::ALL {
+            assert_eq!(Rejection::of_number(rejection.number()), Some(rejection));
+        }
+        assert_eq!(Rejection::of_number(0), None);
+    }
+}

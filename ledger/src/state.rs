@@ -1,0 +1,417 @@
+//! What decisions need to know: the balances, the open holds, the names. Everything else is read from records.
+//!
+//! The state is a value. A clone shares its chunks with the original until one of them is written to, so a clone is how a
+//! checkpoint is taken and how a long read sees one moment.
+
+use crate::chunked::Chunked;
+use crate::command::Allocation;
+use crate::event::NO_BALANCE;
+use crate::id::{Id, Prefix};
+use crate::row::{Links, NO_ROW, Posted};
+use crate::sharded::Sharded;
+use crate::timers::Timers;
+use std::sync::Arc;
+
+/// The id of the ledger in which all indicator balances live; its handle is [`GENERAL_LEDGER`].
+pub const GENERAL_LEDGER_ID: &str = "general_ledger_id";
+/// The name that it has at first.
+pub const GENERAL_LEDGER_NAME: &str = "General Ledger";
+/// The handle of the General Ledger.
+pub const GENERAL_LEDGER: u32 = 0;
+/// No record: what exists from the start has none.
+pub const NO_RECORD: u64 = u64::MAX;
+
+/// All that decisions need to know.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Rows that were made.
+    pub rows_count: u64,
+    /// The moment of the latest event, microseconds since 1970.
+    pub latest_at: i64,
+    /// All balances, by handle.
+    pub balances: Chunked<Balance>,
+    /// All ledgers, by handle.
+    pub ledgers: Chunked<Ledger>,
+    /// All identities, by handle.
+    pub identities: Chunked<Identity>,
+    /// All currencies.
+    pub currencies: Arc<Currencies>,
+    /// Open holds, by row.
+    pub holds: Sharded<u64, Hold>,
+    /// What is due when.
+    pub timers: Timers,
+    indicators: Sharded<Box<str>, Vec<(u32, u32)>>,
+    chosen_identities: Sharded<Box<str>, u32>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl State {
+    /// The state before the first event: the General Ledger and nothing else.
+    pub fn new() -> State {
+        let mut ledgers = Chunked::default();
+        ledgers.push(Ledger { nonce: 0, created_at: 0, record: NO_RECORD, renamed: NO_RECORD });
+        State {
+            rows_count: 0,
+            latest_at: 0,
+            balances: Chunked::default(),
+            ledgers,
+            identities: Chunked::default(),
+            currencies: Arc::default(),
+            holds: Sharded::default(),
+            timers: Timers::default(),
+            indicators: Sharded::default(),
+            chosen_identities: Sharded::default(),
+        }
+    }
+
+    /// The balance of a handle that is known to exist.
+    pub fn balance(&self, handle: u32) -> &Balance {
+        self.balances.get(handle as usize).expect("handles come from events, which name balances that exist")
+    }
+
+    /// The id of a balance.
+    pub fn balance_id(&self, handle: u32) -> Id {
+        self.balance(handle).id(handle)
+    }
+
+    /// The handle of a balance by its id.
+    pub fn find_balance(&self, id: Id) -> Option<u32> {
+        let handle = u32::try_from(id.row()).ok().filter(|&handle| handle != NO_BALANCE)?;
+        self.balances.get(handle as usize).filter(|balance| balance.id(handle) == id).map(|_| handle)
+    }
+
+    /// The handle of the balance of an indicator in a currency.
+    pub fn find_indicator(&self, indicator: &str, currency: u32) -> Option<u32> {
+        self.indicators.get(indicator)?.iter().find(|(of, _)| *of == currency).map(|(_, handle)| *handle)
+    }
+
+    /// The handle of a ledger by its id, as sent.
+    pub fn find_ledger(&self, id: &str) -> Option<u32> {
+        if id == GENERAL_LEDGER_ID {
+            return Some(GENERAL_LEDGER);
+        }
+        let id = Id::parse(Prefix::Ledger, id)?;
+        let handle = u32::try_from(id.row()).ok().filter(|&handle| handle != GENERAL_LEDGER)?;
+        self.ledgers.get(handle as usize).filter(|ledger| ledger.id(handle) == id).map(|_| handle)
+    }
+
+    /// The handle of an identity by its id, as sent.
+    pub fn find_identity(&self, id: &str) -> Option<u32> {
+        if let Some(&handle) = self.chosen_identities.get(id) {
+            return Some(handle);
+        }
+        let id = Id::parse(Prefix::Identity, id)?;
+        let handle = u32::try_from(id.row()).ok()?;
+        self.identities.get(handle as usize).filter(|one| one.chosen.is_none() && one.id(handle) == id).map(|_| handle)
+    }
+
+    /// The id of a ledger, as it is shown.
+    pub fn ledger_text(&self, handle: u32) -> String {
+        if handle == GENERAL_LEDGER {
+            return GENERAL_LEDGER_ID.to_owned();
+        }
+        let ledger = self.ledgers.get(handle as usize).expect("handles come from events, which name ledgers that exist");
+        ledger.id(handle).text(Prefix::Ledger)
+    }
+
+    /// The id of an identity, as it is shown.
+    pub fn identity_text(&self, handle: u32) -> String {
+        let one = self.identities.get(handle as usize).expect("handles come from events, which name identities that exist");
+        one.chosen.as_deref().map_or_else(|| one.id(handle).text(Prefix::Identity), str::to_owned)
+    }
+
+    /// Adds a balance; answers its handle. An indicator is empty or not yet taken in the currency.
+    pub(crate) fn add_balance(&mut self, balance: Balance, indicator: &str) -> u32 {
+        let handle = u32::try_from(self.balances.len()).expect("balances are limited");
+        if !indicator.is_empty() {
+            assert!(self.find_indicator(indicator, balance.currency).is_none(), "decide opens an indicator once");
+            match self.indicators.get_mut(indicator) {
+                Some(list) => list.push((balance.currency, handle)),
+                None => drop(self.indicators.insert(indicator.into(), vec![(balance.currency, handle)])),
+            }
+        }
+        self.balances.push(balance);
+        handle
+    }
+
+    pub(crate) fn add_identity(&mut self, identity: Identity) {
+        let handle = u32::try_from(self.identities.len()).expect("identities are fewer than balances");
+        if let Some(chosen) = &identity.chosen {
+            self.chosen_identities.insert(chosen.clone(), handle);
+        }
+        self.identities.push(identity);
+    }
+
+    /// All indicators: text, currency, handle. In no order.
+    pub fn indicators(&self) -> impl Iterator<Item = (&str, u32, u32)> {
+        self.indicators
+            .iter()
+            .flat_map(|(text, list)| list.iter().map(move |(currency, handle)| (&**text, *currency, *handle)))
+    }
+
+    /// Puts an indicator back that a checkpoint knew.
+    pub fn restore_indicator(&mut self, indicator: &str, currency: u32, handle: u32) {
+        match self.indicators.get_mut(indicator) {
+            Some(list) => list.push((currency, handle)),
+            None => drop(self.indicators.insert(indicator.into(), vec![(currency, handle)])),
+        }
+    }
+
+    /// Puts an identity back that a checkpoint knew.
+    pub fn restore_identity(&mut self, identity: Identity) {
+        self.add_identity(identity);
+    }
+}
+
+/// The currencies that were named so far; their numbers are the order in which they came.
+#[derive(Clone, Default, Debug)]
+pub struct Currencies {
+    texts: Vec<Box<str>>,
+    numbers: std::collections::BTreeMap<Box<str>, u32>,
+}
+
+impl Currencies {
+    /// The number of a currency.
+    pub fn find(&self, text: &str) -> Option<u32> {
+        // Most ledgers have a few: looking at the first is quicker than any map.
+        let first = self.texts.iter().take(4).position(|one| &**one == text);
+        first.map(|index| index as u32).or_else(|| self.numbers.get(text).copied())
+    }
+
+    /// The text of a number that an event made.
+    pub fn text(&self, number: u32) -> &str {
+        &self.texts[number as usize]
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// All texts, by number.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| &**text)
+    }
+
+    /// Adds a currency, or finds it; answers its number.
+    pub fn add(&mut self, text: &str) -> u32 {
+        if let Some(number) = self.find(text) {
+            return number;
+        }
+        let number = u32::try_from(self.texts.len()).expect("currencies are limited");
+        self.texts.push(text.into());
+        self.numbers.insert(text.into(), number);
+        number
+    }
+}
+
+/// One ledger.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ledger {
+    /// The random part of its id.
+    pub nonce: u64,
+    /// Microseconds since 1970.
+    pub created_at: i64,
+    /// Where the record of its creation is, or [`NO_RECORD`].
+    pub record: u64,
+    /// Where the record of its last renaming is, or [`NO_RECORD`].
+    pub renamed: u64,
+}
+
+impl Ledger {
+    /// Its id. The General Ledger has none of this form.
+    pub const fn id(&self, handle: u32) -> Id {
+        Id::new(self.created_at, handle as u64, self.nonce)
+    }
+}
+
+/// One identity.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The random part of its id.
+    pub nonce: u64,
+    /// Microseconds since 1970.
+    pub created_at: i64,
+    /// Where its record is.
+    pub record: u64,
+    /// The id that its maker chose.
+    pub chosen: Option<Box<str>>,
+}
+
+impl Identity {
+    /// Its id, unless its maker chose another.
+    pub const fn id(&self, handle: u32) -> Id {
+        Id::new(self.created_at, handle as u64, self.nonce)
+    }
+}
+
+/// One balance.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Balance {
+    /// Its money.
+    pub figures: Figures,
+    /// Counts the changes of the figures, from 1.
+    pub version: u64,
+    /// The number of its currency.
+    pub currency: u32,
+    /// The handle of its ledger.
+    pub ledger: u32,
+    /// The handle of its owner.
+    pub identity: Option<u32>,
+    /// The random part of its id.
+    pub nonce: u64,
+    /// Microseconds since 1970.
+    pub created_at: i64,
+    /// Where its record is.
+    pub record: u64,
+    /// Which of the balances that its record opened it is.
+    pub opened: u32,
+    /// Whether the origin of its funds is tracked.
+    pub track_fund_lineage: bool,
+    /// In which order tracked funds are spent.
+    pub allocation: Allocation,
+    /// Its rows.
+    pub history: History,
+}
+
+impl Balance {
+    /// Its id.
+    pub const fn id(&self, handle: u32) -> Id {
+        Id::new(self.created_at, handle as u64, self.nonce)
+    }
+}
+
+/// The money of a balance, in minor units. Sums only grow; what is held shrinks when the hold ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Figures {
+    /// Posted credits and debits.
+    pub posted: Posted,
+    /// Held credits and debits.
+    pub held: Posted,
+}
+
+impl Figures {
+    /// What has been posted: credits less debits.
+    pub const fn balance(&self) -> i128 {
+        self.posted.credit - self.posted.debit
+    }
+
+    /// What is held: credits less debits.
+    pub const fn inflight(&self) -> i128 {
+        self.held.credit - self.held.debit
+    }
+
+    /// What may be spent: the balance less held debits. Every check of funds goes through here. Held credits do not count,
+    /// as they may still be voided.
+    pub const fn available(&self) -> i128 {
+        self.balance() - self.held.debit
+    }
+
+    /// Whether another `amount` of debits, posted or held, keeps every later sum of the balance within 128 bits.
+    pub fn can_debit(&self, amount: i128) -> bool {
+        within_range(self.posted.debit, self.held.debit, amount)
+    }
+
+    /// The same of credits.
+    pub fn can_credit(&self, amount: i128) -> bool {
+        within_range(self.posted.credit, self.held.credit, amount)
+    }
+}
+
+/// Half of the range of 128 bits, so that the difference of two sums, less a third, is always in range.
+const SUM_MAX: i128 = i128::MAX / 4;
+
+fn within_range(posted: i128, held: i128, amount: i128) -> bool {
+    (0..=SUM_MAX).contains(&amount) && posted + held <= SUM_MAX - amount
+}
+
+/// The rows of a balance, newest first; see [`Links`].
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct History {
+    /// How many rows name the balance.
+    pub count: u64,
+    /// The newest row of each level: the rows at the positions that the set bits of `count` end at, oldest first.
+    pub path: Vec<u64>,
+}
+
+impl History {
+    /// The newest row, or [`NO_ROW`].
+    pub fn newest(&self) -> u64 {
+        self.path.last().copied().unwrap_or(NO_ROW)
+    }
+
+    /// Adds a row; answers its links.
+    pub fn add(&mut self, row: u64) -> Links {
+        let previous = self.newest();
+        self.count += 1;
+        // Going from n to n + 1 clears the trailing ones of n: the positions they ended at are no longer on the path.
+        for _ in 0..self.count.trailing_zeros() {
+            self.path.pop();
+        }
+        let skip = self.newest();
+        self.path.push(row);
+        Links { previous, skip }
+    }
+}
+
+/// One open hold.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hold {
+    /// Handle of the source.
+    pub source: u32,
+    /// Handle of the destination.
+    pub destination: u32,
+    /// The number of its currency.
+    pub currency: u32,
+    /// What was held, minor units.
+    pub amount: i128,
+    /// What is left of it, above zero.
+    pub remaining: i128,
+    /// When it is voided by itself.
+    pub expires_at: Option<i64>,
+    /// When it is committed by itself.
+    pub commits_at: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_reaches_every_row_of_a_history() {
+        let mut history = History::default();
+        let mut links = Vec::new();
+        for row in 0..1000u64 {
+            links.push(history.add(row));
+            assert_eq!(history.newest(), row);
+            assert_eq!(history.path.len(), (row + 1).count_ones() as usize);
+        }
+        for (row, link) in links.iter().enumerate() {
+            let position = row as u64 + 1;
+            assert_eq!(link.previous, if row == 0 { NO_ROW } else { row as u64 - 1 });
+            let target = position & (position - 1);
+            assert_eq!(link.skip, if target == 0 { NO_ROW } else { target - 1 });
+        }
+    }
+
+    #[test]
+    fn sums_stay_where_differences_fit() {
+        let mut figures = Figures::default();
+        assert!(figures.can_debit(SUM_MAX) && !figures.can_debit(SUM_MAX + 1) && !figures.can_debit(-1));
+        figures.held.debit = 1;
+        assert!(figures.can_debit(SUM_MAX - 1) && !figures.can_debit(SUM_MAX));
+        figures.posted = Posted { credit: 0, debit: SUM_MAX };
+        figures.held = Posted { credit: 0, debit: SUM_MAX };
+        assert!(figures.available() < 0);
+    }
+}
