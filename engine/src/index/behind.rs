@@ -1,0 +1,357 @@
+//! The work behind the writer's back: frozen tails become runs, and runs become fewer and larger ones.
+//!
+//! Two threads, so that a long merge never keeps a tail waiting: one at nice 10 writes tails, one at nice 19 merges. Both
+//! change the index in the same way, [`Shared::install`]: write a manifest, then swap the view. What is in the view of a
+//! moment is never changed, so a look-up needs the lock only to pick the view up.
+//!
+//! A failure is kept, shown by [`super::Index::fault`], and tried again; nothing leaves memory before it is in a manifest.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use journal::disk::Disk;
+
+use super::build::Build;
+use super::manifest::Manifest;
+use super::merge::{Merge, Pair, Source, pair_of};
+use super::run::{self, Chunk, Run};
+use super::tail::Tail;
+use super::{IndexFault, Options};
+
+/// Blocks written in one go: 1 MiB is where the disk is near its full speed.
+const WRITE_BLOCKS: usize = 256;
+/// Blocks read in one go from each run of a merge.
+const MERGE_BLOCKS: usize = 64;
+/// How long to wait before a failed step is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+/// Rest after each MiB that a merge has written, so that it never holds the disk for long.
+const PAUSE: Duration = Duration::from_millis(1);
+/// A merge does not rest when one tier has this many times the runs that it should.
+const BACKLOG: usize = 3;
+
+/// A tail that takes no more pairs.
+pub struct Frozen {
+    /// Its pairs.
+    pub tail: Tail,
+    /// With this tail every pair before this mark is in the index.
+    pub mark: u64,
+}
+
+/// Everything but the active tail, at one moment.
+#[derive(Default)]
+pub struct View {
+    /// Tails that are not in a run yet, oldest first.
+    pub frozen: Vec<Arc<Frozen>>,
+    /// The runs, oldest first.
+    pub runs: Vec<Arc<Run>>,
+}
+
+/// What the threads and the owner share and change.
+pub struct State {
+    /// The present view. Replaced, never changed.
+    pub view: Arc<View>,
+    /// The mark of the manifest on disk.
+    pub covered: u64,
+    /// Empty tails, for reuse.
+    pub spare: Vec<Tail>,
+    /// Why the last attempt to write a tail failed; `None` since one succeeded.
+    pub write_fault: Option<Arc<IndexFault>>,
+    /// Why the last attempt to merge failed; `None` since one succeeded.
+    pub merge_fault: Option<Arc<IndexFault>>,
+    /// Failed attempts to write a tail since the index was opened.
+    pub write_failures: u64,
+    /// True while runs are being merged.
+    pub merging: bool,
+    next_run: u64,
+}
+
+/// What the threads and the owner share.
+pub struct Shared {
+    /// Where the files are.
+    pub disk: Arc<dyn Disk>,
+    /// The folder of the files.
+    pub folder: PathBuf,
+    /// As the index was opened with.
+    pub options: Options,
+    state: Mutex<State>,
+    /// Signalled on each change of the state.
+    changed: Condvar,
+    /// Held while a manifest is written, so that manifests follow each other as the views do.
+    installing: Mutex<()>,
+    stop: AtomicBool,
+}
+
+impl Shared {
+    /// The state of an index with these runs on disk.
+    pub fn new(disk: Arc<dyn Disk>, folder: PathBuf, options: Options, covered: u64, runs: Vec<Arc<Run>>) -> Shared {
+        let next_run = runs.iter().map(|run| run.number + 1).max().unwrap_or(1);
+        let state = State {
+            view: Arc::new(View { frozen: Vec::new(), runs }),
+            covered,
+            spare: Vec::new(),
+            write_fault: None,
+            merge_fault: None,
+            write_failures: 0,
+            merging: false,
+            next_run,
+        };
+        Shared {
+            disk,
+            folder,
+            options,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            installing: Mutex::new(()),
+            stop: AtomicBool::new(false),
+        }
+    }
+
+    /// The state, for a moment: nothing slow may happen under this lock, the writer thread takes it.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panics under this lock")
+    }
+
+    /// Gives up the lock until the state has changed.
+    pub fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).expect("no thread panics under this lock")
+    }
+
+    /// Tells everyone who waits that the state has changed.
+    pub fn notify(&self) {
+        self.changed.notify_all();
+    }
+
+    /// Makes both threads end after the step they are in.
+    pub fn stop(&self) {
+        let state = self.state();
+        self.stop.store(true, Ordering::Relaxed);
+        drop(state);
+        self.notify();
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Makes `change` of the present runs and mark durable, then visible.
+    fn install(&self, change: impl Fn(&mut View, &mut u64)) -> Result<(), IndexFault> {
+        let _installing = self.installing.lock().expect("no thread panics under this lock");
+        let changed = |state: &State| {
+            let mut view = View { frozen: state.view.frozen.clone(), runs: state.view.runs.clone() };
+            let mut covered = state.covered;
+            change(&mut view, &mut covered);
+            (view, covered)
+        };
+        let (view, covered) = changed(&self.state());
+        let runs = view.runs.iter().map(|run| (run.number, run.pairs)).collect();
+        drop(view);
+        Manifest { covered, runs }.write(&*self.disk, &self.folder)?;
+        let mut state = self.state();
+        // Anew, because the owner may have frozen another tail meanwhile.
+        let (view, covered) = changed(&state);
+        let before = std::mem::replace(&mut state.view, Arc::new(view));
+        state.covered = covered;
+        drop(state);
+        drop(before);
+        self.notify();
+        Ok(())
+    }
+
+    fn next_run(&self) -> u64 {
+        let mut state = self.state();
+        state.next_run += 1;
+        state.next_run - 1
+    }
+
+    fn pause(&self, time: Duration) {
+        if !self.stopped() {
+            let state = self.state();
+            drop(self.changed.wait_timeout(state, time).expect("no thread panics under this lock"));
+        }
+    }
+}
+
+/// The memory that writing runs needs, kept from one to the next.
+pub struct Workspace {
+    chunk: Chunk,
+    pairs: Vec<Pair>,
+}
+
+impl Workspace {
+    /// Memory for writing tails of `pairs` pairs; it grows where that is not enough.
+    pub fn new(pairs: usize) -> Workspace {
+        Workspace { chunk: Chunk::new(WRITE_BLOCKS), pairs: Vec::with_capacity(pairs) }
+    }
+}
+
+/// Writes tails until the index stops.
+pub fn write_tails(shared: &Shared) {
+    lower_priority(10);
+    let mut workspace = Workspace::new(shared.options.tail_pairs);
+    // The second tail, ready before it is wanted.
+    let spare = Tail::with_capacity(shared.options.tail_pairs);
+    shared.state().spare.push(spare);
+    loop {
+        let mut state = shared.state();
+        while state.view.frozen.is_empty() && !shared.stopped() {
+            state = shared.wait(state);
+        }
+        drop(state);
+        if shared.stopped() {
+            return;
+        }
+        if !write_oldest(shared, &mut workspace) {
+            shared.pause(RETRY);
+        }
+    }
+}
+
+/// Makes the oldest frozen tail a run. False when that failed.
+pub fn write_oldest(shared: &Shared, workspace: &mut Workspace) -> bool {
+    let Some(frozen) = shared.state().view.frozen.first().cloned() else { return true };
+    let outcome = write_tail(shared, &frozen, workspace);
+    let written = outcome.is_ok();
+    let mut tail = if written { Arc::into_inner(frozen).map(|frozen| frozen.tail) } else { None };
+    if let Some(tail) = &mut tail {
+        tail.clear();
+    }
+    let mut state = shared.state();
+    state.spare.extend(tail);
+    state.write_failures += u64::from(!written);
+    state.write_fault = outcome.err().map(Arc::new);
+    drop(state);
+    shared.notify();
+    written
+}
+
+fn write_tail(shared: &Shared, frozen: &Arc<Frozen>, workspace: &mut Workspace) -> Result<(), IndexFault> {
+    let pairs = &mut workspace.pairs;
+    pairs.clear();
+    pairs.extend(frozen.tail.pairs().iter().map(|&(key, value)| pair_of(key, value)));
+    pairs.sort_unstable();
+    let mut run = None;
+    if !pairs.is_empty() {
+        let number = shared.next_run();
+        let path = run::file_path(&shared.folder, number);
+        let mut build = Build::new(&*shared.disk, path, number, pairs.len() as u64, &mut workspace.chunk)?;
+        for &pair in &*pairs {
+            build.push(pair)?;
+        }
+        run = Some(Arc::new(build.finish()?));
+    }
+    shared.install(|view, covered| {
+        assert!(Arc::ptr_eq(&view.frozen[0], frozen), "tails become runs in the order they were frozen");
+        view.frozen.remove(0);
+        view.runs.extend(run.clone());
+        *covered = frozen.mark;
+    })
+}
+
+/// Merges runs until the index stops.
+pub fn merge_runs(shared: &Shared) {
+    lower_priority(19);
+    let mut workspace = Workspace::new(0);
+    loop {
+        let mut state = shared.state();
+        while choose(&state.view.runs, &shared.options).is_none() && !shared.stopped() {
+            state = shared.wait(state);
+        }
+        state.merging = !shared.stopped();
+        drop(state);
+        if shared.stopped() {
+            return;
+        }
+        if !merge_once(shared, &mut workspace) {
+            shared.pause(RETRY);
+        }
+    }
+}
+
+/// Merges one set of runs, if any tier has too many. False when that failed.
+pub fn merge_once(shared: &Shared, workspace: &mut Workspace) -> bool {
+    let view = Arc::clone(&shared.state().view);
+    let Some(chosen) = choose(&view.runs, &shared.options) else { return true };
+    let hurry = chosen.backlog;
+    drop(view);
+    let outcome = merge(shared, &chosen.runs, workspace, hurry);
+    let merged = outcome.is_ok();
+    let mut state = shared.state();
+    state.merging = false;
+    state.merge_fault = outcome.err().map(Arc::new);
+    drop(state);
+    shared.notify();
+    merged
+}
+
+fn merge(shared: &Shared, runs: &[Arc<Run>], workspace: &mut Workspace, hurry: bool) -> Result<(), IndexFault> {
+    let number = shared.next_run();
+    let path = run::file_path(&shared.folder, number);
+    let pairs = runs.iter().map(|run| run.pairs).sum();
+    let mut merge = Merge::new(runs.iter().map(|run| Source::run(run, MERGE_BLOCKS)).collect())?;
+    let mut build = Build::new(&*shared.disk, path.clone(), number, pairs, &mut workspace.chunk)?;
+    while let Some(pair) = merge.next()? {
+        if build.push(pair)? {
+            if shared.stopped() {
+                drop(build);
+                // What cannot be removed now is removed by the next opening.
+                let _ = shared.disk.remove(&path);
+                return Ok(());
+            }
+            if !hurry {
+                shared.pause(PAUSE);
+            }
+        }
+    }
+    let run = Arc::new(build.finish()?);
+    shared.install(|view, _| {
+        let before = view.runs.len();
+        view.runs.retain(|run| !runs.iter().any(|other| other.number == run.number));
+        assert_eq!(view.runs.len() + runs.len(), before, "only merging takes runs away");
+        // Before the runs of later tails, which are what look-ups that find something mostly want.
+        view.runs.insert(0, Arc::clone(&run));
+    })?;
+    for run in runs {
+        let _ = shared.disk.remove(&run::file_path(&shared.folder, run.number));
+    }
+    Ok(())
+}
+
+struct Chosen {
+    runs: Vec<Arc<Run>>,
+    backlog: bool,
+}
+
+/// The runs to merge next: the oldest of the lowest tier that has enough of them.
+fn choose(runs: &[Arc<Run>], options: &Options) -> Option<Chosen> {
+    let mut tiers: Vec<Vec<&Arc<Run>>> = Vec::new();
+    for run in runs {
+        let tier = tier_of(run.pairs, options);
+        tiers.resize_with(tiers.len().max(tier + 1), Vec::new);
+        tiers[tier].push(run);
+    }
+    let backlog = tiers.iter().any(|tier| tier.len() >= BACKLOG * options.fan_out);
+    let tier = tiers.into_iter().find(|tier| tier.len() >= options.fan_out)?;
+    Some(Chosen { runs: tier.into_iter().take(options.fan_out).cloned().collect(), backlog })
+}
+
+/// The tier of a run by its size: what tails give is tier 0, what `fan_out` runs of a tier give is at most one tier above.
+fn tier_of(pairs: u64, options: &Options) -> usize {
+    let mut tier = 0;
+    let mut most = options.tail_pairs as u64 * 2;
+    while pairs > most {
+        tier += 1;
+        most = most.saturating_mul(options.fan_out as u64);
+    }
+    tier
+}
+
+/// Lowers the priority of the calling thread. Where that is not allowed or not possible, nothing happens.
+fn lower_priority(nice: i32) {
+    #[cfg(target_os = "linux")]
+    // On Linux this is about the calling thread, not the process.
+    let _ = rustix::process::setpriority_process(None, nice);
+    #[cfg(not(target_os = "linux"))]
+    let _ = nice;
+}
