@@ -58,11 +58,8 @@ class Server:
 
     def start(self, seconds=60):
         """Returns how long it took until the server answered."""
-        self.port = free_port()
         began = time.monotonic()
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(command(self.port, self.data), env=environment(self.secure, self.webhooks), stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
+        self.spawn()
         while time.monotonic() - began < seconds:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with status {self.process.returncode} while starting\n{self.log_tail()}")
@@ -71,6 +68,18 @@ class Server:
                     return time.monotonic() - began
             time.sleep(0.01)
         raise RuntimeError(f"the server did not answer within {seconds} s\n{self.log_tail()}")
+
+    def spawn(self):
+        self.port = free_port()
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(command(self.port, self.data), env=environment(self.secure, self.webhooks), stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
+
+    def start_and_kill(self, seconds):
+        """A crash while it starts."""
+        self.spawn()
+        time.sleep(seconds)
+        self.kill()
 
     def kill(self):
         """As a power cut would, for the process: nothing is flushed."""

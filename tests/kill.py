@@ -388,7 +388,7 @@ def main():
         with count.case(f"round {number}"):
             load(server, threads, chance.uniform(0.05, 0.4))
             if chance.random() < 0.2:  # a crash while it recovers from a crash
-                with_hurry(server, chance.uniform(0, 0.05))
+                server.start_and_kill(chance.uniform(0, 0.05))
             slowest = max(slowest, server.start())
             rows, counts = audit_round(server, threads, books, chance)
             total += counts + collections.Counter(rows=rows)
@@ -413,17 +413,6 @@ def main():
     else:
         server.remove()
     return count.closing()
-
-
-def with_hurry(server, seconds):
-    """Starts the server and kills it before it is ready."""
-    import subprocess
-    from florin import command, environment, free_port
-    process = subprocess.Popen(command(free_port(), server.data), env=environment(False), stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(seconds)
-    process.kill()
-    process.wait()
 
 
 if __name__ == "__main__":
