@@ -1,0 +1,364 @@
+//! Opening a journal: find the tail, cut what a crash tore, refuse what is damaged.
+
+use crate::appender::{Appender, Start, Tail};
+use crate::block::{AlignedBytes, BLOCK_BYTES, block_floor};
+use crate::disk::{Access, Disk};
+use crate::place::Place;
+use crate::preparer::Preparer;
+use crate::reader::{Look, ReadFault, Reader};
+use crate::recover::evidence::{Scene, Torn};
+use crate::recover::{Damage, Evidence, Verdict, cut, decide};
+use crate::segment;
+use crate::walk::{Step, Stop, Walker, Why};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes of a segment, unless there is a reason for another size.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// Bytes of the largest record, unless there is a reason for another limit.
+pub const RECORD_BYTES_MAX: u32 = 32 << 20;
+/// Bytes of the smallest segment.
+pub const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+const _: () = assert!(RECORD_BYTES_MAX as u64 + 4096 <= SEGMENT_BYTES, "the largest record fits in a segment");
+
+/// The two sizes of a journal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Bytes of a segment: a multiple of 4096, at least [`SEGMENT_BYTES_MIN`]. Fixed for the life of a journal.
+    pub segment_bytes: u64,
+    /// Bytes of the largest record, at most `segment_bytes - 4096`. May be raised, not lowered.
+    pub record_bytes_max: u32,
+}
+
+/// An open journal.
+pub struct Opened {
+    /// The writing end.
+    pub appender: Appender,
+    /// The reading end.
+    pub reader: Reader,
+    /// The place after the last record.
+    pub tail: Place,
+    /// Bytes of a torn group that were cut.
+    pub cut_bytes: u64,
+}
+
+/// Why a journal was not opened.
+#[derive(Debug)]
+pub enum OpenFault {
+    /// The sizes are not possible.
+    Options {
+        /// Which rule they break.
+        reason: &'static str,
+    },
+    /// The journal was made with segments of another size.
+    SegmentSize {
+        /// The segment.
+        file: PathBuf,
+        /// Its size.
+        segment_bytes: u64,
+    },
+    /// A record is longer than the limit.
+    OverLimit {
+        /// The segment.
+        file: PathBuf,
+        /// Where in the segment.
+        offset: u64,
+        /// Bytes of the record.
+        bytes: u32,
+    },
+    /// Durable records are gone or changed.
+    Damaged {
+        /// The segment.
+        file: PathBuf,
+        /// Where in the segment.
+        offset: u64,
+        /// The seq of the first record that is affected.
+        seq: u64,
+        /// What proves it.
+        damage: Damage,
+    },
+    /// Written by a program of another version.
+    Version {
+        /// The segment.
+        file: PathBuf,
+        /// The version found there.
+        version: u16,
+    },
+    /// The disk refused.
+    Disk {
+        /// The file or folder.
+        file: PathBuf,
+        /// What the disk said.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for OpenFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenFault::Options { reason } => write!(formatter, "the journal cannot have these sizes: {reason}"),
+            OpenFault::SegmentSize { file, segment_bytes } => write!(
+                formatter,
+                "{} belongs to a journal with segments of {segment_bytes} bytes; set that size",
+                file.display()
+            ),
+            OpenFault::OverLimit { file, offset, bytes } => write!(
+                formatter,
+                "the record in {} at byte {offset} has {bytes} bytes, over the limit; raise the limit to what it was",
+                file.display()
+            ),
+            OpenFault::Damaged { file, offset, seq, damage } => write!(
+                formatter,
+                "the journal is damaged: {} at byte {offset}, seq {seq}: {damage}. Nothing was changed. Keep a copy of \
+                 the folder, run `florin inspect` to see what is whole, then restore from a backup",
+                file.display()
+            ),
+            OpenFault::Version { file, version } => write!(
+                formatter,
+                "{} has format version {version}, this program knows {}; use a newer program",
+                file.display(),
+                segment::FORMAT_VERSION
+            ),
+            OpenFault::Disk { file, .. } => write!(formatter, "the disk refused {}; check it", file.display()),
+        }
+    }
+}
+
+impl std::error::Error for OpenFault {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            OpenFault::Disk { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Opens the journal in `folder`, which is created if it is not there.
+///
+/// Records are verified from the start of the segment that holds `from` to the tail. `from` must be a place that was
+/// durable, such as a checkpoint's; records that are missing before it are damage. `Place::start()` trusts nothing and
+/// verifies everything.
+pub fn open(disk: Arc<dyn Disk>, folder: &Path, options: Options, from: Place) -> Result<Opened, OpenFault> {
+    options.check()?;
+    let opening = Opening { disk, folder, options, from };
+    opening.open()
+}
+
+impl Options {
+    fn check(&self) -> Result<(), OpenFault> {
+        let reason = if self.segment_bytes < SEGMENT_BYTES_MIN {
+            "a segment has at least 65536 bytes"
+        } else if !self.segment_bytes.is_multiple_of(BLOCK_BYTES as u64) {
+            "a segment is a multiple of 4096 bytes"
+        } else if u64::from(self.record_bytes_max) + 4096 > self.segment_bytes {
+            "the largest record and 4096 bytes must fit in a segment"
+        } else {
+            return Ok(());
+        };
+        Err(OpenFault::Options { reason })
+    }
+}
+
+struct Opening<'a> {
+    disk: Arc<dyn Disk>,
+    folder: &'a Path,
+    options: Options,
+    from: Place,
+}
+
+impl Opening<'_> {
+    fn open(&self) -> Result<Opened, OpenFault> {
+        let numbers = self.list()?;
+        let first = self.first_segment();
+        self.check_files(&numbers, first)?;
+        let reader = Reader::offline(self.disk.clone(), self.folder, self.options);
+        let mut walker = Walker::new(reader.clone(), self.begin(&reader, first)?);
+        let stop = self.walk(&mut walker)?;
+        let place = Place { position: walker.cursor(), ..walker.place() };
+        let torn = self.judge(&numbers, place, stop)?;
+        if let Some(torn) = &torn {
+            let path = segment::path(self.folder, torn.number);
+            let file = self.disk.open(&path, Access::Direct).map_err(|source| self.disk_fault(&path, source))?;
+            cut::cut(&*file, torn).map_err(|source| self.disk_fault(&path, source))?;
+        }
+        self.remove_unfinished()?;
+        let tail = self.tail(&walker, place.position)?;
+        let next = tail.as_ref().map_or(stop.number, |tail| tail.header.number + 1);
+        let preparer = Preparer::start(self.disk.clone(), self.folder, self.options.segment_bytes, next)
+            .map_err(|source| self.disk_fault(self.folder, source))?;
+        // A new journal gets its first segment now: the first append is then as fast as any, and it is known how the
+        // disk writes.
+        let fresh = match &tail {
+            Some(_) => None,
+            None => Some(preparer.take().map_err(|source| self.disk_fault(self.folder, source))?),
+        };
+        let file = tail.as_ref().map(|tail| &tail.file).or(fresh.as_ref());
+        let is_direct = file.is_some_and(|file| file.is_direct());
+        reader.publish(place.position);
+        let start = Start {
+            folder: self.folder.to_owned(),
+            segment_bytes: self.options.segment_bytes,
+            record_bytes_max: self.options.record_bytes_max,
+            place,
+            is_direct,
+            tail,
+            fresh,
+            preparer,
+            reader: reader.clone(),
+        };
+        let cut_bytes = torn.map_or(0, |torn| torn.end - torn.begin);
+        Ok(Opened { appender: Appender::new(start), reader, tail: place, cut_bytes })
+    }
+
+    /// Numbers of the segments that exist, ascending.
+    fn list(&self) -> Result<Vec<u64>, OpenFault> {
+        self.disk.create_folder(self.folder).map_err(|source| self.disk_fault(self.folder, source))?;
+        let names = self.disk.list(self.folder).map_err(|source| self.disk_fault(self.folder, source))?;
+        Ok(names.iter().filter_map(|name| segment::number_of(name)).collect())
+    }
+
+    /// The segment that holds the record before `from`.
+    fn first_segment(&self) -> u64 {
+        self.from.position.saturating_sub(1) / self.options.segment_bytes
+    }
+
+    /// Segments must be there without a hole, each with its full length.
+    fn check_files(&self, numbers: &[u64], first: u64) -> Result<(), OpenFault> {
+        let start = numbers.first().map_or(first, |lowest| first.min(*lowest));
+        let last = numbers.last().copied();
+        for (expected, number) in (start..).zip(numbers) {
+            if expected != *number {
+                return Err(self.damaged(expected, 0, self.from.seq, Damage::SegmentMissing));
+            }
+        }
+        if self.from != Place::start() && last.is_none_or(|last| last < first) {
+            return Err(self.damaged(first, 0, self.from.seq, Damage::SegmentMissing));
+        }
+        for number in numbers.iter().filter(|number| **number >= first) {
+            self.check_file(*number)?;
+        }
+        Ok(())
+    }
+
+    fn check_file(&self, number: u64) -> Result<(), OpenFault> {
+        let path = segment::path(self.folder, number);
+        let fault = |source| self.disk_fault(&path, source);
+        let file = self.disk.open(&path, Access::Read).map_err(fault)?;
+        let mut bytes = [0; segment::SEGMENT_HEADER_BYTES];
+        file.read_at(&mut bytes, 0).map_err(fault)?;
+        match segment::SegmentHeader::decode(&bytes) {
+            Ok(header) if header.segment_bytes != self.options.segment_bytes => {
+                return Err(OpenFault::SegmentSize { file: path, segment_bytes: header.segment_bytes });
+            }
+            Err(segment::BadSegment::Version(version)) => return Err(OpenFault::Version { file: path, version }),
+            _ => {}
+        }
+        let length = file.len().map_err(fault)?;
+        if length != self.options.segment_bytes {
+            return Err(self.damaged(number, length, self.from.seq, Damage::WrongLength));
+        }
+        Ok(())
+    }
+
+    /// Where the walk begins: at the start of the segment that `from` lies in, so that the records up to `from` are
+    /// seen to lead to it.
+    fn begin(&self, reader: &Reader, first: u64) -> Result<Place, OpenFault> {
+        if first == 0 {
+            return Ok(Place::start());
+        }
+        let path = segment::path(self.folder, first);
+        match reader.look(first).map_err(|source| self.disk_fault(&path, source))? {
+            Look::Segment(segment) => Ok(Place {
+                seq: segment.header.first_seq,
+                position: first * self.options.segment_bytes,
+                chain: segment.header.chain,
+            }),
+            _ => Err(self.damaged(first, 0, self.from.seq, Damage::BeforeDurable)),
+        }
+    }
+
+    /// Walks to where no record can be read, and sees that `from` lies on the way.
+    fn walk(&self, walker: &mut Walker) -> Result<Stop, OpenFault> {
+        loop {
+            let place = walker.place();
+            let (number, offset) = walker.reader().split(walker.cursor());
+            let is_other = place.seq == self.from.seq && place.chain != self.from.chain;
+            if is_other {
+                return Err(self.damaged(number, offset, place.seq, Damage::OtherHistory));
+            }
+            match walker.step().map_err(|fault| self.read_fault(fault))? {
+                Step::Record(_) => {}
+                Step::Stop(stop) => return Ok(stop),
+            }
+        }
+    }
+
+    /// Asks the table, and gives the stretch to cut.
+    fn judge(&self, numbers: &[u64], place: Place, stop: Stop) -> Result<Option<Torn>, OpenFault> {
+        let path = segment::path(self.folder, stop.number);
+        match stop.why {
+            Why::Version(version) => return Err(OpenFault::Version { file: path, version }),
+            Why::OverLimit(bytes) => return Err(OpenFault::OverLimit { file: path, offset: stop.offset, bytes }),
+            _ => {}
+        }
+        let segment_bytes = self.options.segment_bytes;
+        let scene = Scene { disk: &self.disk, folder: self.folder, segment_bytes, numbers, place, stop };
+        let found = scene.find().map_err(|source| self.disk_fault(&path, source))?;
+        let hole = stop.why == Why::Missing && numbers.last().is_some_and(|last| *last > stop.number);
+        let durable = place.seq < self.from.seq;
+        match decide(&Evidence { durable, hole, beyond: found.beyond, remains: found.remains }) {
+            Verdict::CleanEnd => Ok(None),
+            Verdict::TornTail => Ok(found.torn),
+            Verdict::Damaged(damage) => Err(self.damaged(stop.number, stop.offset, place.seq, damage)),
+        }
+    }
+
+    /// Files that a preparer did not finish.
+    fn remove_unfinished(&self) -> Result<(), OpenFault> {
+        let fault = |source| self.disk_fault(self.folder, source);
+        for name in self.disk.list(self.folder).map_err(fault)? {
+            if name.strip_suffix(".new").and_then(segment::number_of).is_some() {
+                self.disk.remove(&self.folder.join(name)).map_err(fault)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The segment to go on writing, with the block that the tail lies in. None when the next record opens a segment.
+    fn tail(&self, walker: &Walker, position: u64) -> Result<Option<Tail>, OpenFault> {
+        let (number, offset) = walker.reader().split(position);
+        let Some(segment) = walker.segment().filter(|segment| segment.header.number == number) else {
+            return Ok(None);
+        };
+        let path = segment::path(self.folder, number);
+        let fault = |source| self.disk_fault(&path, source);
+        let file = self.disk.open(&path, Access::Direct).map_err(fault)?;
+        let mut bytes = AlignedBytes::new(BLOCK_BYTES);
+        let floor = block_floor(offset);
+        let kept = (offset - floor) as usize;
+        if file.read_at(&mut bytes, floor).map_err(fault)? < kept {
+            return Err(self.disk_fault(&path, io::Error::from(io::ErrorKind::UnexpectedEof)));
+        }
+        let mut block = [0; BLOCK_BYTES];
+        block[..kept].copy_from_slice(&bytes[..kept]);
+        Ok(Some(Tail { file, header: segment.header, offset, block }))
+    }
+
+    fn damaged(&self, number: u64, offset: u64, seq: u64, damage: Damage) -> OpenFault {
+        OpenFault::Damaged { file: segment::path(self.folder, number), offset, seq, damage }
+    }
+
+    fn disk_fault(&self, path: &Path, source: io::Error) -> OpenFault {
+        OpenFault::Disk { file: path.to_owned(), source }
+    }
+
+    fn read_fault(&self, fault: ReadFault) -> OpenFault {
+        match fault {
+            ReadFault::Read { file, source } => OpenFault::Disk { file, source },
+            ReadFault::Version { file, version } => OpenFault::Version { file, version },
+            other => OpenFault::Disk { file: self.folder.to_owned(), source: io::Error::other(other) },
+        }
+    }
+}
