@@ -40,7 +40,7 @@ use std::thread::{self, JoinHandle};
 
 use journal::disk::Disk;
 
-use behind::{Frozen, Shared, View, Workspace};
+use behind::{Frozen, Shared, Step, View, Workspace};
 use filter::Filter;
 use merge::{Merge, Source, pair_of};
 use mix::{mix, unmix};
@@ -165,13 +165,12 @@ impl Index {
         if self.active.pairs().is_empty() && self.mark == self.frozen_mark {
             return true;
         }
+        self.work();
         let mut state = self.shared.state();
-        while state.view.frozen.len() >= FROZEN_MAX && state.write_fault.is_none() && self.workspace.is_none() {
+        while state.view.frozen.len() >= FROZEN_MAX && state.write_fault.is_none() {
             state = self.shared.wait(state);
         }
         if state.view.frozen.len() >= FROZEN_MAX {
-            drop(state);
-            self.work();
             return false;
         }
         let spare = state.spare.pop();
@@ -239,18 +238,18 @@ impl Index {
     /// When the disk fails. Nothing is lost then: what was not written stays in memory and is tried again.
     pub fn flush(&mut self) -> Result<u64, IndexFault> {
         let failures = self.shared.state().write_failures;
-        self.freeze();
-        let mut state = self.shared.state();
         loop {
-            let left = !state.view.frozen.is_empty() || state.covered < self.mark || !self.active.pairs().is_empty();
-            if !left {
+            self.work();
+            let everything = self.freeze();
+            let state = self.shared.state();
+            if everything && state.view.frozen.is_empty() {
                 return Ok(state.covered);
             }
-            if state.write_failures > failures || (state.view.frozen.is_empty() && state.write_fault.is_none()) {
+            if state.write_failures > failures {
                 let reason = state.write_fault.as_ref().map_or_else(String::new, |fault| fault.report());
                 return Err(IndexFault::Behind { reason });
             }
-            state = self.shared.wait(state);
+            drop(self.shared.wait(state));
         }
     }
 
@@ -326,14 +325,9 @@ impl Index {
 
     /// Does what the threads would do, where there are none.
     fn work(&mut self) {
-        if let Some(workspace) = &mut self.workspace {
-            while !self.shared.state().view.frozen.is_empty() {
-                if !behind::write_oldest(&self.shared, workspace) {
-                    return;
-                }
-            }
-            behind::merge_once(&self.shared, workspace);
-        }
+        let Some(workspace) = &mut self.workspace else { return };
+        while behind::write_oldest(&self.shared, workspace) == Step::Done {}
+        while behind::merge_once(&self.shared, workspace) == Step::Done {}
     }
 }
 

@@ -78,6 +78,8 @@ pub struct Shared {
     state: Mutex<State>,
     /// Signalled on each change of the state.
     changed: Condvar,
+    /// Signalled when the index stops, and by nothing else: what pauses must not be woken by what another thread does.
+    stopping: Condvar,
     /// Held while a manifest is written, so that manifests follow each other as the views do.
     installing: Mutex<()>,
     stop: AtomicBool,
@@ -103,6 +105,7 @@ impl Shared {
             options,
             state: Mutex::new(state),
             changed: Condvar::new(),
+            stopping: Condvar::new(),
             installing: Mutex::new(()),
             stop: AtomicBool::new(false),
         }
@@ -128,7 +131,8 @@ impl Shared {
         let state = self.state();
         self.stop.store(true, Ordering::Relaxed);
         drop(state);
-        self.notify();
+        self.changed.notify_all();
+        self.stopping.notify_all();
     }
 
     fn stopped(&self) -> bool {
@@ -166,24 +170,45 @@ impl Shared {
     }
 
     fn pause(&self, time: Duration) {
+        let state = self.state();
         if !self.stopped() {
-            let state = self.state();
-            drop(self.changed.wait_timeout(state, time).expect("no thread panics under this lock"));
+            drop(self.stopping.wait_timeout(state, time).expect("no thread panics under this lock"));
         }
     }
 }
 
-/// The memory that writing runs needs, kept from one to the next.
+/// What writing runs needs and leaves behind from one attempt to the next.
 pub struct Workspace {
     chunk: Chunk,
     pairs: Vec<Pair>,
+    /// The run of the oldest frozen tail, when it was written but could not be installed. Its file stays: the manifest that
+    /// names it may be the one on disk although replacing it has failed.
+    tail_ready: Option<Arc<Run>>,
+    /// The same for a merge: what was merged, and what it gave.
+    merge_ready: Option<(Vec<Arc<Run>>, Arc<Run>)>,
 }
 
 impl Workspace {
     /// Memory for writing tails of `pairs` pairs; it grows where that is not enough.
     pub fn new(pairs: usize) -> Workspace {
-        Workspace { chunk: Chunk::new(WRITE_BLOCKS), pairs: Vec::with_capacity(pairs) }
+        Workspace {
+            chunk: Chunk::new(WRITE_BLOCKS),
+            pairs: Vec::with_capacity(pairs),
+            tail_ready: None,
+            merge_ready: None,
+        }
     }
+}
+
+/// What became of a step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// There was nothing to do.
+    Idle,
+    /// It was done.
+    Done,
+    /// It failed, and the state says why.
+    Failed,
 }
 
 /// Writes tails until the index stops.
@@ -202,51 +227,59 @@ pub fn write_tails(shared: &Shared) {
         if shared.stopped() {
             return;
         }
-        if !write_oldest(shared, &mut workspace) {
+        if write_oldest(shared, &mut workspace) == Step::Failed {
             shared.pause(RETRY);
         }
     }
 }
 
-/// Makes the oldest frozen tail a run. False when that failed.
-pub fn write_oldest(shared: &Shared, workspace: &mut Workspace) -> bool {
-    let Some(frozen) = shared.state().view.frozen.first().cloned() else { return true };
+/// Makes the oldest frozen tail a run.
+pub fn write_oldest(shared: &Shared, workspace: &mut Workspace) -> Step {
+    let Some(frozen) = shared.state().view.frozen.first().cloned() else { return Step::Idle };
     let outcome = write_tail(shared, &frozen, workspace);
-    let written = outcome.is_ok();
-    let mut tail = if written { Arc::into_inner(frozen).map(|frozen| frozen.tail) } else { None };
+    let step = if outcome.is_ok() { Step::Done } else { Step::Failed };
+    // Nobody else has it any more, but for a look-up of this very moment; its memory is then made anew when it is needed.
+    let mut tail = if step == Step::Done { Arc::into_inner(frozen).map(|frozen| frozen.tail) } else { None };
     if let Some(tail) = &mut tail {
         tail.clear();
     }
     let mut state = shared.state();
     state.spare.extend(tail);
-    state.write_failures += u64::from(!written);
+    state.write_failures += u64::from(step == Step::Failed);
     state.write_fault = outcome.err().map(Arc::new);
     drop(state);
     shared.notify();
-    written
+    step
 }
 
 fn write_tail(shared: &Shared, frozen: &Arc<Frozen>, workspace: &mut Workspace) -> Result<(), IndexFault> {
-    let pairs = &mut workspace.pairs;
-    pairs.clear();
-    pairs.extend(frozen.tail.pairs().iter().map(|&(key, value)| pair_of(key, value)));
-    pairs.sort_unstable();
-    let mut run = None;
-    if !pairs.is_empty() {
-        let number = shared.next_run();
-        let path = run::file_path(&shared.folder, number);
-        let mut build = Build::new(&*shared.disk, path, number, pairs.len() as u64, &mut workspace.chunk)?;
-        for &pair in &*pairs {
-            build.push(pair)?;
+    let run = match workspace.tail_ready.take() {
+        Some(run) => Some(run),
+        None => {
+            let pairs = &mut workspace.pairs;
+            pairs.clear();
+            pairs.extend(frozen.tail.pairs().iter().map(|&(key, value)| pair_of(key, value)));
+            pairs.sort_unstable();
+            // Without pairs there is only a new mark.
+            if pairs.is_empty() {
+                None
+            } else {
+                build(shared, &mut workspace.chunk, pairs.len() as u64, |build| {
+                    pairs.iter().try_for_each(|&pair| build.push(pair).map(|_| ())).map(|()| true)
+                })?
+            }
         }
-        run = Some(Arc::new(build.finish()?));
-    }
-    shared.install(|view, covered| {
+    };
+    let installed = shared.install(|view, covered| {
         assert!(Arc::ptr_eq(&view.frozen[0], frozen), "tails become runs in the order they were frozen");
         view.frozen.remove(0);
         view.runs.extend(run.clone());
         *covered = frozen.mark;
-    })
+    });
+    if installed.is_err() {
+        workspace.tail_ready = run;
+    }
+    installed
 }
 
 /// Merges runs until the index stops.
@@ -254,72 +287,114 @@ pub fn merge_runs(shared: &Shared) {
     lower_priority(19);
     let mut workspace = Workspace::new(0);
     loop {
-        let mut state = shared.state();
-        while choose(&state.view.runs, &shared.options).is_none() && !shared.stopped() {
-            state = shared.wait(state);
+        match merge_once(shared, &mut workspace) {
+            Step::Done => {}
+            Step::Failed => shared.pause(RETRY),
+            Step::Idle => {
+                let mut state = shared.state();
+                while choose(&state.view.runs, &shared.options).is_none() && !shared.stopped() {
+                    state = shared.wait(state);
+                }
+            }
         }
-        state.merging = !shared.stopped();
-        drop(state);
         if shared.stopped() {
             return;
-        }
-        if !merge_once(shared, &mut workspace) {
-            shared.pause(RETRY);
         }
     }
 }
 
-/// Merges one set of runs, if any tier has too many. False when that failed.
-pub fn merge_once(shared: &Shared, workspace: &mut Workspace) -> bool {
-    let view = Arc::clone(&shared.state().view);
-    let Some(chosen) = choose(&view.runs, &shared.options) else { return true };
-    let hurry = chosen.backlog;
+/// Merges one set of runs, if any tier has too many.
+pub fn merge_once(shared: &Shared, workspace: &mut Workspace) -> Step {
+    let mut state = shared.state();
+    let view = Arc::clone(&state.view);
+    let chosen = choose(&view.runs, &shared.options);
+    if chosen.is_none() && workspace.merge_ready.is_none() {
+        return Step::Idle;
+    }
+    state.merging = true;
+    drop(state);
+    // A merge must not keep the tails of its beginning in memory.
     drop(view);
-    let outcome = merge(shared, &chosen.runs, workspace, hurry);
-    let merged = outcome.is_ok();
+    let outcome = merge(shared, chosen, workspace);
+    let step = if outcome.is_ok() { Step::Done } else { Step::Failed };
     let mut state = shared.state();
     state.merging = false;
     state.merge_fault = outcome.err().map(Arc::new);
     drop(state);
     shared.notify();
-    merged
+    step
 }
 
-fn merge(shared: &Shared, runs: &[Arc<Run>], workspace: &mut Workspace, hurry: bool) -> Result<(), IndexFault> {
-    let number = shared.next_run();
-    let path = run::file_path(&shared.folder, number);
-    let pairs = runs.iter().map(|run| run.pairs).sum();
-    let mut merge = Merge::new(runs.iter().map(|run| Source::run(run, MERGE_BLOCKS)).collect())?;
-    let mut build = Build::new(&*shared.disk, path.clone(), number, pairs, &mut workspace.chunk)?;
-    while let Some(pair) = merge.next()? {
-        if build.push(pair)? {
-            if shared.stopped() {
-                drop(build);
-                // What cannot be removed now is removed by the next opening.
-                let _ = shared.disk.remove(&path);
-                return Ok(());
-            }
-            if !hurry {
-                shared.pause(PAUSE);
-            }
-        }
-    }
-    let run = Arc::new(build.finish()?);
-    shared.install(|view, _| {
+fn merge(shared: &Shared, chosen: Option<Chosen>, workspace: &mut Workspace) -> Result<(), IndexFault> {
+    let (runs, run) = match (workspace.merge_ready.take(), chosen) {
+        (Some(ready), _) => ready,
+        (None, Some(chosen)) => match write_merged(shared, &chosen, &mut workspace.chunk)? {
+            Some(run) => (chosen.runs, run),
+            None => return Ok(()),
+        },
+        (None, None) => return Ok(()),
+    };
+    let installed = shared.install(|view, _| {
         let before = view.runs.len();
         view.runs.retain(|run| !runs.iter().any(|other| other.number == run.number));
         assert_eq!(view.runs.len() + runs.len(), before, "only merging takes runs away");
         // Before the runs of later tails, which are what look-ups that find something mostly want.
         view.runs.insert(0, Arc::clone(&run));
-    })?;
+    });
+    if let Err(fault) = installed {
+        workspace.merge_ready = Some((runs, run));
+        return Err(fault);
+    }
     for run in runs {
+        // What cannot be removed now is removed by the next opening.
         let _ = shared.disk.remove(&run::file_path(&shared.folder, run.number));
     }
     Ok(())
 }
 
+/// Writes the run that the chosen ones give together. `None` when the index stops before it is done.
+fn write_merged(shared: &Shared, chosen: &Chosen, chunk: &mut Chunk) -> Result<Option<Arc<Run>>, IndexFault> {
+    let pairs = chosen.runs.iter().map(|run| run.pairs).sum();
+    let sources = chosen.runs.iter().map(|run| Source::run(run, MERGE_BLOCKS)).collect();
+    let mut merge = Merge::new(sources)?;
+    build(shared, chunk, pairs, |build| {
+        while let Some(pair) = merge.next()? {
+            if build.push(pair)? {
+                if shared.stopped() {
+                    return Ok(false);
+                }
+                if !chosen.backlog && shared.disk.allows_threads() {
+                    shared.pause(PAUSE);
+                }
+            }
+        }
+        Ok(true)
+    })
+}
+
+/// Writes a run with what `fill` puts into it. When `fill` gives up by answering false, or anything fails, the file is
+/// removed: attempts that are repeated must not fill the disk.
+fn build(
+    shared: &Shared,
+    chunk: &mut Chunk,
+    pairs: u64,
+    fill: impl FnOnce(&mut Build<'_>) -> Result<bool, IndexFault>,
+) -> Result<Option<Arc<Run>>, IndexFault> {
+    let number = shared.next_run();
+    let path = run::file_path(&shared.folder, number);
+    let outcome = Build::new(&*shared.disk, path.clone(), number, pairs, chunk)
+        .and_then(|mut build| if fill(&mut build)? { build.finish().map(Some) } else { Ok(None) });
+    if !matches!(outcome, Ok(Some(_))) {
+        // What cannot be removed now is removed by the next opening.
+        let _ = shared.disk.remove(&path);
+    }
+    Ok(outcome?.map(Arc::new))
+}
+
+/// Runs to be merged.
 struct Chosen {
     runs: Vec<Arc<Run>>,
+    /// Some tier has far too many runs: no time to rest.
     backlog: bool,
 }
 

@@ -11,8 +11,7 @@ use super::run::{self, BLOCK_BYTES, BLOCK_PAIRS, BLOCK_WORDS, Chunk, Kind, Layou
 
 /// Takes the pairs of a run in ascending order and writes them as they come, a chunk at a time.
 ///
-/// Nothing counts before [`Build::finish`] and the manifest after it; what a build that was dropped has written is an
-/// unknown file that the next opening removes.
+/// Nothing counts before [`Build::finish`] and the manifest after it. A build that is dropped leaves a file behind.
 pub struct Build<'a> {
     disk: &'a dyn Disk,
     path: PathBuf,
@@ -52,8 +51,8 @@ impl<'a> Build<'a> {
             move |source| IndexFault::disk(action, &path, source)
         };
         let file = disk.open(&path, Access::Create).map_err(fault("create"))?;
-        // Emptied first: the file may be what an earlier attempt has left.
-        file.set_len(0).and_then(|()| file.set_len(layout.bytes())).map_err(fault("size"))?;
+        // Synced before the first direct write, so that sizing the file is over when its content begins to be durable.
+        file.set_len(layout.bytes()).and_then(|()| file.sync()).map_err(fault("size"))?;
         let direct = disk.open(&path, Access::Direct).map_err(fault("open"))?;
         Ok(Build {
             disk,

@@ -9,7 +9,7 @@ use journal::disk::Disk;
 use super::IndexFault;
 use super::filter::{self, Filter, SHARDS, Shard};
 use super::manifest::{self, Manifest};
-use super::run::{self, Kind, Run, Scan, word};
+use super::run::{self, Chunk, Kind, Run, Scan, word};
 
 /// Blocks read in one go.
 const READ_BLOCKS: usize = 256;
@@ -72,9 +72,10 @@ fn fill(runs: &[Arc<Run>], first: usize, shards: &mut [Shard]) -> Result<(), Ind
     let low = filter::shard_start(first);
     let high = filter::shard_start(first + shards.len() - 1) | (filter::shard_start(1) - 1);
     let mut keys = Vec::new();
+    let mut chunk = Chunk::new(READ_BLOCKS);
     for run in runs {
         let (from, to) = run.blocks_of(low, high);
-        let mut scan = Scan::new(run, Kind::Data, from, to, READ_BLOCKS);
+        let mut scan = Scan::new(run, Kind::Data, from, to, chunk);
         while let Some((content, _)) = scan.next()? {
             keys.clear();
             keys.extend(content.chunks_exact(16).map(word).filter(|key| (low..=high).contains(key)));
@@ -85,6 +86,7 @@ fn fill(runs: &[Arc<Run>], first: usize, shards: &mut [Shard]) -> Result<(), Ind
                 shards[filter::shard_of(key) - first].insert(key);
             }
         }
+        chunk = scan.into_chunk();
     }
     Ok(())
 }
@@ -93,7 +95,7 @@ fn fill(runs: &[Arc<Run>], first: usize, shards: &mut [Shard]) -> Result<(), Ind
 fn tidy(disk: &dyn Disk, folder: &Path, loaded: &Loaded) -> Result<(), IndexFault> {
     let names = disk.list(folder).map_err(|source| IndexFault::disk("list", folder, source))?;
     let mut removed = false;
-    // The manifest, where it does not count, goes first: "manifest" comes before none of the runs it names.
+    // Backwards, because a manifest that does not count must go before the runs it names, whose names are digits.
     for name in names.iter().rev() {
         let keep = if name == manifest::NAME {
             !loaded.runs.is_empty() || loaded.covered > 0

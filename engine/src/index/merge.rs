@@ -1,7 +1,7 @@
 //! Many ascending sequences of pairs read as one.
 
 use super::IndexFault;
-use super::run::{Kind, Run, Scan, word};
+use super::run::{Chunk, Kind, Run, Scan, word};
 
 /// A mixed key (the upper 64 bits) and its value (the lower 64 bits): comparing two of these is one order for both.
 pub type Pair = u128;
@@ -21,10 +21,10 @@ pub enum Source {
 }
 
 impl Source {
-    /// All pairs of a run, read `step` blocks at a time.
+    /// All pairs of a run, read `step` blocks at a time at most.
     pub fn run(run: &Run, step: usize) -> Source {
         let (from, to) = run.blocks_of(0, u64::MAX);
-        Source::Run(Scan::new(run, Kind::Data, from, to, step), Vec::new())
+        Source::Run(Scan::new(run, Kind::Data, from, to, Chunk::new(step.min(to as usize))), Vec::new())
     }
 
     /// These pairs, in any order.

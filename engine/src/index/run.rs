@@ -105,7 +105,7 @@ impl Sketch {
 
 /// The places of a key's bits. The line ascends with the key, so a sketch is filled and loaded from front to back.
 fn bits(lines: u64, key: u64) -> impl Iterator<Item = (usize, u64)> {
-    let line = (u128::from(key) * u128::from(lines) >> 64) as u64;
+    let line = ((u128::from(key) * u128::from(lines)) >> 64) as u64;
     (0..LINE_BITS).map(move |turn| {
         let bit = key >> (9 * turn) & 511;
         ((line * LINE_WORDS + bit / 64) as usize, 1 << (bit % 64))
@@ -145,22 +145,20 @@ impl Run {
     /// Opens a run that a manifest names and reads its fences and sketch.
     pub fn open(disk: &dyn Disk, path: PathBuf, number: u64, pairs: u64) -> Result<Run, IndexFault> {
         let layout = Layout::new(pairs);
-        let mut run = Run::new(disk, path, number, pairs, Vec::new(), Sketch::new(&layout))?;
+        let mut run =
+            Run::new(disk, path, number, pairs, Vec::new(), Sketch { words: Vec::new(), lines: layout.lines })?;
         let bytes = run.file.len().map_err(|source| IndexFault::disk("measure", &run.path, source))?;
         if pairs == 0 || bytes != layout.bytes() {
             return Err(IndexFault::damaged(&run.path, 0, "the file has not the size that the manifest says"));
         }
-        let mut words = Vec::with_capacity(run.sketch.words.len());
-        run.read_words(Kind::Sketch, layout.data, layout.lines * LINE_WORDS, &mut words)?;
-        run.sketch.words = words;
-        let mut fences = Vec::with_capacity(layout.data as usize);
-        run.read_words(Kind::Fences, layout.data + layout.sketch, layout.data, &mut fences)?;
-        run.fences = fences;
+        run.sketch.words = run.read_words(Kind::Sketch, layout.data, layout.lines * LINE_WORDS)?;
+        run.fences = run.read_words(Kind::Fences, layout.data + layout.sketch, layout.data)?;
         Ok(run)
     }
 
-    fn read_words(&self, kind: Kind, first: u64, count: u64, words: &mut Vec<u64>) -> Result<(), IndexFault> {
-        let mut scan = Scan::new(self, kind, first, first + count.div_ceil(BLOCK_WORDS), 64);
+    fn read_words(&self, kind: Kind, first: u64, count: u64) -> Result<Vec<u64>, IndexFault> {
+        let mut words = Vec::with_capacity(count as usize);
+        let mut scan = Scan::new(self, kind, first, first + count.div_ceil(BLOCK_WORDS), Chunk::new(64));
         while let Some((content, _)) = scan.next()? {
             words.extend(content.chunks_exact(8).map(word));
         }
@@ -171,7 +169,7 @@ impl Run {
                 "the section has not the length that the manifest says",
             ));
         }
-        Ok(())
+        Ok(words)
     }
 
     /// Appends the values of the key, oldest first. Returns how many blocks were read.
@@ -223,19 +221,23 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Reads from block `from` up to block `to`, `step` blocks at a time.
-    pub fn new(run: &Run, kind: Kind, from: u64, to: u64, step: usize) -> Scan {
-        let step = step.min((to - from) as usize).max(1);
+    /// Reads from block `from` up to block `to`, as many at a time as the chunk has room for.
+    pub fn new(run: &Run, kind: Kind, from: u64, to: u64, chunk: Chunk) -> Scan {
         Scan {
             file: Arc::clone(&run.direct),
             path: run.path.clone(),
             number: run.number,
             kind,
-            chunk: Chunk::new(step),
+            chunk,
             at: from,
             loaded: (from, from),
             to,
         }
+    }
+
+    /// The chunk, for another scan.
+    pub fn into_chunk(self) -> Chunk {
+        self.chunk
     }
 
     /// The content of the next block, checked, and the number of the block; `None` after the last.
