@@ -3,18 +3,19 @@
 use std::ops::{Deref, DerefMut};
 
 /// The unit of direct writes. Every sector size in use divides it.
-pub(crate) const BLOCK_BYTES: usize = 4096;
+pub const BLOCK_BYTES: usize = 4096;
 
 /// Zeroed bytes aligned to [`BLOCK_BYTES`]: a vector with one block too many, used from its first aligned byte. The
 /// vector is never resized, so its memory stays where it is.
-pub(crate) struct AlignedBytes {
+pub struct AlignedBytes {
     memory: Vec<u8>,
     begin: usize,
     length: usize,
 }
 
 impl AlignedBytes {
-    pub(crate) fn new(length: usize) -> AlignedBytes {
+    /// So many zeroed bytes.
+    pub fn new(length: usize) -> AlignedBytes {
         let memory = vec![0u8; length + BLOCK_BYTES];
         let begin = memory.as_ptr().align_offset(BLOCK_BYTES);
         assert!(begin < BLOCK_BYTES, "a byte pointer can always be aligned");

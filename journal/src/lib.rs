@@ -22,7 +22,7 @@ pub mod place;
 pub mod reader;
 pub mod recover;
 
-mod block;
+pub mod block;
 mod frame;
 mod preparer;
 mod segment;

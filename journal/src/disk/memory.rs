@@ -209,6 +209,17 @@ impl NameChange {
 }
 
 impl Node {
+    fn sync_lengths(&mut self) {
+        let synced = &mut self.synced;
+        self.pending.retain(|change| match change {
+            Change::SetLen(length) => {
+                synced.resize(*length, 0);
+                false
+            }
+            Change::Write(..) => true,
+        });
+    }
+
     fn survivors(&self, random: &mut Random) -> Vec<u8> {
         let mut bytes = self.synced.clone();
         for change in self.limbo.iter().chain(&self.pending) {
@@ -369,6 +380,8 @@ impl File for MemoryFile {
         }
         overwrite(&mut node.current, offset, bytes);
         if self.is_direct {
+            // A durable write takes the length it needs with it.
+            node.sync_lengths();
             overwrite(&mut node.synced, offset, bytes);
         } else {
             node.pending.push(Change::Write(offset, bytes.to_vec()));

@@ -64,8 +64,9 @@ impl Scene<'_> {
         if self.stop.why == Why::OtherFrame {
             remains = Remains::Other;
         }
-        let next_is_whole = torn.number != self.stop.number && self.header(torn.number)?.is_some();
-        Ok(Found { beyond: beyond || next_is_whole || self.stop.why == Why::OtherSegment, remains, torn: Some(torn) })
+        // No crash makes a whole header that does not continue: it is a segment of another time or place.
+        beyond |= torn.begin == 0 && self.header(torn.number)?.is_some();
+        Ok(Found { beyond, remains, torn: Some(torn) })
     }
 
     fn open(&self, number: u64) -> io::Result<Arc<dyn File>> {
@@ -90,12 +91,11 @@ impl Scene<'_> {
         }
     }
 
-    /// The header of a segment if it is whole.
+    /// The header of a segment file if it is whole, whichever segment it says it is.
     fn header(&self, number: u64) -> io::Result<Option<SegmentHeader>> {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         let count = self.open(number)?.read_at(&mut bytes, 0)?;
-        let header = SegmentHeader::decode(&bytes).ok();
-        Ok(header.filter(|header| count == bytes.len() && header.number == number))
+        Ok(SegmentHeader::decode(&bytes).ok().filter(|_| count == bytes.len()))
     }
 
     /// Looks for the headers of frames in the torn stretch. A header is proof enough that its group was being written;
