@@ -51,8 +51,7 @@ impl<'a> Build<'a> {
             move |source| IndexFault::disk(action, &path, source)
         };
         let file = disk.open(&path, Access::Create).map_err(fault("create"))?;
-        // Synced before the first direct write, so that sizing the file is over when its content begins to be durable.
-        file.set_len(layout.bytes()).and_then(|()| file.sync()).map_err(fault("size"))?;
+        file.set_len(layout.bytes()).map_err(fault("size"))?;
         let direct = disk.open(&path, Access::Direct).map_err(fault("open"))?;
         Ok(Build {
             disk,

@@ -13,8 +13,8 @@ use super::run::{self, Chunk, Kind, Run, Scan, word};
 
 /// Blocks read in one go.
 const READ_BLOCKS: usize = 256;
-/// Threads that read at the same time, at most.
-const THREADS_MAX: usize = 4;
+/// Threads that read at the same time, at most: two a core, since one of them mostly waits for the disk.
+const THREADS_MAX: usize = 8;
 /// How far ahead of a key its place in the filter is prefetched.
 const AHEAD: usize = 8;
 
@@ -51,7 +51,7 @@ fn read(disk: &dyn Disk, folder: &Path, manifest: &Manifest) -> Result<Loaded, I
         runs.push(Arc::new(Run::open(disk, run::file_path(folder, number), number, pairs)?));
     }
     let threads = if disk.allows_threads() {
-        thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX))
+        thread::available_parallelism().map_or(1, |count| (count.get() * 2).min(THREADS_MAX))
     } else {
         1
     };
