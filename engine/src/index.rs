@@ -10,7 +10,7 @@
 //!                            runs on disk ─ merged by tiers ─▶ fewer, larger runs
 //! ```
 //!
-//! - A look-up that finds nothing costs a cache line of the [filter]; an insert costs that line, one slot of the [tail] and an
+//! - A look-up that finds nothing costs a cache line of the filter; an insert costs that line, one slot of the tail and an
 //!   append. Both can be prefetched.
 //! - Nothing on the writer's thread grows by doubling or waits for the disk, as long as the disk keeps up: a tail has its
 //!   memory before it is used and is used again, and the filter grows in thousands of small steps.
@@ -146,7 +146,7 @@ impl Index {
     /// Says that all pairs that belong to the journal before `mark` have been inserted, and none that belong to it or later.
     /// `mark` never goes back.
     ///
-    /// When the active tail is full, this freezes it. If [`FROZEN_MAX`] tails wait for the disk already, it waits for the
+    /// When the active tail is full, this freezes it. If three tails wait for the disk already, it waits for the
     /// oldest of them, unless the disk has failed.
     pub fn mark(&mut self, mark: u64) {
         assert!(mark >= self.mark, "marks never go back");
@@ -404,7 +404,8 @@ impl fmt::Display for IndexFault {
             IndexFault::Disk { action, path, .. } => write!(to, "could not {action} {}", path.display()),
             IndexFault::Damaged { path, block, reason } => write!(
                 to,
-                "block {block} of {} is damaged: {reason}. Stop the server and delete the folder {}; it is rebuilt from the journal at the next start.",
+                "block {block} of {} is damaged: {reason}. Stop the server and delete the folder {}; \
+                 the next start rebuilds it from the journal.",
                 path.display(),
                 path.parent().unwrap_or(path).display()
             ),
