@@ -56,13 +56,13 @@ fn head(report: &Report, area: &Canvas<'_>) -> Drawn {
         milliseconds(percentiles.p99_microseconds),
         milliseconds(percentiles.max_microseconds)
     );
-    area.draw(&Text::new(title, (28, 20), ("sans-serif", 23).into_font().style(FontStyle::Bold).color(&INK)))?;
+    area.draw(&Text::new(title, (28, 20), ("sans-serif", 28).into_font().style(FontStyle::Bold).color(&INK)))?;
     let failed = match outcome.failures.count() {
         0 => String::new(),
         count => format!(", {} requests failed", grouped(count)),
     };
     let subtitle = format!("{}{failed}", report.options.sentence());
-    area.draw(&Text::new(subtitle, (28, 54), ("sans-serif", 15).into_font().color(&MUTED)))?;
+    area.draw(&Text::new(subtitle, (28, 54), ("sans-serif", 18).into_font().color(&MUTED)))?;
     Ok(())
 }
 
@@ -83,9 +83,9 @@ fn time_axis(seconds: &[Second]) -> std::ops::Range<f64> {
 fn latency(seconds: &[Second], area: &Canvas<'_>) -> Drawn {
     let highest = seconds.iter().filter_map(|second| second.max_microseconds).max().unwrap_or(1000) as f64 / 1000.0;
     let lowest = seconds.iter().filter_map(|second| second.p50_microseconds).min().unwrap_or(100) as f64 / 1000.0;
-    // Whole decades, so that the axis starts and ends with a label.
-    let bottom = 10f64.powf(lowest.log10().floor());
-    let top = 10f64.powf(highest.log10().ceil()).max(bottom * 10.0);
+    // Whole decades, a little wider, so that the axis starts and ends with a label.
+    let bottom = 10f64.powf(lowest.log10().floor()) * 0.999;
+    let top = 10f64.powf(highest.log10().ceil()).max(bottom * 10.0) * 1.002;
     let mut chart = ChartBuilder::on(area)
         .margin_left(18)
         .margin_right(30)
@@ -98,16 +98,16 @@ fn latency(seconds: &[Second], area: &Canvas<'_>) -> Drawn {
         .axis_style(MUTED)
         .bold_line_style(GRID)
         .light_line_style(TRANSPARENT)
-        .label_style(("sans-serif", 13).into_font().color(&MUTED))
-        .axis_desc_style(("sans-serif", 14).into_font().color(&INK))
+        .label_style(("sans-serif", 16).into_font().color(&MUTED))
+        .axis_desc_style(("sans-serif", 17).into_font().color(&INK))
         .x_labels(12)
         .x_label_formatter(&|second| format!("{second:.0}"))
-        .y_label_formatter(&|value| format!("{value}"))
+        .y_label_formatter(&|value| format!("{}", (value * 1000.0).round() / 1000.0))
         .draw()?;
     let lines: [(&str, RGBColor, Column); 3] = [
-        ("slowest request", WORST, |second| second.max_microseconds),
-        ("99 % are faster than", TAIL, |second| second.p99_microseconds),
-        ("half are faster than", MEDIAN, |second| second.p50_microseconds),
+        ("max", WORST, |second| second.max_microseconds),
+        ("p99", TAIL, |second| second.p99_microseconds),
+        ("p50", MEDIAN, |second| second.p50_microseconds),
     ];
     for (name, color, value) in lines {
         for (index, piece) in pieces(seconds, value).into_iter().enumerate() {
@@ -123,7 +123,7 @@ fn latency(seconds: &[Second], area: &Canvas<'_>) -> Drawn {
         .background_style(WHITE.mix(0.85))
         .border_style(GRID)
         .margin(8)
-        .label_font(("sans-serif", 14).into_font().color(&INK))
+        .label_font(("sans-serif", 17).into_font().color(&INK))
         .draw()?;
     Ok(())
 }
@@ -145,8 +145,8 @@ fn throughput(seconds: &[Second], area: &Canvas<'_>) -> Drawn {
         .axis_style(MUTED)
         .bold_line_style(GRID)
         .light_line_style(TRANSPARENT)
-        .label_style(("sans-serif", 13).into_font().color(&MUTED))
-        .axis_desc_style(("sans-serif", 14).into_font().color(&INK))
+        .label_style(("sans-serif", 16).into_font().color(&MUTED))
+        .axis_desc_style(("sans-serif", 17).into_font().color(&INK))
         .x_labels(12)
         .y_labels(5)
         .x_label_formatter(&|second| format!("{second:.0}"))
@@ -163,7 +163,7 @@ fn throughput(seconds: &[Second], area: &Canvas<'_>) -> Drawn {
         .background_style(WHITE.mix(0.85))
         .border_style(GRID)
         .margin(8)
-        .label_font(("sans-serif", 14).into_font().color(&INK))
+        .label_font(("sans-serif", 17).into_font().color(&INK))
         .draw()?;
     Ok(())
 }
