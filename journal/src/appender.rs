@@ -59,11 +59,11 @@ pub(crate) struct Start {
     pub(crate) is_direct: bool,
 }
 
-/// Why a group was not appended. Nothing is known about its records until the journal is opened again, except after
-/// `Full` before anything was written, which leaves none of them.
+/// Why a group was not appended. Whether its records are there is known when the journal is opened again.
 #[derive(Debug)]
 pub enum AppendFault {
-    /// There is no room for the segments that the group needs. None of its records was written.
+    /// There is no room. Segments are taken before any record is written, so on a file system that overwrites in place
+    /// none of the group's records was.
     Full {
         /// The first segment that could not be made.
         file: PathBuf,

@@ -228,3 +228,38 @@ fn offline_reader() {
     assert_eq!(read_all(&reader).len(), 3);
     assert_eq!(disk.operations(), operations);
 }
+
+/// Proves that on a real disk other threads find each record as soon as it was answered, though it was written past the
+/// cache that they read through, into blocks that they have read before.
+#[test]
+fn readers_follow_on_a_real_disk() {
+    const GROUPS: u64 = 600;
+    let scratch = Scratch::new();
+    let mut opened = open(Arc::new(RealDisk::new()), &scratch.0, OPTIONS, Place::start()).unwrap();
+    let answered = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let mut scan = opened.reader.scan_all();
+            let (reader, answered) = (opened.reader.clone(), &answered);
+            scope.spawn(move || {
+                let mut buffer = Vec::new();
+                let mut seq = 0;
+                while seq < 2 * GROUPS {
+                    let known = answered.load(Ordering::Acquire);
+                    while let Some(scanned) = scan.next().expect("what was answered can be read") {
+                        seq += 1;
+                        assert_eq!(scanned.payload, payload(seq, (seq % 700) as usize));
+                        reader.read(scanned.position, &mut buffer).expect("what was scanned can be read");
+                    }
+                    assert!(seq >= known, "record {known} was answered and is not seen after {seq}");
+                    std::thread::yield_now();
+                }
+            });
+        }
+        for turn in 0..GROUPS {
+            let lengths = [((2 * turn + 1) % 700) as usize, ((2 * turn + 2) % 700) as usize];
+            let place = opened.appender.append(&mut group(opened.appender.place(), &lengths)).unwrap();
+            answered.store(place.seq - 1, Ordering::Release);
+        }
+    });
+}

@@ -267,3 +267,14 @@ fn message_says_what_to_do() {
         assert!(message.contains(part), "{message}");
     }
 }
+
+/// Proves that a segment of another history is seen where nothing but its header tells: after one that is full to its
+/// last byte, and at the very start.
+#[test]
+fn segments_of_another_history() {
+    let half = (65_536 - 128) / 2 - 64;
+    let (_, one) = written(&[&[half, half], &[100], &[100]]);
+    let (_, other) = written(&[&[half - 8, half + 8], &[100], &[100]]);
+    let mixture = vec![one[0].clone(), other[1].clone(), None, None];
+    assert_eq!(damage(&mixture, Place::start()), Some(Damage::LaterSegment));
+}
