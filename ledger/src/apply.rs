@@ -115,7 +115,7 @@ fn apply_movement(state: &mut State, place: &Place<'_>, movement: &Movement, row
     let mut flags = Flags::default();
     if movement.queued {
         let request = add_row(state, place, movement, Status::Queued, parent, Flags::default(), rows);
-        parent = if matches!(movement.kind, Kind::Refund(_)) { parent } else { Parent::Row(request) };
+        parent = Parent::Row(request);
         flags = Flags::OUTCOME;
     }
     if let Kind::Execution(request) = movement.kind {

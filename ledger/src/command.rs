@@ -246,6 +246,8 @@ pub struct HoldAsk {
     pub ended: Option<Ended>,
     /// The precision of the hold.
     pub precision: u64,
+    /// The reference of the new row; made by the server, so nobody else has it.
+    pub reference: Span,
     /// Text that the new row inherits.
     pub description: Span,
     /// Metadata that the new row inherits.

@@ -497,6 +497,7 @@ fn settle(state: &State, command: Settle, moment: Moment) -> Result<Decision, Re
             amount,
             precision: ask.precision,
             currency: hold.currency,
+            reference: ask.reference,
             description: ask.description,
             metadata: ask.metadata,
             ..Movement::EMPTY

@@ -177,7 +177,7 @@ pub struct Movement {
     pub precision: u64,
     /// The number of the currency.
     pub currency: u32,
-    /// The reference as given; empty where it follows from the ids.
+    /// The reference. That of an outcome has `_q` behind it.
     pub reference: Span,
     /// Text for people.
     pub description: Span,

@@ -1,0 +1,362 @@
+//! Events as bytes. This is the only code that knows what is inside a record.
+//!
+//! A record's payload begins with the number of its kind of event and the version of that kind's layout. Numbers are
+//! LEB128 (signed ones in zigzag), times and seeds eight bytes, texts a length and UTF-8. `docs/journal-format.md` tells
+//! it byte by byte.
+
+pub(crate) mod bytes;
+
+use bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
+use ledger::command::{Allocation, Batch};
+use ledger::event::{
+    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, LedgerRenamed, Movement, NO_BALANCE, Opened, Outcome,
+    Recorded,
+};
+use ledger::limits;
+use ledger::rejection::Rejection;
+use ledger::text::Span;
+use std::fmt;
+
+const LEDGER_CREATED: u8 = 1;
+const LEDGER_RENAMED: u8 = 2;
+const IDENTITY_CREATED: u8 = 3;
+const BALANCE_CREATED: u8 = 4;
+const RECORDED: u8 = 5;
+const VERSION: u8 = 1;
+
+/// Why bytes are no event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CodecFault {
+    /// The bytes end too early.
+    Truncated,
+    /// There are bytes behind the event.
+    Trailing,
+    /// This program does not know this kind of event, or this version of its layout: it is older than the data.
+    Unknown {
+        /// Number of the kind.
+        kind: u8,
+        /// Version of its layout.
+        version: u8,
+    },
+    /// A value is not one that the field may have.
+    Value(&'static str),
+}
+
+impl fmt::Display for CodecFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CodecFault::Truncated => write!(f, "the record ends in the middle of its event"),
+            CodecFault::Trailing => write!(f, "the record goes on behind its event"),
+            CodecFault::Unknown { kind, version } => {
+                write!(f, "the record holds an event of kind {kind}, version {version}, which this program does not know; use a newer one")
+            }
+            CodecFault::Value(field) => write!(f, "the record holds a value that {field} cannot have"),
+        }
+    }
+}
+
+impl std::error::Error for CodecFault {}
+
+/// Appends an event to some bytes.
+pub fn encode(event: &Event, out: &mut Vec<u8>) {
+    match event {
+        Event::LedgerCreated(event) => {
+            begin(out, LEDGER_CREATED, event.at);
+            put_u64(out, event.seed);
+            put_text(out, &event.name);
+            put_text(out, &event.metadata);
+        }
+        Event::LedgerRenamed(event) => {
+            begin(out, LEDGER_RENAMED, event.at);
+            put_varint(out, u64::from(event.ledger));
+            put_text(out, &event.name);
+        }
+        Event::IdentityCreated(event) => {
+            begin(out, IDENTITY_CREATED, event.at);
+            put_u64(out, event.seed);
+            put_text(out, &event.id);
+            put_text(out, &event.detail);
+        }
+        Event::BalanceCreated(event) => {
+            begin(out, BALANCE_CREATED, event.at);
+            put_u64(out, event.seed);
+            put_varint(out, u64::from(event.ledger));
+            put_varint(out, event.identity.map_or(0, |identity| u64::from(identity) + 1));
+            put_text(out, &event.currency);
+            put_text(out, &event.indicator);
+            put_text(out, &event.metadata);
+            out.push(u8::from(event.track_fund_lineage));
+            out.push(event.allocation as u8);
+        }
+        Event::Recorded(event) => encode_recorded(event, out),
+    }
+}
+
+fn begin(out: &mut Vec<u8>, kind: u8, at: i64) {
+    out.extend_from_slice(&[kind, VERSION]);
+    put_i64(out, at);
+}
+
+fn encode_recorded(event: &Recorded, out: &mut Vec<u8>) {
+    begin(out, RECORDED, event.at);
+    put_u64(out, event.seed);
+    put_varint(out, event.first_row);
+    out.push(event.batch as u8 | u8::from(event.queued) << 2);
+    put_varint(out, event.currencies.len() as u64);
+    for currency in &event.currencies {
+        put_text(out, currency.of(&event.text));
+    }
+    put_varint(out, event.opened.len() as u64);
+    for opened in &event.opened {
+        put_text(out, opened.indicator.of(&event.text));
+        put_varint(out, u64::from(opened.currency));
+    }
+    put_varint(out, event.movements.len() as u64);
+    let mut item_before = 0;
+    for movement in &event.movements {
+        encode_movement(movement, &event.text, item_before, out);
+        item_before = movement.item;
+    }
+}
+
+/// What a movement has beyond the fields that every movement has.
+mod marks {
+    pub const QUEUED: u64 = 1;
+    pub const OVERDRAFT: u64 = 1 << 1;
+    pub const INFLIGHT: u64 = 1 << 2;
+    pub const ATOMIC: u64 = 1 << 3;
+    pub const EFFECTIVE: u64 = 1 << 4;
+    pub const SCHEDULED: u64 = 1 << 5;
+    pub const EXPIRES: u64 = 1 << 6;
+    pub const COMMITS: u64 = 1 << 7;
+    pub const LIMIT: u64 = 1 << 8;
+    pub const LEG: u64 = 1 << 9;
+    pub const SETTLED_QUEUED: u64 = 1 << 10;
+    pub const ALL: u64 = (1 << 11) - 1;
+}
+
+const POSTING: u8 = 0;
+const EXECUTION: u8 = 1;
+const SETTLEMENT: u8 = 2;
+const RELEASE: u8 = 3;
+const REFUND: u8 = 4;
+
+fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut Vec<u8>) {
+    let (kind, of, settled_queued) = match movement.kind {
+        Kind::Posting => (POSTING, None, false),
+        Kind::Execution(row) => (EXECUTION, Some(row), false),
+        Kind::Settlement { hold, queued } => (SETTLEMENT, Some(hold), queued),
+        Kind::Release { hold, queued } => (RELEASE, Some(hold), queued),
+        Kind::Refund(row) => (REFUND, Some(row), false),
+    };
+    let (outcome, rejection) = match movement.outcome {
+        Outcome::Applied => (0, None),
+        Outcome::Held => (1, None),
+        Outcome::Voided => (2, None),
+        Outcome::Rejected(rejection) => (3, Some(rejection.number())),
+        Outcome::Scheduled => (4, None),
+    };
+    out.push(kind | outcome << 4);
+    let when = |set: bool, mark: u64| if set { mark } else { 0 };
+    let marks = when(movement.queued, marks::QUEUED)
+        | when(movement.allow_overdraft, marks::OVERDRAFT)
+        | when(movement.inflight, marks::INFLIGHT)
+        | when(movement.atomic, marks::ATOMIC)
+        | when(movement.effective_at.is_some(), marks::EFFECTIVE)
+        | when(movement.scheduled_at.is_some(), marks::SCHEDULED)
+        | when(movement.expires_at.is_some(), marks::EXPIRES)
+        | when(movement.commits_at.is_some(), marks::COMMITS)
+        | when(movement.overdraft_limit != 0, marks::LIMIT)
+        | when(movement.leg != 0, marks::LEG)
+        | when(settled_queued, marks::SETTLED_QUEUED);
+    put_varint(out, marks);
+    out.extend(rejection);
+    put_varint(out, u64::from(movement.item - item_before));
+    if movement.leg != 0 {
+        put_varint(out, u64::from(movement.leg));
+    }
+    if let Some(row) = of {
+        put_varint(out, row);
+    }
+    for (handle, name) in [(movement.source, movement.source_text), (movement.destination, movement.destination_text)] {
+        if handle == NO_BALANCE {
+            put_varint(out, 0);
+            put_text(out, name.of(text));
+        } else {
+            put_varint(out, u64::from(handle) + 1);
+        }
+    }
+    put_i128(out, movement.amount);
+    put_varint(out, movement.precision);
+    put_varint(out, u64::from(movement.currency));
+    for span in [movement.reference, movement.description, movement.metadata] {
+        put_text(out, span.of(text));
+    }
+    if movement.overdraft_limit != 0 {
+        put_i128(out, movement.overdraft_limit);
+    }
+    let times = [movement.effective_at, movement.scheduled_at, movement.expires_at, movement.commits_at];
+    for at in times.into_iter().flatten() {
+        put_i64(out, at);
+    }
+}
+
+/// Reads the event of a record.
+pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
+    let mut from = Reading::new(payload);
+    let (kind, version) = (from.byte()?, from.byte()?);
+    if version != VERSION {
+        return Err(CodecFault::Unknown { kind, version });
+    }
+    let at = from.i64()?;
+    let event = match kind {
+        LEDGER_CREATED => Event::LedgerCreated(LedgerCreated {
+            at,
+            seed: from.u64()?,
+            name: from.text()?.to_owned(),
+            metadata: from.text()?.to_owned(),
+        }),
+        LEDGER_RENAMED => {
+            Event::LedgerRenamed(LedgerRenamed { at, ledger: from.number("a ledger")?, name: from.text()?.to_owned() })
+        }
+        IDENTITY_CREATED => Event::IdentityCreated(IdentityCreated {
+            at,
+            seed: from.u64()?,
+            id: from.text()?.to_owned(),
+            detail: from.text()?.to_owned(),
+        }),
+        BALANCE_CREATED => Event::BalanceCreated(decode_balance(at, &mut from)?),
+        RECORDED => Event::Recorded(decode_recorded(at, &mut from)?),
+        _ => return Err(CodecFault::Unknown { kind, version }),
+    };
+    if from.is_empty() { Ok(event) } else { Err(CodecFault::Trailing) }
+}
+
+fn decode_balance(at: i64, from: &mut Reading<'_>) -> Result<BalanceCreated, CodecFault> {
+    Ok(BalanceCreated {
+        at,
+        seed: from.u64()?,
+        ledger: from.number("a ledger")?,
+        identity: match from.number("an identity")? {
+            0 => None,
+            number => Some(number - 1),
+        },
+        currency: from.text()?.to_owned(),
+        indicator: from.text()?.to_owned(),
+        metadata: from.text()?.to_owned(),
+        track_fund_lineage: match from.byte()? {
+            0 => false,
+            1 => true,
+            _ => return Err(CodecFault::Value("track_fund_lineage")),
+        },
+        allocation: allocation(from.byte()?)?,
+    })
+}
+
+/// The allocation of a stored number.
+pub(crate) fn allocation(number: u8) -> Result<Allocation, CodecFault> {
+    match number {
+        0 => Ok(Allocation::Fifo),
+        1 => Ok(Allocation::Lifo),
+        2 => Ok(Allocation::Proportional),
+        _ => Err(CodecFault::Value("allocation_strategy")),
+    }
+}
+
+fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFault> {
+    let seed = from.u64()?;
+    let first_row = from.varint()?;
+    let head = from.byte()?;
+    let batch = match head & 3 {
+        0 => Batch::Single,
+        1 => Batch::Independent,
+        2 => Batch::Atomic,
+        _ => return Err(CodecFault::Value("batch")),
+    };
+    if head >> 3 != 0 {
+        return Err(CodecFault::Value("batch"));
+    }
+    let mut text = String::with_capacity(from.len());
+    let mut currencies = Vec::new();
+    for _ in 0..from.count(limits::CURRENCIES_MAX, "currencies")? {
+        currencies.push(from.span(&mut text)?);
+    }
+    let mut opened = Vec::new();
+    for _ in 0..from.count(2 * limits::EVENT_ROWS_MAX, "opened balances")? {
+        opened.push(Opened { indicator: from.span(&mut text)?, currency: from.number("a currency")? });
+    }
+    let count = from.count(limits::EVENT_ROWS_MAX, "movements")?;
+    let mut movements = Vec::with_capacity(count);
+    let mut item_before = 0;
+    for _ in 0..count {
+        let movement = decode_movement(from, item_before, &mut text)?;
+        item_before = movement.item;
+        movements.push(movement);
+    }
+    Ok(Recorded { at, seed, first_row, batch, queued: head & 4 != 0, currencies, opened, movements, text })
+}
+
+fn decode_movement(from: &mut Reading<'_>, item_before: u32, text: &mut String) -> Result<Movement, CodecFault> {
+    let head = from.byte()?;
+    let marks = from.varint()?;
+    if marks & !marks::ALL != 0 {
+        return Err(CodecFault::Value("marks"));
+    }
+    let has = |mark: u64| marks & mark != 0;
+    let outcome = match head >> 4 {
+        0 => Outcome::Applied,
+        1 => Outcome::Held,
+        2 => Outcome::Voided,
+        3 => Outcome::Rejected(Rejection::of_number(from.byte()?).ok_or(CodecFault::Value("a rejection"))?),
+        4 => Outcome::Scheduled,
+        _ => return Err(CodecFault::Value("an outcome")),
+    };
+    let item = item_before.checked_add(from.number("an item")?).ok_or(CodecFault::Value("an item"))?;
+    let leg = if has(marks::LEG) { from.number("a leg")? } else { 0 };
+    let queued = has(marks::SETTLED_QUEUED);
+    let kind = match head & 15 {
+        POSTING => Kind::Posting,
+        EXECUTION => Kind::Execution(from.varint()?),
+        SETTLEMENT => Kind::Settlement { hold: from.varint()?, queued },
+        RELEASE => Kind::Release { hold: from.varint()?, queued },
+        REFUND => Kind::Refund(from.varint()?),
+        _ => return Err(CodecFault::Value("a kind of movement")),
+    };
+    let (source, source_text) = decode_side(from, text)?;
+    let (destination, destination_text) = decode_side(from, text)?;
+    Ok(Movement {
+        kind,
+        outcome,
+        queued: has(marks::QUEUED),
+        item,
+        leg,
+        source,
+        destination,
+        source_text,
+        destination_text,
+        amount: from.i128()?,
+        precision: from.varint()?,
+        currency: from.number("a currency")?,
+        reference: from.span(text)?,
+        description: from.span(text)?,
+        metadata: from.span(text)?,
+        allow_overdraft: has(marks::OVERDRAFT),
+        overdraft_limit: if has(marks::LIMIT) { from.i128()? } else { 0 },
+        inflight: has(marks::INFLIGHT),
+        atomic: has(marks::ATOMIC),
+        effective_at: from.time_when(has(marks::EFFECTIVE))?,
+        scheduled_at: from.time_when(has(marks::SCHEDULED))?,
+        expires_at: from.time_when(has(marks::EXPIRES))?,
+        commits_at: from.time_when(has(marks::COMMITS))?,
+    })
+}
+
+fn decode_side(from: &mut Reading<'_>, text: &mut String) -> Result<(u32, Span), CodecFault> {
+    match from.varint()? {
+        0 => Ok((NO_BALANCE, from.span(text)?)),
+        number => match u32::try_from(number - 1) {
+            Ok(handle) if handle != NO_BALANCE => Ok((handle, Span::EMPTY)),
+            _ => Err(CodecFault::Value("a balance")),
+        },
+    }
+}

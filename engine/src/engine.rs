@@ -1,0 +1,213 @@
+//! The way in: open a data folder, submit commands, read.
+
+use crate::answer::{Answer, Unavailable};
+use crate::clock::{Clock, Seeds};
+use crate::folder::{Folder, FolderFault};
+use crate::limits;
+use crate::log::Log;
+use crate::reading::Books;
+use crate::replay::{self, ReplayFault, Replayed};
+use crate::writer::checkpoints::Checkpoints;
+use crate::writer::publish::Pending;
+use crate::writer::{Health, Reply, Request, View, Wake, Writer, postings_of};
+use journal::disk::Disk;
+use journal::group::Group;
+use journal::open::Options as JournalOptions;
+use ledger::command::{Command, Mismatch};
+use ledger::draft::Scratch;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+/// How an engine is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data folder.
+    pub folder: PathBuf,
+    /// Whether to make the folder when it is not there.
+    pub make: bool,
+    /// Sizes of the journal.
+    pub journal: JournalOptions,
+    /// What to do with a currency that is not that of both balances.
+    pub mismatch: Mismatch,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why an engine was not opened.
+#[derive(Debug)]
+pub enum OpenFault {
+    /// The folder cannot be used.
+    Folder(FolderFault),
+    /// What is in it cannot be started from.
+    Replay(ReplayFault),
+    /// A thread could not be started.
+    Thread(io::Error),
+}
+
+impl fmt::Display for OpenFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenFault::Folder(fault) => fault.fmt(f),
+            OpenFault::Replay(fault) => fault.fmt(f),
+            OpenFault::Thread(_) => write!(f, "a thread cannot be started"),
+        }
+    }
+}
+
+impl std::error::Error for OpenFault {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            OpenFault::Folder(fault) => fault.source(),
+            OpenFault::Replay(fault) => fault.source(),
+            OpenFault::Thread(source) => Some(source),
+        }
+    }
+}
+
+/// What start-up found.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// Records that were replayed.
+    pub replayed_records: u64,
+    /// Bytes of a torn group that were cut from the end of the journal.
+    pub cut_bytes: u64,
+    /// Whether the journal is written past the system's cache. Otherwise each write is followed by a sync.
+    pub direct: bool,
+}
+
+/// A running engine. Dropping it stops it cleanly.
+pub struct Engine {
+    books: Arc<Books>,
+    health: Arc<Health>,
+    wakes: Sender<Wake>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    started: Started,
+    _folder: Folder,
+}
+
+impl Engine {
+    /// Opens a data folder and starts the engine on it. Returns when everything in the journal is there.
+    pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<Engine, OpenFault> {
+        let folder = Folder::open(&options.folder, options.make).map_err(OpenFault::Folder)?;
+        let replayed = replay::replay(&disk, &folder, options.journal).map_err(OpenFault::Replay)?;
+        let Replayed { state, books, references, children, appender, cut_bytes, replayed_records } = replayed;
+        let started = Started { replayed_records, cut_bytes, direct: appender.is_direct() };
+        let books = Arc::new(books);
+        let health = Arc::new(Health::default());
+        let (wakes, receiver) = channel();
+        let place = appender.place();
+        let segment_bytes = options.journal.segment_bytes;
+        let checkpoints =
+            Checkpoints::start(disk, folder.checkpoints(), segment_bytes, Arc::clone(&books), wakes.clone())
+                .map_err(OpenFault::Thread)?;
+        let writer = Writer {
+            state,
+            scratch: Scratch::default(),
+            references,
+            children,
+            books: Arc::clone(&books),
+            health: Arc::clone(&health),
+            clock: options.clock,
+            seeds: Seeds::default(),
+            wakes: receiver,
+            log: Log::start(wakes.clone()).map_err(OpenFault::Thread)?,
+            appender: Some(appender),
+            open: Pending::new(Group::new(place.seq, place.position, segment_bytes)),
+            in_flight: None,
+            spare: None,
+            backlog: VecDeque::new(),
+            checkpoints,
+            stopping: false,
+            mismatch: options.mismatch,
+        };
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || writer.run());
+        let writer = Mutex::new(Some(thread.map_err(OpenFault::Thread)?));
+        Ok(Engine { books, health, wakes, writer, started, _folder: folder })
+    }
+
+    /// Has a command carried out. `reply` is called once, on the writer's thread, when all that the answer tells is durable;
+    /// it must not block. The answer carries at most `rows_wanted` rows.
+    pub fn submit(&self, command: Command, rows_wanted: usize, reply: Reply) {
+        if let Err((request, why)) = self.enter(Request::Change { command, rows_wanted, reply })
+            && let Request::Change { reply, .. } = request
+        {
+            reply(Answer::Unavailable(why));
+        }
+    }
+
+    /// Looks at the state. `deliver` gets what `look` found, on the writer's thread, when all that it may have seen is
+    /// durable. Neither may block. When the engine cannot answer, both are dropped.
+    pub fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&View<'_>) -> T + Send + 'static,
+        deliver: impl FnOnce(T) + Send + 'static,
+    ) {
+        let query = Box::new(move |view: &View<'_>| {
+            let found = look(view);
+            Box::new(move || deliver(found)) as Box<dyn FnOnce() + Send>
+        });
+        drop(self.enter(Request::Read(query)));
+    }
+
+    /// Lets a request in, if the queues have room.
+    fn enter(&self, request: Request) -> Result<(), (Request, Unavailable)> {
+        if let Some(reason) = self.health.stopped() {
+            return Err((request, Unavailable::Stopped(reason)));
+        }
+        let postings = postings_of(&request);
+        let requests_before = self.health.requests_waiting.fetch_add(1, Ordering::Relaxed);
+        let postings_before = self.health.postings_waiting.fetch_add(postings, Ordering::Relaxed);
+        let leave = |why| {
+            self.health.requests_waiting.fetch_sub(1, Ordering::Relaxed);
+            self.health.postings_waiting.fetch_sub(postings, Ordering::Relaxed);
+            why
+        };
+        let full = postings_before > 0 && postings_before + postings > limits::QUEUE_POSTINGS_MAX;
+        if requests_before >= limits::QUEUE_REQUESTS_MAX || full {
+            return Err((request, leave(Unavailable::Busy)));
+        }
+        self.wakes.send(Wake::Request(request)).map_err(|error| match error.0 {
+            Wake::Request(request) => (request, leave(Unavailable::Closing)),
+            _ => unreachable!("a request was sent"),
+        })
+    }
+
+    /// What every thread may read.
+    pub const fn books(&self) -> &Arc<Books> {
+        &self.books
+    }
+
+    /// How the engine is.
+    pub const fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// What start-up found.
+    pub const fn started(&self) -> &Started {
+        &self.started
+    }
+
+    /// Stops the engine: everything that was let in is answered, and what is derived is saved. Later requests are refused.
+    pub fn close(&self) {
+        // The writer may have ended already.
+        drop(self.wakes.send(Wake::Stop));
+        let thread = self.writer.lock().expect("no holder panics").take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            self.health.stop("the writer met a bug and stopped".to_owned());
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,157 @@
+//! The data folder: its lock, its format, and where things are.
+
+use crate::fingerprint::FingerprintKey;
+use std::fmt;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The version of the whole folder. A folder of another version is refused.
+const FORMAT: &str = "florin data folder, format 1";
+
+/// Why a data folder cannot be used.
+#[derive(Debug)]
+pub enum FolderFault {
+    /// Another process uses it.
+    InUse(PathBuf),
+    /// It was made by another version.
+    Format(PathBuf),
+    /// It is not there, and was not to be made.
+    Missing(PathBuf),
+    /// The disk failed.
+    Disk {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for FolderFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FolderFault::InUse(path) => {
+                write!(f, "the data folder {} is used by another process; stop it, or choose another folder with --data", path.display())
+            }
+            FolderFault::Format(path) => write!(
+                f,
+                "{} is not of a format that this program knows; use the program that made it, or a newer one",
+                path.display()
+            ),
+            FolderFault::Missing(path) => {
+                write!(f, "there is no data folder at {}; say where it is with --data", path.display())
+            }
+            FolderFault::Disk { path, .. } => write!(f, "cannot use {}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for FolderFault {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            FolderFault::Disk { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// A data folder that this process alone uses, until the value is dropped.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// The key of the fingerprints of references.
+    pub key: FingerprintKey,
+    _lock: fs::File,
+}
+
+impl Folder {
+    /// Takes a folder; makes it when it is not there and `make` says so.
+    pub fn open(path: &Path, make: bool) -> Result<Folder, FolderFault> {
+        let fault = |path: &Path, source| FolderFault::Disk { path: path.to_owned(), source };
+        if !path.exists() && !make {
+            return Err(FolderFault::Missing(path.to_owned()));
+        }
+        fs::create_dir_all(path).map_err(|source| fault(path, source))?;
+        let lock_path = path.join("LOCK");
+        let lock = fs::File::create(&lock_path).map_err(|source| fault(&lock_path, source))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(FolderFault::InUse(path.to_owned())),
+            Err(fs::TryLockError::Error(source)) => return Err(fault(&lock_path, source)),
+        }
+        let format_path = path.join("format");
+        let key = match fs::read_to_string(&format_path) {
+            Ok(text) => key_of(&text).ok_or_else(|| FolderFault::Format(format_path.clone()))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
+                write_format(path, &format_path).map_err(|source| fault(&format_path, source))?
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(FolderFault::Missing(path.to_owned())),
+            Err(source) => return Err(fault(&format_path, source)),
+        };
+        Ok(Folder { path: path.to_owned(), key, _lock: lock })
+    }
+
+    /// Where the journal is.
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    /// Where the rows are.
+    pub fn tables(&self) -> PathBuf {
+        self.path.join("tables")
+    }
+
+    /// Where the index of references is.
+    pub fn references(&self) -> PathBuf {
+        self.path.join("references")
+    }
+
+    /// Where the index of children is.
+    pub fn children(&self) -> PathBuf {
+        self.path.join("children")
+    }
+
+    /// Where the checkpoints are.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// Deletes everything that is derived from the journal.
+    pub fn delete_derived(&self) -> Result<(), FolderFault> {
+        for path in [self.tables(), self.references(), self.children(), self.checkpoints()] {
+            match fs::remove_dir_all(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(FolderFault::Disk { path, source }),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn key_of(text: &str) -> Option<FingerprintKey> {
+    let mut lines = text.lines();
+    if lines.next() != Some(FORMAT) {
+        return None;
+    }
+    let hex = lines.next()?.strip_prefix("fingerprint key ")?;
+    let bytes: Option<Vec<u8>> =
+        (0..16).map(|i| hex.get(2 * i..2 * i + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok())).collect();
+    Some(FingerprintKey(bytes?.try_into().ok()?))
+}
+
+fn write_format(folder: &Path, path: &Path) -> io::Result<FingerprintKey> {
+    let mut key = [0; 16];
+    for half in key.chunks_exact_mut(8) {
+        half.copy_from_slice(&RandomState::new().hash_one("fingerprint key").to_le_bytes());
+    }
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let new = path.with_extension("new");
+    let mut file = fs::File::create(&new)?;
+    write!(file, "{FORMAT}\nfingerprint key {hex}\n")?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    fs::File::open(folder)?.sync_all()?;
+    Ok(FingerprintKey(key))
+}

@@ -1,0 +1,31 @@
+//! Every limit of the engine, by name.
+
+use std::time::Duration;
+
+/// Requests that may wait for the writer. One more is refused as busy.
+pub const QUEUE_REQUESTS_MAX: usize = 16_384;
+/// Transactions that may wait for the writer, over all requests.
+pub const QUEUE_POSTINGS_MAX: usize = 400_000;
+/// Bytes of one group of records, after which the writer hands it to the disk before it takes more.
+pub const GROUP_BYTES_MAX: usize = 2 << 20;
+/// Requests of one group.
+pub const GROUP_REQUESTS_MAX: usize = 8_192;
+/// A group below this many bytes is written by the writer thread itself when nothing else is being written: handing it
+/// to another thread would cost more than it saves.
+pub const INLINE_BYTES_MAX: usize = 32 << 10;
+/// Rows between two checkpoints.
+pub const CHECKPOINT_ROWS: u64 = 500_000;
+/// Records between two checkpoints, for what makes no rows.
+pub const CHECKPOINT_RECORDS: u64 = 500_000;
+/// Pairs that the index of references keeps in memory before it writes them.
+pub const REFERENCES_TAIL_PAIRS: usize = 1 << 18;
+/// Pairs that the index of children keeps in memory before it writes them.
+pub const CHILDREN_TAIL_PAIRS: usize = 1 << 14;
+/// Runs of an index that are merged into one.
+pub const INDEX_FAN_OUT: usize = 8;
+/// Rows that an answer carries; what a request wants beyond them it reads.
+pub const ANSWER_ROWS_MAX: usize = 2 * ledger::limits::SPLIT_LEGS_MAX;
+/// How long the writer waits at most without looking at the clock.
+pub const IDLE_WAIT: Duration = Duration::from_secs(1);
+/// What a client should wait after a refusal because of full queues, in seconds.
+pub const RETRY_AFTER_SECONDS: u32 = 1;

@@ -1,0 +1,177 @@
+//! What every thread may read: rows, records, and the names of balances. All of it is durable.
+
+use crate::codec::{self, CodecFault};
+use crate::fingerprint::FingerprintKey;
+use crate::rows::{Rows, RowsFault};
+use journal::reader::{ReadFault, Reader};
+use ledger::event::{self, Event, NO_BALANCE, Recorded};
+use ledger::id::Id;
+use ledger::row::{Flags, Row};
+use std::fmt;
+use std::sync::{Arc, RwLock};
+
+/// Why something could not be read.
+#[derive(Debug)]
+pub enum BooksFault {
+    /// A row could not be read.
+    Rows(RowsFault),
+    /// A record could not be read.
+    Record(ReadFault),
+    /// A record could not be understood.
+    Codec {
+        /// Where the record is.
+        position: u64,
+        /// What is wrong with it.
+        source: CodecFault,
+    },
+    /// A row points to a record that does not hold it.
+    Row(u64),
+}
+
+impl fmt::Display for BooksFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BooksFault::Rows(_) => write!(f, "a row cannot be read"),
+            BooksFault::Record(_) => write!(f, "a record cannot be read"),
+            BooksFault::Codec { position, .. } => write!(f, "the record at position {position} cannot be understood"),
+            BooksFault::Row(row) => write!(f, "row {row} is not in the record it names; run `florin verify`"),
+        }
+    }
+}
+
+impl std::error::Error for BooksFault {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            BooksFault::Rows(source) => Some(source),
+            BooksFault::Record(source) => Some(source),
+            BooksFault::Codec { source, .. } => Some(source),
+            BooksFault::Row(_) => None,
+        }
+    }
+}
+
+/// The reading side of the engine.
+pub struct Books {
+    /// All rows.
+    pub rows: Rows,
+    reader: Reader,
+    names: RwLock<Names>,
+    key: FingerprintKey,
+}
+
+/// Names that rows give only as numbers.
+#[derive(Default)]
+pub(crate) struct Names {
+    /// Ids of balances, in chunks, so that growing never copies them all.
+    balances: Vec<Vec<Id>>,
+    currencies: Vec<Arc<str>>,
+}
+
+const NAMES_CHUNK: usize = 1 << 14;
+
+impl Names {
+    /// Adds the ids of balances and the texts of currencies that follow.
+    pub(crate) fn add(&mut self, balances: &[Id], currencies: &[Arc<str>]) {
+        for &id in balances {
+            match self.balances.last_mut() {
+                Some(chunk) if chunk.len() < NAMES_CHUNK => chunk.push(id),
+                _ => {
+                    let mut chunk = Vec::with_capacity(NAMES_CHUNK);
+                    chunk.push(id);
+                    self.balances.push(chunk);
+                }
+            }
+        }
+        self.currencies.extend_from_slice(currencies);
+    }
+}
+
+impl Books {
+    pub(crate) fn new(rows: Rows, reader: Reader, names: Names, key: FingerprintKey) -> Books {
+        Books { rows, reader, names: RwLock::new(names), key }
+    }
+
+    pub(crate) fn publish(&self, rows: &[Row], balances: &[Id], currencies: &[Arc<str>]) {
+        if !balances.is_empty() || !currencies.is_empty() {
+            self.names.write().expect("no reader panics").add(balances, currencies);
+        }
+        self.rows.push(rows);
+    }
+
+    /// The reading end of the journal.
+    pub const fn journal(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// The keyed hash of a reference, by which references are found.
+    pub fn fingerprint(&self, reference: &str) -> u64 {
+        self.key.of(reference)
+    }
+
+    /// The keyed hash of a reference with a suffix.
+    pub fn fingerprint_of_parts(&self, reference: &str, suffix: &str) -> u64 {
+        self.key.of_parts(reference, suffix)
+    }
+
+    /// The id of a balance that a row names.
+    pub fn balance_id(&self, handle: u32) -> Option<Id> {
+        if handle == NO_BALANCE {
+            return None;
+        }
+        let names = self.names.read().expect("no reader panics");
+        names.balances.get(handle as usize / NAMES_CHUNK)?.get(handle as usize % NAMES_CHUNK).copied()
+    }
+
+    /// The text of a currency that a row names.
+    pub fn currency(&self, number: u32) -> Arc<str> {
+        let names = self.names.read().expect("no reader panics");
+        names.currencies.get(number as usize).map_or_else(|| Arc::from(""), Arc::clone)
+    }
+
+    /// The event of a record.
+    pub fn event(&self, position: u64) -> Result<Event, BooksFault> {
+        let mut payload = Vec::new();
+        self.reader.read(position, &mut payload).map_err(BooksFault::Record)?;
+        codec::decode(&payload).map_err(|source| BooksFault::Codec { position, source })
+    }
+
+    /// The event of a row's record.
+    pub fn recorded(&self, row: &Row) -> Result<Recorded, BooksFault> {
+        match self.event(row.record)? {
+            Event::Recorded(event) if (row.movement as usize) < event.movements.len() => Ok(event),
+            _ => Err(BooksFault::Row(row.number)),
+        }
+    }
+
+    /// A row by its number.
+    pub fn row(&self, number: u64) -> Result<Option<Row>, BooksFault> {
+        self.rows.get(number).map_err(BooksFault::Rows)
+    }
+
+    /// The row of a transaction, by its id.
+    pub fn find_transaction(&self, id: Id) -> Result<Option<Row>, BooksFault> {
+        Ok(self.row(id.row())?.filter(|row| row.id() == id))
+    }
+
+    /// The first row of a batch, by the id of the batch, and its event.
+    pub fn find_batch(&self, id: Id) -> Result<Option<(Row, Recorded)>, BooksFault> {
+        let Some(row) = self.row(id.row())? else { return Ok(None) };
+        let event = self.recorded(&row)?;
+        Ok((event.batch_id() == Some(id)).then_some((row, event)))
+    }
+
+    /// The first leg of a split transaction, by the id of the transaction as a whole, and its event.
+    pub fn find_split(&self, id: Id) -> Result<Option<(Row, Recorded)>, BooksFault> {
+        let Some(row) = self.row(id.row())? else { return Ok(None) };
+        let event = self.recorded(&row)?;
+        let first = event.movements[row.movement as usize].leg == 1 && !row.flags.has(Flags::OUTCOME);
+        Ok((first && event::split_id(event.at, event.seed, row.number) == id).then_some((row, event)))
+    }
+}
+
+/// The reference of a row, from its record.
+pub fn reference_of(event: &Recorded, row: &Row) -> String {
+    let reference = event.movements[row.movement as usize].reference.of(&event.text);
+    let suffix = if row.flags.has(Flags::OUTCOME) || row.flags.has(Flags::EXECUTION) { "_q" } else { "" };
+    [reference, suffix].concat()
+}

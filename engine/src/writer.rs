@@ -1,0 +1,394 @@
+//! The writer loop: one thread that orders all changes.
+//!
+//! ```text
+//! wake ─▶ take requests: gather ─▶ decide ─▶ apply ─▶ encode into the open group
+//!      ─▶ due timers, the same way
+//!      ─▶ hand the open group to the log, if that is free
+//!      ─▶ when it is durable: publish its rows, send its answers
+//! ```
+//!
+//! Phases and order: an event is applied to the writer's own state at once, so that the next command of the group is decided
+//! against it; nobody else sees that state. Rows, names and answers leave only in [`Writer::publish`], after the sync. A read
+//! that looks at the state is answered with the group whose changes it may have seen. When a sync fails nothing of that group
+//! leaves, no command is taken any more, and the journal decides at the next start what happened.
+//!
+//! Bounds: the queues by [`limits::QUEUE_REQUESTS_MAX`] and [`limits::QUEUE_POSTINGS_MAX`] (kept where requests enter), a
+//! group by [`limits::GROUP_BYTES_MAX`] and [`limits::GROUP_REQUESTS_MAX`]. One group is being written, one is open.
+
+pub(crate) mod checkpoints;
+pub(crate) mod publish;
+
+use crate::answer::{Answer, Recorded, Unavailable};
+use crate::clock::{Clock, Seeds};
+use crate::codec;
+use crate::index::Index;
+use crate::limits;
+use crate::log::{Log, Written};
+use crate::reading::Books;
+use checkpoints::Checkpoints;
+use journal::appender::Appender;
+use ledger::apply::apply;
+use ledger::command::{Command, Moment};
+use ledger::decide::{Decision, decide};
+use ledger::draft::Scratch;
+use ledger::event::{Event, split_id};
+use ledger::rejection::Refused;
+use ledger::row::{Flags, Parent, Row, Status};
+use ledger::state::State;
+use publish::Pending;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Everything that can wake the writer.
+pub enum Wake {
+    /// A request arrived.
+    Request(Request),
+    /// The log thread is done with a group.
+    Synced(Box<Written>),
+    /// A checkpoint was written, or could not be.
+    Checkpoint(checkpoints::Finished),
+    /// The engine is closing.
+    Stop,
+}
+
+/// What may be asked of the writer.
+pub enum Request {
+    /// Carry out a command.
+    Change {
+        /// The command.
+        command: Command,
+        /// How many rows the answer is to carry.
+        rows_wanted: usize,
+        /// Called once with the answer.
+        reply: Reply,
+    },
+    /// Look at the state.
+    Read(Query),
+}
+
+/// Called with the answer to a command.
+pub type Reply = Box<dyn FnOnce(Answer) + Send>;
+/// Looks at the state; what it answers is called when all that it may have seen is durable, and dropped if that fails.
+pub type Query = Box<dyn FnOnce(&View<'_>) -> Delivery + Send>;
+/// Delivers what a query found.
+pub type Delivery = Box<dyn FnOnce() + Send>;
+
+/// What a query may look at.
+pub struct View<'a> {
+    /// The state.
+    pub state: &'a State,
+    references: &'a Index,
+    children: &'a Index,
+}
+
+impl View<'_> {
+    /// The rows whose reference has this fingerprint; nearly always one or none. The caller compares the reference.
+    pub fn rows_of_reference(&self, fingerprint: u64) -> Result<Vec<u64>, crate::index::IndexFault> {
+        let mut found = Vec::new();
+        self.references.find(fingerprint, &mut found)?;
+        Ok(found)
+    }
+
+    /// The rows that name a row as their parent, newest first, without the outcome that stands beside its request. The
+    /// caller compares the parent.
+    pub fn children(&self, row: u64) -> Result<Vec<u64>, crate::index::IndexFault> {
+        let mut found = Vec::new();
+        self.children.find(row, &mut found)?;
+        Ok(found)
+    }
+}
+
+/// How the engine is, for whoever asks.
+#[derive(Default)]
+pub struct Health {
+    stopped: Mutex<Option<String>>,
+    /// Requests that wait for the writer.
+    pub(crate) requests_waiting: AtomicUsize,
+    /// Transactions that wait for the writer.
+    pub(crate) postings_waiting: AtomicUsize,
+}
+
+impl Health {
+    fn stopped_slot(&self) -> MutexGuard<'_, Option<String>> {
+        self.stopped.lock().expect("no holder panics")
+    }
+
+    /// Why the engine takes no changes, if it does not.
+    pub fn stopped(&self) -> Option<String> {
+        self.stopped_slot().clone()
+    }
+
+    pub(crate) fn stop(&self, reason: String) {
+        self.stopped_slot().get_or_insert(reason);
+    }
+}
+
+/// How many transactions a request asks for.
+pub(crate) fn postings_of(request: &Request) -> usize {
+    match request {
+        Request::Change { command: Command::Record(record), .. } => record.asks.len(),
+        Request::Change { command: Command::Settle(settle), .. } => settle.holds.len(),
+        Request::Change { command: Command::Refund(refund), .. } => refund.originals.len(),
+        Request::Change { .. } | Request::Read(_) => 1,
+    }
+}
+
+/// The writer's own things.
+pub struct Writer {
+    pub(crate) state: State,
+    pub(crate) scratch: Scratch,
+    pub(crate) references: Index,
+    pub(crate) children: Index,
+    pub(crate) books: Arc<Books>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) clock: Clock,
+    pub(crate) seeds: Seeds,
+    pub(crate) wakes: Receiver<Wake>,
+    pub(crate) log: Log,
+    /// Away while the log thread writes with it.
+    pub(crate) appender: Option<Appender>,
+    /// The group that is being filled, and what leaves when it is durable.
+    pub(crate) open: Pending,
+    /// What leaves when the group that is being written is durable.
+    pub(crate) in_flight: Option<Pending>,
+    /// Memory of a group that was written, to be used again.
+    pub(crate) spare: Option<Pending>,
+    /// Requests that arrived while the writer waited for the log.
+    pub(crate) backlog: VecDeque<Request>,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) stopping: bool,
+    pub(crate) mismatch: ledger::command::Mismatch,
+}
+
+impl Writer {
+    /// Runs until the engine closes. Everything that was taken is answered before.
+    pub fn run(mut self) {
+        loop {
+            if let Some(wake) = self.receive() {
+                self.handle(wake);
+            }
+            self.take_waiting();
+            self.run_due();
+            self.hand_over();
+            self.checkpoint();
+            if self.stopping && self.backlog.is_empty() && self.in_flight.is_none() && self.open.is_idle() {
+                break;
+            }
+        }
+        self.close();
+    }
+
+    /// Waits for the next wake-up, until a timer is due at the latest.
+    fn receive(&mut self) -> Option<Wake> {
+        if !self.backlog.is_empty() && self.has_room() {
+            return None;
+        }
+        let now = self.clock.now();
+        let until_due = self.state.timers.first().map(|(at, _, _)| Duration::from_micros(at.saturating_sub(now).max(0) as u64));
+        let blocked = self.in_flight.is_some() || self.health.stopped().is_some();
+        let wait = if blocked { limits::IDLE_WAIT } else { until_due.unwrap_or(limits::IDLE_WAIT).min(limits::IDLE_WAIT) };
+        match self.wakes.recv_timeout(wait) {
+            Ok(wake) => Some(wake),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Wake::Stop),
+        }
+    }
+
+    fn handle(&mut self, wake: Wake) {
+        match wake {
+            Wake::Request(request) if self.has_room() && self.backlog.is_empty() => self.take(request),
+            Wake::Request(request) => self.backlog.push_back(request),
+            Wake::Synced(written) => self.synced(*written),
+            Wake::Checkpoint(finished) => self.checkpoint_finished(finished),
+            Wake::Stop => self.stopping = true,
+        }
+    }
+
+    /// Takes what waits, without waiting for more, while the open group has room.
+    fn take_waiting(&mut self) {
+        while self.has_room() {
+            if let Some(request) = self.backlog.pop_front() {
+                self.take(request);
+                continue;
+            }
+            match self.wakes.try_recv() {
+                Ok(wake) => self.handle(wake),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.stopping = true;
+                    break;
+                }
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.open.group.bytes_count() < limits::GROUP_BYTES_MAX && self.open.requests_count < limits::GROUP_REQUESTS_MAX
+    }
+
+    /// Waits until no group is being written. Requests that arrive meanwhile wait in the backlog.
+    pub(crate) fn wait_for_log(&mut self) {
+        while self.in_flight.is_some() {
+            match self.wakes.recv() {
+                Ok(Wake::Request(request)) => self.backlog.push_back(request),
+                Ok(wake) => self.handle(wake),
+                Err(_) => unreachable!("the log thread holds a sender while it writes"),
+            }
+        }
+    }
+
+    /// Carries out one request, as far as memory goes.
+    fn take(&mut self, request: Request) {
+        self.health.requests_waiting.fetch_sub(1, Ordering::Relaxed);
+        self.health.postings_waiting.fetch_sub(postings_of(&request), Ordering::Relaxed);
+        match request {
+            Request::Read(query) => self.read(query),
+            Request::Change { command, rows_wanted, reply } => match self.change(command, rows_wanted) {
+                Ok(answer) => self.answer_when_durable(reply, answer),
+                // A refusal may rest on changes that are not durable yet: it leaves with them.
+                Err(Answer::Refused(refused)) => self.answer_when_durable(reply, Answer::Refused(refused)),
+                Err(answer) => reply(answer),
+            },
+        }
+    }
+
+    fn read(&mut self, query: Query) {
+        if self.health.stopped().is_some() {
+            return;
+        }
+        let delivery = query(&View { state: &self.state, references: &self.references, children: &self.children });
+        match self.seen_by_readers() {
+            Some(pending) => pending.deliveries.push(delivery),
+            None => delivery(),
+        }
+    }
+
+    /// The pending group whose changes whoever looks at the state now may see; `None` when all of them are durable.
+    fn seen_by_readers(&mut self) -> Option<&mut Pending> {
+        if self.open.group.is_empty() { self.in_flight.as_mut() } else { Some(&mut self.open) }
+    }
+
+    fn answer_when_durable(&mut self, reply: Reply, answer: Answer) {
+        match self.seen_by_readers() {
+            Some(pending) => {
+                pending.requests_count += 1;
+                pending.replies.push((reply, answer));
+            }
+            None => reply(answer),
+        }
+    }
+
+    /// Gathers, decides, applies and encodes a command.
+    pub(crate) fn change(&mut self, mut command: Command, rows_wanted: usize) -> Result<Answer, Answer> {
+        self.check_health()?;
+        self.gather(&mut command).map_err(|fault| {
+            let reason = crate::fault_text(&fault);
+            self.health.stop(reason.clone());
+            Answer::Unavailable(Unavailable::Stopped(reason))
+        })?;
+        self.check_health()?;
+        let moment = Moment { at: self.clock.now().max(self.state.latest_at), seed: self.seeds.next() };
+        match decide(&self.state, &mut self.scratch, command, moment).map_err(Answer::Refused)? {
+            Decision::Event(event) => self.add(&event, None, rows_wanted),
+            Decision::Partly(event, refused) => self.add(&event, Some(refused), rows_wanted),
+            Decision::Known(rows) => self.known(&rows),
+        }
+    }
+
+    fn check_health(&self) -> Result<(), Answer> {
+        match self.health.stopped() {
+            Some(reason) => Err(Answer::Unavailable(Unavailable::Stopped(reason))),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes an event into the open group and applies it.
+    fn add(&mut self, event: &Event, failed: Option<Refused>, rows_wanted: usize) -> Result<Answer, Answer> {
+        let pushed = self.open.group.push(|out| codec::encode(event, out));
+        let pushed = pushed.map_err(|_| Answer::Unavailable(Unavailable::TooLarge))?;
+        self.open.positions.push(pushed.position);
+        let made = match event {
+            Event::LedgerCreated(_) => self.state.ledgers.len() as u32,
+            Event::LedgerRenamed(event) => event.ledger,
+            Event::IdentityCreated(_) => self.state.identities.len() as u32,
+            Event::BalanceCreated(_) | Event::Recorded(_) => self.state.balances.len() as u32,
+        };
+        let currencies_before = self.state.currencies.len();
+        let balances_before = self.state.balances.len();
+        let rows_before = self.open.rows.len();
+        apply(&mut self.state, event, pushed.position, &mut self.open.rows);
+        for handle in balances_before..self.state.balances.len() {
+            self.open.balances.push(self.state.balance_id(handle as u32));
+        }
+        let new_currencies = self.state.currencies.iter().skip(currencies_before).map(Arc::from);
+        self.open.currencies.extend(new_currencies);
+        let Event::Recorded(event) = event else { return Ok(Answer::Made { handle: made, at: event.at() }) };
+        for index in rows_before..self.open.rows.len() {
+            let row = self.open.rows[index];
+            self.index_row(event, &row);
+        }
+        let rows = &self.open.rows[rows_before..];
+        let splits = event.movements.iter().filter(|movement| movement.leg == 1);
+        let splits = if rows_wanted == 0 || splits.count() == 0 { Vec::new() } else { splits_of(event, rows) };
+        Ok(Answer::Recorded(Recorded {
+            rows: rows.iter().copied().take(rows_wanted.min(limits::ANSWER_ROWS_MAX)).collect(),
+            rows_count: rows.len() as u64,
+            batch: event.batch_id(),
+            splits,
+            failed,
+            known: false,
+        }))
+    }
+
+    /// Enters a row into the indexes.
+    pub(crate) fn index_row(&mut self, event: &ledger::event::Recorded, row: &Row) {
+        index_row(&self.books, &mut self.references, &mut self.children, event, row);
+    }
+
+    fn known(&mut self, rows: &[u64]) -> Result<Answer, Answer> {
+        let found: Vec<Row> =
+            rows.iter().take(limits::ANSWER_ROWS_MAX).filter_map(|&row| self.row(row).ok().flatten()).collect();
+        Ok(Answer::Recorded(Recorded {
+            batch: None,
+            rows: found,
+            rows_count: 0,
+            splits: Vec::new(),
+            failed: None,
+            known: true,
+        }))
+    }
+}
+
+/// The ids of the split transactions of an event, from its rows.
+fn splits_of(event: &ledger::event::Recorded, rows: &[Row]) -> Vec<ledger::id::Id> {
+    let first_legs = rows.iter().filter(|row| row.parent == Parent::Split(row.number));
+    first_legs.map(|row| split_id(event.at, event.seed, row.number)).collect()
+}
+
+/// Enters a row into the indexes: its reference, and its parent when that is in another record.
+pub(crate) fn index_row(
+    books: &Books,
+    references: &mut Index,
+    children: &mut Index,
+    event: &ledger::event::Recorded,
+    row: &Row,
+) {
+    let reference = event.movements[row.movement as usize].reference.of(&event.text);
+    if !reference.is_empty() {
+        let outcome = row.flags.has(Flags::OUTCOME) || row.flags.has(Flags::EXECUTION);
+        let suffix = if outcome { "_q" } else { "" };
+        references.insert(books.fingerprint_of_parts(reference, suffix), row.number);
+        if row.status == Status::Scheduled {
+            references.insert(books.fingerprint_of_parts(reference, "_q"), row.number);
+        }
+    }
+    if let Parent::Row(parent) = row.parent
+        && !row.flags.has(Flags::OUTCOME)
+    {
+        children.insert(parent, row.number);
+    }
+}

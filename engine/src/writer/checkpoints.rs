@@ -1,0 +1,156 @@
+//! When checkpoints are made. A thread behind writes them; they count when everything else that is derived reaches as far.
+
+use super::{Wake, Writer};
+use crate::checkpoint;
+use crate::limits;
+use crate::reading::Books;
+use journal::disk::Disk;
+use journal::place::Place;
+use ledger::state::State;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+/// A checkpoint that was written, or could not be.
+pub struct Finished {
+    place: Place,
+    result: Result<(PathBuf, PathBuf), String>,
+}
+
+/// What is being done about checkpoints.
+pub struct Checkpoints {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) folder: PathBuf,
+    pub(super) segment_bytes: u64,
+    work: Option<Sender<(Place, State)>>,
+    thread: Option<JoinHandle<()>>,
+    books: Arc<Books>,
+    /// Rows and records since the last one began.
+    rows: u64,
+    records: u64,
+    busy: bool,
+    /// Written, and waiting for the indexes to reach as far.
+    written: Option<(Place, (PathBuf, PathBuf))>,
+}
+
+impl Checkpoints {
+    /// Starts the thread behind.
+    pub fn start(
+        disk: Arc<dyn Disk>,
+        folder: PathBuf,
+        segment_bytes: u64,
+        books: Arc<Books>,
+        wakes: Sender<Wake>,
+    ) -> std::io::Result<Checkpoints> {
+        let (work, places) = channel::<(Place, State)>();
+        let (thread_disk, thread_folder, thread_books) = (Arc::clone(&disk), folder.clone(), Arc::clone(&books));
+        let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
+            while let Ok((place, state)) = places.recv() {
+                let result = write(&*thread_disk, &thread_folder, &thread_books, place, &state);
+                drop(state);
+                // The writer may be gone already; then the file is left to be removed at the next start.
+                drop(wakes.send(Wake::Checkpoint(Finished { place, result })));
+            }
+        })?;
+        Ok(Checkpoints {
+            disk,
+            folder,
+            segment_bytes,
+            work: Some(work),
+            thread: Some(thread),
+            books,
+            rows: 0,
+            records: 0,
+            busy: false,
+            written: None,
+        })
+    }
+
+    /// Counts what was published since the last checkpoint.
+    pub(super) fn count(&mut self, rows: u64, records: u64) {
+        self.rows += rows;
+        self.records += records;
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.work = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn write(
+    disk: &dyn Disk,
+    folder: &std::path::Path,
+    books: &Books,
+    place: Place,
+    state: &State,
+) -> Result<(PathBuf, PathBuf), String> {
+    books.rows.make_durable(state.rows_count).map_err(|fault| crate::fault_text(&fault))?;
+    checkpoint::write(disk, folder, place, state).map_err(|error| error.to_string())
+}
+
+impl Writer {
+    /// The state, when it is time for a checkpoint. Called when the open group is complete and the state is that after it.
+    pub(super) fn snapshot_if_due(&mut self) -> Option<State> {
+        let due = self.checkpoints.rows >= limits::CHECKPOINT_ROWS || self.checkpoints.records >= limits::CHECKPOINT_RECORDS;
+        if !due || self.checkpoints.busy {
+            return None;
+        }
+        self.checkpoints.busy = true;
+        self.checkpoints.rows = 0;
+        self.checkpoints.records = 0;
+        Some(self.state.clone())
+    }
+
+    /// Has a checkpoint written at a durable place; the indexes are asked to reach it too.
+    pub(super) fn begin_checkpoint(&mut self, place: Place, snapshot: State) {
+        self.references.freeze();
+        self.children.freeze();
+        let work = self.checkpoints.work.as_ref().expect("the thread runs until the writer ends");
+        work.send((place, snapshot)).expect("the thread runs until the writer ends");
+    }
+
+    pub(super) fn checkpoint_finished(&mut self, finished: Finished) {
+        match finished.result {
+            Ok(names) => self.checkpoints.written = Some((finished.place, names)),
+            // Only the next start gets slower; the next checkpoint tries again.
+            Err(_) => self.checkpoints.busy = false,
+        }
+    }
+
+    /// Makes a written checkpoint count, once the indexes reach as far.
+    pub(super) fn checkpoint(&mut self) {
+        let Some((place, _)) = &self.checkpoints.written else { return };
+        if self.references.covered() < place.position || self.children.covered() < place.position {
+            return;
+        }
+        let (_, names) = self.checkpoints.written.take().expect("it was just there");
+        // A checkpoint that cannot be renamed is one that was not made.
+        drop(checkpoint::finish(&*self.checkpoints.disk, &self.checkpoints.folder, &names));
+        self.checkpoints.busy = false;
+    }
+
+    /// Ends cleanly: what is derived reaches the end of the journal, so that the next start replays nothing.
+    pub(super) fn close(&mut self) {
+        let Some(place) = self.appender.as_ref().map(journal::appender::Appender::place) else { return };
+        if self.health.stopped().is_some() {
+            return;
+        }
+        self.references.mark(place.position);
+        self.children.mark(place.position);
+        let flushed = self.references.flush().is_ok() && self.children.flush().is_ok();
+        if !flushed {
+            return;
+        }
+        let (disk, folder) = (&*self.checkpoints.disk, &self.checkpoints.folder);
+        if let Ok(names) = write(disk, folder, &self.checkpoints.books, place, &self.state) {
+            // Not made, it only makes the next start slower.
+            drop(checkpoint::finish(disk, folder, &names));
+        }
+    }
+}

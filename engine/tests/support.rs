@@ -1,0 +1,179 @@
+//! What the tests of the engine share: an engine on a disk in memory, and commands in short.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use engine::answer::{Answer, Recorded};
+use engine::clock::Clock;
+use engine::engine::{Engine, Options};
+use engine::writer::View;
+use journal::disk::Disk;
+use journal::open::Options as JournalOptions;
+use ledger::command::{
+    Action, Allocation, Ask, Batch, Command, CreateBalance, CreateLedger, HoldAsk, Mismatch, Party, Record, Settle,
+};
+use ledger::id::{Id, Prefix};
+use ledger::text;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+
+/// A folder of its own, removed when dropped.
+pub struct Scratch(pub PathBuf);
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("florin-engine-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Scratch(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+pub fn options(folder: &Scratch) -> Options {
+    Options {
+        folder: folder.0.clone(),
+        make: true,
+        journal: JournalOptions { segment_bytes: 256 << 10, record_bytes_max: 200 << 10 },
+        mismatch: Mismatch::Refuse,
+        clock: Clock::System,
+    }
+}
+
+pub fn open(disk: &(impl Disk + Clone + 'static), folder: &Scratch) -> Engine {
+    Engine::open(Arc::new(disk.clone()), options(folder)).expect("the engine opens")
+}
+
+pub fn submit(engine: &Engine, command: Command) -> Answer {
+    let (sender, receiver) = channel();
+    engine.submit(command, 100, Box::new(move |answer| drop(sender.send(answer))));
+    receiver.recv().expect("every command is answered")
+}
+
+pub fn recorded(answer: Answer) -> Recorded {
+    match answer {
+        Answer::Recorded(recorded) => recorded,
+        other => panic!("wanted a recorded answer, got {other:?}"),
+    }
+}
+
+pub fn look<T: Send + 'static>(engine: &Engine, look: impl FnOnce(&View<'_>) -> T + Send + 'static) -> Option<T> {
+    let (sender, receiver) = channel();
+    engine.read(look, move |found| drop(sender.send(found)));
+    receiver.recv().ok()
+}
+
+pub fn ledger(engine: &Engine) -> String {
+    let made = submit(engine, Command::CreateLedger(CreateLedger { name: "test".into(), metadata: String::new() }));
+    let Answer::Made { handle, .. } = made else { panic!("a ledger is made, not {made:?}") };
+    look(engine, move |view| view.state.ledger_text(handle)).expect("the engine answers")
+}
+
+pub fn balance(engine: &Engine, ledger: &str) -> Id {
+    let made = submit(
+        engine,
+        Command::CreateBalance(CreateBalance {
+            ledger: ledger.into(),
+            currency: "USD".into(),
+            identity: String::new(),
+            indicator: String::new(),
+            metadata: String::new(),
+            track_fund_lineage: false,
+            allocation: Allocation::Fifo,
+        }),
+    );
+    let Answer::Made { handle, .. } = made else { panic!("a balance is made, not {made:?}") };
+    look(engine, move |view| view.state.balance_id(handle)).expect("the engine answers")
+}
+
+/// One posting in short.
+#[derive(Clone)]
+pub struct Post {
+    pub source: String,
+    pub destination: String,
+    pub amount: i128,
+    pub reference: String,
+    pub overdraft: bool,
+    pub inflight: bool,
+    pub scheduled_at: Option<i64>,
+}
+
+pub fn post(source: &str, destination: &str, amount: i128, reference: &str) -> Post {
+    Post {
+        source: source.into(),
+        destination: destination.into(),
+        amount,
+        reference: reference.into(),
+        overdraft: source.starts_with('@'),
+        inflight: false,
+        scheduled_at: None,
+    }
+}
+
+pub fn record(engine: &Engine, batch: Batch, queued: bool, posts: &[Post]) -> Command {
+    let mut arena = String::new();
+    let currency = text::push(&mut arena, "USD");
+    let party = |arena: &mut String, name: &str| {
+        let span = text::push(arena, name);
+        match Id::parse(Prefix::Balance, name) {
+            Some(id) => Party::Id(id, span),
+            None if name.starts_with('@') => Party::Indicator(span),
+            None => Party::Unknown(span),
+        }
+    };
+    let mut asks = Vec::new();
+    for (item, one) in posts.iter().enumerate() {
+        asks.push(Ask {
+            item: item as u32,
+            leg: 0,
+            source: party(&mut arena, &one.source),
+            destination: party(&mut arena, &one.destination),
+            amount: one.amount,
+            precision: 100,
+            currency,
+            reference: text::push(&mut arena, &one.reference),
+            fingerprint: engine.books().fingerprint(&one.reference),
+            outcome_fingerprint: engine.books().fingerprint_of_parts(&one.reference, "_q"),
+            description: text::push(&mut arena, "test"),
+            metadata: text::Span::EMPTY,
+            allow_overdraft: one.overdraft,
+            overdraft_limit: 0,
+            inflight: one.inflight,
+            atomic: false,
+            effective_at: None,
+            scheduled_at: one.scheduled_at,
+            expires_at: None,
+            commits_at: None,
+        });
+    }
+    Command::Record(Record { batch, queued, asks, text: arena, priors: Vec::new(), mismatch: Mismatch::Refuse })
+}
+
+pub fn pay(engine: &Engine, one: Post) -> Answer {
+    submit(engine, record(engine, Batch::Single, false, &[one]))
+}
+
+pub fn settle(engine: &Engine, row: u64, action: Action, amount: Option<i128>) -> Answer {
+    let hold = HoldAsk {
+        row,
+        ended: None,
+        precision: 100,
+        reference: text::Span::EMPTY,
+        description: text::Span::EMPTY,
+        metadata: text::Span::EMPTY,
+    };
+    submit(engine, Command::Settle(Settle { action, holds: vec![hold], amount, queued: false, text: String::new() }))
+}
+
+/// Posted balance, held debits.
+pub fn figures(engine: &Engine, id: Id) -> (i128, i128) {
+    look(engine, move |view| {
+        let balance = view.state.balance(view.state.find_balance(id).expect("the balance exists"));
+        (balance.figures.balance(), balance.figures.held.debit)
+    })
+    .expect("the engine answers")
+}
