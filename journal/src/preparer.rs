@@ -15,6 +15,9 @@ use std::thread::JoinHandle;
 const AHEAD: u64 = 2;
 /// Bytes of one write while filling.
 const FILL_BYTES: usize = 1 << 20;
+/// The nice value of the filling thread.
+#[cfg(target_os = "linux")]
+const PRIORITY: i32 = 5;
 
 /// Hands out empty segments in order.
 pub(crate) struct Preparer {
@@ -164,11 +167,12 @@ impl Shop {
     }
 }
 
-/// Filling must not take the processor from those who answer.
+/// A little below those who answer, and no lower: filling waits for the disk and needs hardly any processor, but on a
+/// busy machine a thread of the lowest priority does not get even that, and then appends wait for it by the second.
 #[cfg(target_os = "linux")]
 fn lower_priority() {
     // On Linux this is the priority of the calling thread alone. Being refused costs speed, nothing else.
-    let _ = rustix::process::setpriority_process(None, 19);
+    let _ = rustix::process::setpriority_process(None, PRIORITY);
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -32,3 +32,27 @@ pub(crate) fn cut(file: &dyn File, torn: &Torn) -> io::Result<()> {
     }
     file.sync()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Access, Disk, MemoryDisk};
+    use std::path::Path;
+
+    /// Proves that a cut longer than one write keeps what stands before it, zeroes all of it, and is durable.
+    #[test]
+    fn long_cut_is_exact_and_durable() {
+        let path = Path::new("/data/torn");
+        for disk in [MemoryDisk::new(), MemoryDisk::buffered()] {
+            disk.set_contents(path, &vec![7; 4 * CUT_BYTES]);
+            let torn = Torn { number: 0, begin: 100, end: 5 * CUT_BYTES as u64 / 2 };
+            cut(&*disk.open(path, Access::Direct).unwrap(), &torn).unwrap();
+            for seed in 0..5 {
+                let bytes = disk.crash(seed).contents(path).unwrap();
+                assert!(bytes[..100].iter().all(|byte| *byte == 7));
+                assert!(bytes[100..5 * CUT_BYTES / 2].iter().all(|byte| *byte == 0));
+                assert!(bytes[block_ceil(torn.end) as usize..].iter().all(|byte| *byte == 7));
+            }
+        }
+    }
+}
