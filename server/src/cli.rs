@@ -1,0 +1,134 @@
+//! The command line. Each command has a file with one function that takes what it needs, resolved.
+//!
+//! Exit status: 0 done, 1 failed, 2 asked for wrongly.
+
+pub mod config;
+pub mod serve;
+
+use crate::bench::{self, BenchOptions};
+use crate::config::source::Sources;
+use crate::config::typed::Typed;
+use crate::config::{ConfigError, Settings};
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  florin serve                              answer on http://127.0.0.1:5001, keep data in ./data
+  florin serve --data /var/lib/florin       keep data there
+  FLORIN_SERVER_SECURE=true FLORIN_SERVER_SECRET_KEY=... florin serve --listen 0.0.0.0:5001
+                                            answer to everyone who has the key
+  florin bench --bulk 1000                  measure a running server
+  florin config                             show the settings and where each comes from
+
+Settings come from florin.toml or blnk.json in the working folder (or --config FILE), then from the environment
+(FLORIN_SERVER_PORT or BLNK_SERVER_PORT), then from flags; the later wins.
+While the server runs, http://127.0.0.1:5001/docs describes its API.";
+
+/// A double-entry ledger server in one program.
+#[derive(Debug, Parser)]
+#[command(name = "florin", version, about, after_help = EXAMPLES, arg_required_else_help = true, max_term_width = 110)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server until it is told to stop (SIGINT, SIGTERM)
+    #[command(visible_alias = "start")]
+    Serve(ServerArguments),
+    /// Load a server and measure it: throughput, latency, CPU, memory, disk
+    Bench(Box<BenchOptions>),
+    /// Show the settings in force, where each comes from, and those that do nothing here
+    Config(ServerArguments),
+}
+
+/// What can be said about the server. `config` takes the same, to show what `serve` would do.
+#[derive(Debug, Args)]
+pub struct ServerArguments {
+    #[command(flatten)]
+    source: SourceArguments,
+    /// Folder of the data, made if it does not exist
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address to listen on
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// Allow an address that others can reach without asking them for a key
+    #[arg(long)]
+    insecure: bool,
+}
+
+/// Where settings are read from.
+#[derive(Debug, Args)]
+pub struct SourceArguments {
+    /// File of settings, TOML or JSON, instead of florin.toml or blnk.json in the working folder
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs the program. What the parser prints about usage has the status of the parser: 0 for help, 2 for mistakes.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nowhere to tell it if this fails.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    let result = match arguments.command {
+        Command::Serve(arguments) => settings_of(&arguments).and_then(|(typed, settings)| serve::run(&typed, settings)),
+        Command::Bench(options) => bench::run(*options).map_err(|fault| Failure(fault.to_string())),
+        Command::Config(arguments) => {
+            settings_of(&arguments).and_then(|(typed, settings)| config::run(&typed, &settings))
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            for line in failure.0.lines() {
+                eprintln!("florin: {line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a command failed, and what to do, for people. Lines.
+#[derive(Debug)]
+pub struct Failure(pub String);
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Failure {
+        Failure(error.to_string())
+    }
+}
+
+fn settings_of(arguments: &ServerArguments) -> Result<(Typed, Settings), Failure> {
+    let mut sources = Sources::of_process(arguments.source.config.as_deref(), Path::new("."))?;
+    if let Some(data) = &arguments.data {
+        let text = data.to_str().ok_or_else(|| Failure(format!("--data: {} is not UTF-8", data.display())))?;
+        sources.flags.push(("data", "--data", text.to_owned()));
+    }
+    if let Some(listen) = &arguments.listen {
+        sources.flags.push(("listen", "--listen", listen.clone()));
+    }
+    let typed = Typed::read(&sources)?;
+    let settings = Settings::resolve(&typed, arguments.insecure)?;
+    Ok((typed, settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,95 @@
+//! `florin serve`: the server, from start to stop.
+
+use super::Failure;
+use crate::config::log::{LogFormat, LogSettings};
+use crate::config::typed::Typed;
+use crate::config::{Settings, print};
+use crate::http::layers::Shell;
+use crate::http::listen::{LIMITS, Listener};
+use crate::http::state::AppState;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use std::sync::Arc;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// File descriptors that are needed besides those of connections: segments, tables, the log.
+const DESCRIPTORS_RESERVED: u64 = 512;
+
+/// Runs the server until it is told to stop.
+pub fn run(typed: &Typed, settings: Settings) -> Result<(), Failure> {
+    start_logging(&settings.log);
+    for warning in typed.warnings.iter().chain(&settings.warnings()).chain(&print::unused_lines(typed)) {
+        tracing::warn!("{warning}");
+    }
+    tracing::info!("settings:\n{}", print::describe(typed, &settings));
+    make_room_for_connections(settings.server.connections_max as u64);
+    let runtime = build_runtime(settings.server.threads)?;
+    let state = AppState::new(settings.clone());
+    runtime.block_on(serve(settings, state))
+}
+
+async fn serve(settings: Settings, state: AppState) -> Result<(), Failure> {
+    // Taken before anything is served, so that no signal is missed.
+    let stop = stop_signal()?;
+    let listen = settings.server.listen;
+    let cannot_listen = |error: std::io::Error| {
+        Failure(format!("cannot listen on {listen}: {error}; choose another address with --listen"))
+    };
+    let listener =
+        Listener::bind(&settings.server, Arc::new(Shell::new(state)), LIMITS).await.map_err(cannot_listen)?;
+    let address = listener.address().map_err(cannot_listen)?;
+    tracing::info!(%address, "listening");
+    let cut_off = listener.run(stop).await;
+    if cut_off > 0 {
+        tracing::warn!(connections = cut_off, "stopped without waiting longer for open requests");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// One thread needs no others to steal work from.
+fn build_runtime(threads: usize) -> Result<Runtime, Failure> {
+    let mut builder = if threads == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    if threads > 1 {
+        builder.worker_threads(threads);
+    }
+    builder.thread_name("http").enable_all().build().map_err(|error| Failure(format!("cannot start threads: {error}")))
+}
+
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let listen_for = |kind| signal(kind).map_err(|error| Failure(format!("cannot listen for signals: {error}")));
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
+    let mut terminate = listen_for(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping: no new connections, waiting for open requests");
+    })
+}
+
+fn start_logging(settings: &LogSettings) {
+    let lines =
+        tracing_subscriber::fmt().with_max_level(settings.level).with_writer(std::io::stderr).with_target(false);
+    match settings.format {
+        LogFormat::Text => lines.with_ansi(false).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+}
+
+/// Raises the soft limit of file descriptors, which is often 1024, as far as needed and allowed.
+fn make_room_for_connections(connections_max: u64) {
+    let needed = connections_max + DESCRIPTORS_RESERVED;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return;
+    }
+    limit.current = Some(limit.maximum.map_or(needed, |maximum| maximum.min(needed)));
+    let raised = setrlimit(Resource::Nofile, limit).is_ok();
+    if !raised || limit.current.is_some_and(|current| current < needed) {
+        tracing::warn!(
+            "the system allows fewer open files than server.max_connections needs ({needed}); raise it with ulimit -n"
+        );
+    }
+}

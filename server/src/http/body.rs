@@ -1,0 +1,104 @@
+//! The body of a request: read within limits, decoded leniently.
+
+use super::error::{ApiError, Code};
+use super::state::AppState;
+use crate::decode::{self, Malformed};
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_LENGTH;
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use std::convert::Infallible;
+use std::time::Duration;
+
+/// A body that has not arrived within this time is given up.
+pub const BODY_SECONDS_MAX: Duration = Duration::from_secs(60);
+/// Bytes past the limit that are read and dropped, so that a client that writes first and reads then gets its answer.
+pub const DRAINED_BYTES_MAX: usize = 64 << 20;
+/// Memory reserved on the word of the client, before anything has arrived.
+const RESERVED_BYTES_MAX: usize = 1 << 20;
+
+/// Why there is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFault {
+    /// Longer than `server.max_request_body_size_mb`.
+    TooLarge,
+    /// Not there within [`BODY_SECONDS_MAX`].
+    TooSlow,
+    /// The connection broke.
+    Broken,
+}
+
+/// The body of a request. Taking it never fails; using it may, and then the handler chooses the code and the message.
+#[derive(Debug, Clone)]
+pub struct RequestBody(Result<Bytes, BodyFault>);
+
+impl RequestBody {
+    /// The bytes as they came.
+    pub fn bytes(&self) -> Result<&Bytes, Malformed> {
+        self.0.as_ref().map_err(|fault| {
+            Malformed::new(match fault {
+                BodyFault::TooLarge => "http: request body too large",
+                BodyFault::TooSlow => "request body did not arrive in time",
+                BodyFault::Broken => "unexpected EOF",
+            })
+        })
+    }
+
+    /// The first JSON value of the body. `?` turns a failure into `GEN_MALFORMED_REQUEST` with the message of the decoder.
+    pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Malformed> {
+        decode::from_slice(self.bytes()?)
+    }
+}
+
+impl From<Malformed> for ApiError {
+    fn from(malformed: Malformed) -> ApiError {
+        ApiError::new(Code::GenMalformedRequest, malformed.into_message())
+    }
+}
+
+impl FromRequest<AppState> for RequestBody {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<RequestBody, Infallible> {
+        let announced =
+            request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+        let reading = read(request.into_body(), announced, state.settings().server.body_bytes_max);
+        Ok(RequestBody(tokio::time::timeout(BODY_SECONDS_MAX, reading).await.unwrap_or(Err(BodyFault::TooSlow))))
+    }
+}
+
+/// Reads a whole body of at most `bytes_max`. The usual body is one frame, which is taken without copying it.
+async fn read(mut body: Body, announced: usize, bytes_max: usize) -> Result<Bytes, BodyFault> {
+    let mut first = Bytes::new();
+    let mut joined: Vec<u8> = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| BodyFault::Broken)?.into_data() else { continue };
+        length += data.len();
+        if length > bytes_max {
+            drain(body, DRAINED_BYTES_MAX).await;
+            return Err(BodyFault::TooLarge);
+        }
+        if length == data.len() {
+            first = data;
+        } else {
+            if joined.is_empty() {
+                joined.reserve(announced.min(RESERVED_BYTES_MAX).max(length));
+                joined.extend_from_slice(&first);
+            }
+            joined.extend_from_slice(&data);
+        }
+    }
+    Ok(if joined.is_empty() { first } else { Bytes::from(joined) })
+}
+
+async fn drain(mut body: Body, bytes_max: usize) {
+    let mut drained = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        drained += frame.data_ref().map_or(0, Bytes::len);
+        if drained > bytes_max {
+            return;
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Every route, on one page. The OpenAPI document is made from the same list.
+
+use super::openapi::Operation;
+use super::state::AppState;
+use super::{answer, docs, path, service};
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use std::sync::LazyLock;
+
+/// All routes. Paths have no slash at their end; `{name}` stands for one segment.
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/", &service::GET_ROOT, service::get_root),
+        get("/health", &service::GET_HEALTH, service::get_health),
+        get("/openapi.json", &docs::GET_OPENAPI, docs::get_openapi),
+        get("/docs", &docs::GET_DOCS, docs::get_docs),
+        get("/docs/page.js", &docs::GET_DOCS_SCRIPT, docs::get_docs_script),
+        get("/docs/page.css", &docs::GET_DOCS_STYLE, docs::get_docs_style),
+    ]
+}
+
+/// What a route does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Reads.
+    Get,
+    /// Makes.
+    Post,
+    /// Changes.
+    Put,
+    /// Removes.
+    Delete,
+}
+
+impl Verb {
+    /// As it stands in a request.
+    pub const fn method(self) -> Method {
+        match self {
+            Verb::Get => Method::GET,
+            Verb::Post => Method::POST,
+            Verb::Put => Method::PUT,
+            Verb::Delete => Method::DELETE,
+        }
+    }
+
+    const fn filter(self) -> MethodFilter {
+        match self {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+            Verb::Put => MethodFilter::PUT,
+            Verb::Delete => MethodFilter::DELETE,
+        }
+    }
+}
+
+/// One route.
+pub struct Route {
+    /// What it does.
+    pub verb: Verb,
+    /// Where it is.
+    pub path: &'static str,
+    /// What the document says about it.
+    pub operation: &'static Operation,
+    handler: MethodRouter<AppState>,
+}
+
+impl Route {
+    fn new<H, T>(verb: Verb, path: &'static str, operation: &'static Operation, handler: H) -> Route
+    where
+        H: Handler<T, AppState>,
+        T: 'static,
+    {
+        Route { verb, path, operation, handler: on(verb.filter(), handler) }
+    }
+}
+
+fn get<H: Handler<T, AppState>, T: 'static>(path: &'static str, operation: &'static Operation, handler: H) -> Route {
+    Route::new(Verb::Get, path, operation, handler)
+}
+
+#[expect(dead_code, reason = "the first route that posts removes this line")]
+fn post<H: Handler<T, AppState>, T: 'static>(path: &'static str, operation: &'static Operation, handler: H) -> Route {
+    Route::new(Verb::Post, path, operation, handler)
+}
+
+#[expect(dead_code, reason = "the first route that puts removes this line")]
+fn put<H: Handler<T, AppState>, T: 'static>(path: &'static str, operation: &'static Operation, handler: H) -> Route {
+    Route::new(Verb::Put, path, operation, handler)
+}
+
+#[expect(dead_code, reason = "the first route that deletes removes this line")]
+fn delete<H: Handler<T, AppState>, T: 'static>(path: &'static str, operation: &'static Operation, handler: H) -> Route {
+    Route::new(Verb::Delete, path, operation, handler)
+}
+
+/// The routes, ready to be called. What has no route, or not with this method, is not found.
+pub fn build(state: AppState) -> Router {
+    let mut router = Router::new();
+    for route in routes() {
+        router = router.route(route.path, route.handler);
+    }
+    let not_found = || async { answer::page_not_found() };
+    router.fallback(not_found).method_not_allowed_fallback(not_found).with_state(state)
+}
+
+/// Whether there is a route for this method and path.
+pub fn is_route(method: &Method, path: &str) -> bool {
+    static PATTERNS: LazyLock<Vec<(Method, &'static str)>> =
+        LazyLock::new(|| routes().iter().map(|route| (route.verb.method(), route.path)).collect());
+    PATTERNS.iter().any(|(known, pattern)| known == method && path::matches(pattern, path))
+}

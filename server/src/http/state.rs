@@ -1,0 +1,46 @@
+//! What handlers share.
+
+use crate::config::Settings;
+use axum::response::Response;
+use std::sync::{Arc, Mutex};
+
+/// What handlers share. Cloning it is cheap.
+#[derive(Clone)]
+pub struct AppState(Arc<Shared>);
+
+struct Shared {
+    settings: Settings,
+    /// Why the server cannot do its work, once that is so. It does not become well again: a wrong ledger stops.
+    down: Mutex<Option<String>>,
+    openapi: Vec<u8>,
+}
+
+impl AppState {
+    /// The state of a server with these settings.
+    pub fn new(settings: Settings) -> AppState {
+        AppState(Arc::new(Shared { settings, down: Mutex::new(None), openapi: super::openapi::document_text() }))
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The OpenAPI document, as text.
+    pub fn openapi(&self) -> &[u8] {
+        &self.0.openapi
+    }
+
+    /// From now on `/health` says that the server is down, and why. The first reason stays.
+    pub fn set_down(&self, reason: impl Into<String>) {
+        self.0.down.lock().expect("no panic while held").get_or_insert_with(|| reason.into());
+    }
+
+    /// Why the server is down, if it is.
+    pub fn down_reason(&self) -> Option<String> {
+        self.0.down.lock().expect("no panic while held").clone()
+    }
+}
+
+/// What a handler returns: an answer, or an error in its envelope.
+pub type Answer = Result<Response, super::error::ApiError>;
