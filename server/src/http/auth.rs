@@ -11,8 +11,9 @@ use subtle::ConstantTimeEq;
 /// The header that carries the key.
 pub const KEY_HEADER: HeaderName = HeaderName::from_static("x-blnk-key");
 
-/// Paths that need no key.
-pub const OPEN_PATHS: &[&str] = &["/", "/health", "/openapi.json", "/docs", "/docs/page.js", "/docs/page.css"];
+/// Paths that need no key. Metrics are to be guarded by a token of their own; until there are any, the path is not found.
+pub const OPEN_PATHS: &[&str] =
+    &["/", "/health", "/metrics", "/openapi.json", "/docs", "/docs/page.js", "/docs/page.css"];
 
 /// Who is asking.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,6 +21,7 @@ async fn a_key_is_asked_for_before_a_route_is_looked_for() {
         r#"{"error":"Authentication required. Use X-Blnk-Key header","error_detail":{"code":"AUTH_MISSING_API_KEY","message":"Authentication required. Use X-Blnk-Key header"}}"#
     );
     assert_eq!(server.ask("GET", "/nowhere", "").await.status.as_u16(), 404);
+    assert_eq!(server.ask_with("GET", "/metrics", &[], "").await.status.as_u16(), 404);
 }
 
 #[tokio::test]
