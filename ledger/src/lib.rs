@@ -15,6 +15,7 @@ pub mod state;
 pub mod row;
 pub mod draft;
 pub mod decimal;
+pub mod split;
 pub mod id;
 pub mod text;
 pub mod limits;

@@ -4,15 +4,25 @@
 //! goes through, in order. [`router`] lists every route on one page. A handler extracts, calls, renders; it holds no rules.
 
 pub mod answer;
+pub mod ask;
 pub mod auth;
+pub mod balances;
 pub mod body;
+pub mod bulk;
 pub mod docs;
 pub mod error;
+pub mod failure;
+pub mod identities;
+pub mod inflight;
 pub mod layers;
+pub mod ledgers;
 pub mod listen;
 pub mod openapi;
+pub mod paging;
 pub mod parameters;
 pub mod path;
+pub mod refunds;
 pub mod router;
 pub mod service;
 pub mod state;
+pub mod transactions;

@@ -6,7 +6,11 @@ use crate::config::typed::Typed;
 use crate::config::{Settings, print};
 use crate::http::layers::Shell;
 use crate::http::listen::{LIMITS, Listener};
-use crate::http::state::AppState;
+use crate::http::state::{AppState, mismatch_of};
+use engine::clock::Clock;
+use engine::engine::{Engine, Options};
+use journal::disk::RealDisk;
+use journal::open::{Options as JournalOptions, RECORD_BYTES_MAX};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
@@ -24,8 +28,39 @@ pub fn run(typed: &Typed, settings: Settings) -> Result<(), Failure> {
     tracing::info!("settings:\n{}", print::describe(typed, &settings));
     make_room_for_connections(settings.server.connections_max as u64);
     let runtime = build_runtime(settings.server.threads)?;
-    let state = AppState::new(settings.clone());
-    runtime.block_on(serve(settings, state))
+    let engine = open_engine(&settings)?;
+    let state = AppState::new(settings.clone(), engine);
+    let served = runtime.block_on(serve(settings, state.clone()));
+    state.engine().close();
+    served
+}
+
+fn open_engine(settings: &Settings) -> Result<Engine, Failure> {
+    let began = std::time::Instant::now();
+    let segment_bytes = settings.storage.segment_bytes;
+    let record_bytes_max = RECORD_BYTES_MAX.min(u32::try_from(segment_bytes - 4096).unwrap_or(u32::MAX));
+    let options = Options {
+        folder: settings.storage.data.clone(),
+        make: true,
+        journal: JournalOptions { segment_bytes, record_bytes_max },
+        mismatch: mismatch_of(settings),
+        clock: Clock::System,
+    };
+    let engine = Engine::open(Arc::new(RealDisk::new()), options).map_err(|fault| Failure(engine::fault_text(&fault)))?;
+    let started = engine.started();
+    if started.cut_bytes > 0 {
+        tracing::warn!(bytes = started.cut_bytes, "cut what an unclean stop left of an unanswered group");
+    }
+    let sync = if started.direct { "direct" } else { "buffered, synced after each write" };
+    tracing::info!(
+        data = %settings.storage.data.display(),
+        transactions = engine.books().rows.len(),
+        replayed_records = started.replayed_records,
+        milliseconds = began.elapsed().as_millis() as u64,
+        sync,
+        "opened the journal"
+    );
+    Ok(engine)
 }
 
 async fn serve(settings: Settings, state: AppState) -> Result<(), Failure> {

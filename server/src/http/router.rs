@@ -2,7 +2,7 @@
 
 use super::openapi::Operation;
 use super::state::AppState;
-use super::{answer, docs, path, service};
+use super::{answer, balances, bulk, docs, identities, inflight, ledgers, path, refunds, service, transactions};
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
@@ -18,6 +18,32 @@ pub fn routes() -> Vec<Route> {
         get("/docs", &docs::GET_DOCS, docs::get_docs),
         get("/docs/page.js", &docs::GET_DOCS_SCRIPT, docs::get_docs_script),
         get("/docs/page.css", &docs::GET_DOCS_STYLE, docs::get_docs_style),
+        post("/ledgers", &ledgers::CREATE_LEDGER, ledgers::create_ledger),
+        get("/ledgers", &ledgers::LIST_LEDGERS, ledgers::list_ledgers),
+        get("/ledgers/{id}", &ledgers::GET_LEDGER, ledgers::get_ledger),
+        put("/ledgers/{id}", &ledgers::UPDATE_LEDGER, ledgers::update_ledger),
+        post("/balances", &balances::CREATE_BALANCE, balances::create_balance),
+        get("/balances", &balances::LIST_BALANCES, balances::list_balances),
+        get("/balances/{id}", &balances::GET_BALANCE, balances::get_balance),
+        get(
+            "/balances/indicator/{indicator}/currency/{currency}",
+            &balances::GET_BALANCE_BY_INDICATOR,
+            balances::get_balance_by_indicator,
+        ),
+        post("/identities", &identities::CREATE_IDENTITY, identities::create_identity),
+        get("/identities", &identities::LIST_IDENTITIES, identities::list_identities),
+        get("/identities/{id}", &identities::GET_IDENTITY, identities::get_identity),
+        post("/transactions", &transactions::CREATE_TRANSACTION, transactions::create_transaction),
+        get("/transactions", &transactions::LIST_TRANSACTIONS, transactions::list_transactions),
+        get("/transactions/{id}", &transactions::GET_TRANSACTION, transactions::get_transaction),
+        get(
+            "/transactions/reference/{reference}",
+            &transactions::GET_TRANSACTION_BY_REFERENCE,
+            transactions::get_transaction_by_reference,
+        ),
+        post("/transactions/bulk", &bulk::CREATE_TRANSACTIONS, bulk::create_transactions),
+        put("/transactions/inflight/{id}", &inflight::UPDATE_INFLIGHT, inflight::update_inflight),
+        post("/refund-transaction/{id}", &refunds::REFUND_TRANSACTION, refunds::refund_transaction),
     ]
 }
 
@@ -80,12 +106,10 @@ fn get<H: Handler<T, AppState>, T: 'static>(path: &'static str, operation: &'sta
     Route::new(Verb::Get, path, operation, handler)
 }
 
-#[expect(dead_code, reason = "the first route that posts removes this line")]
 fn post<H: Handler<T, AppState>, T: 'static>(path: &'static str, operation: &'static Operation, handler: H) -> Route {
     Route::new(Verb::Post, path, operation, handler)
 }
 
-#[expect(dead_code, reason = "the first route that puts removes this line")]
 fn put<H: Handler<T, AppState>, T: 'static>(path: &'static str, operation: &'static Operation, handler: H) -> Route {
     Route::new(Verb::Put, path, operation, handler)
 }

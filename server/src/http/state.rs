@@ -1,7 +1,11 @@
 //! What handlers share.
 
 use crate::config::Settings;
+use crate::config::posting::CurrencyMismatch;
 use axum::response::Response;
+use engine::engine::Engine;
+use engine::reading::Books;
+use ledger::command::Mismatch;
 use std::sync::{Arc, Mutex};
 
 /// What handlers share. Cloning it is cheap.
@@ -10,6 +14,7 @@ pub struct AppState(Arc<Shared>);
 
 struct Shared {
     settings: Settings,
+    engine: Engine,
     /// Why the server cannot do its work, once that is so. It does not become well again: a wrong ledger stops.
     down: Mutex<Option<String>>,
     openapi: Vec<u8>,
@@ -17,13 +22,28 @@ struct Shared {
 
 impl AppState {
     /// The state of a server with these settings.
-    pub fn new(settings: Settings) -> AppState {
-        AppState(Arc::new(Shared { settings, down: Mutex::new(None), openapi: super::openapi::document_text() }))
+    pub fn new(settings: Settings, engine: Engine) -> AppState {
+        AppState(Arc::new(Shared { settings, engine, down: Mutex::new(None), openapi: super::openapi::document_text() }))
     }
 
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// What every thread may read.
+    pub fn books(&self) -> &Books {
+        self.0.engine.books()
+    }
+
+    /// What to do with a currency that is not that of both balances.
+    pub fn mismatch(&self) -> Mismatch {
+        mismatch_of(&self.0.settings)
     }
 
     /// The OpenAPI document, as text.
@@ -38,7 +58,15 @@ impl AppState {
 
     /// Why the server is down, if it is.
     pub fn down_reason(&self) -> Option<String> {
-        self.0.down.lock().expect("no panic while held").clone()
+        self.0.down.lock().expect("no panic while held").clone().or_else(|| self.0.engine.health().stopped())
+    }
+}
+
+/// What the settings say of a currency that is not that of both balances.
+pub fn mismatch_of(settings: &Settings) -> Mismatch {
+    match settings.posting.currency_mismatch {
+        CurrencyMismatch::Refuse => Mismatch::Refuse,
+        CurrencyMismatch::Allow => Mismatch::Allow,
     }
 }
 

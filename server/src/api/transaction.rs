@@ -1,0 +1,387 @@
+//! Transactions on the wire: the request, checked; and the view, in [`view`].
+
+pub mod view;
+
+use super::metadata;
+use super::split::{PartBody, Parts};
+use super::time::Moment;
+use super::validate::Problems;
+use crate::decode::{Malformed, Number, NumberOrText, RawObject, Text};
+use crate::http::error::{ApiError, Code};
+use engine::reading::Books;
+use ledger::command::{Ask, Party};
+use ledger::decimal::{Decimal, DecimalFault, SIGNIFICANT_DIGITS_MAX};
+use ledger::id::{Id, Prefix};
+use ledger::limits;
+use ledger::text::{self, Span};
+
+crate::lenient_struct! {
+    /// Body of `POST /transactions`, and an item of a batch.
+    pub struct TransactionBody<'a> {
+        /// Major units.
+        "amount" amount: Number<'a>,
+        /// Minor units.
+        "precise_amount" precise_amount: NumberOrText<'a>,
+        /// Minor units in a major unit.
+        "precision" precision: Number<'a>,
+        /// Currency.
+        "currency" currency: Text<'a>,
+        /// Reference, unique.
+        "reference" reference: Text<'a>,
+        /// Text for people.
+        "description" description: Text<'a>,
+        /// Where the amount is taken from.
+        "source" source: Text<'a>,
+        /// Where the amount goes to.
+        "destination" destination: Text<'a>,
+        /// Several sources.
+        "sources" sources: Vec<PartBody<'a>>,
+        /// Several destinations.
+        "destinations" destinations: Vec<PartBody<'a>>,
+        /// Whether the source may go below zero.
+        "allow_overdraft" allow_overdraft: bool,
+        /// How far, in major units.
+        "overdraft_limit" overdraft_limit: Number<'a>,
+        /// Whether the amount is held.
+        "inflight" inflight: bool,
+        /// When the hold is voided by itself.
+        "inflight_expiry_date" expires: Text<'a>,
+        /// When the hold is committed by itself.
+        "inflight_commit_date" commits: Text<'a>,
+        /// When to run it.
+        "scheduled_for" scheduled: Text<'a>,
+        /// The business date.
+        "effective_date" effective: Text<'a>,
+        /// Whether to answer with the outcome.
+        "skip_queue" skip_queue: bool,
+        /// Only told.
+        "atomic" atomic: bool,
+        /// Whether to say only what would happen.
+        "dry_run" dry_run: bool,
+        /// Anything.
+        "meta_data" metadata: RawObject<'a>,
+    }
+}
+
+/// A request whose fields are in order.
+#[derive(Debug)]
+pub struct Checked<'a> {
+    /// The request as it was sent.
+    pub body: TransactionBody<'a>,
+    /// Minor units.
+    pub amount: i128,
+    /// Minor units in a major unit.
+    pub precision: u64,
+    /// How far the source may go below zero, in minor units.
+    pub overdraft_limit: i128,
+    /// The business date.
+    pub effective: Option<Moment>,
+    /// When to run it.
+    pub scheduled: Option<Moment>,
+    /// When the hold is voided by itself.
+    pub expires: Option<Moment>,
+    /// When the hold is committed by itself.
+    pub commits: Option<Moment>,
+}
+
+/// What can be wrong with a request.
+#[derive(Debug)]
+pub enum Wrong {
+    /// It cannot be decoded.
+    Malformed(Malformed),
+    /// Fields break rules.
+    Fields(Problems),
+}
+
+impl<'a> TransactionBody<'a> {
+    /// Checks all fields.
+    pub fn check(self) -> Result<Checked<'a>, Wrong> {
+        let malformed = |message: &str| Wrong::Malformed(Malformed::new(message));
+        let effective = match self.effective.as_deref() {
+            None => None,
+            Some(text) => Some(Moment::parse(text).ok_or_else(|| malformed("effective_date is not a time in RFC 3339"))?),
+        };
+        let precise = match self.precise_amount {
+            None => None,
+            Some(NumberOrText(text)) => Some(whole_number(text).ok_or_else(|| malformed("precise_amount is not a whole number"))?),
+        };
+        let mut problems = Problems::default();
+        let precision = check_precision(&mut problems, self.precision.map(|number| number.0))?;
+        let amount = check_amount(&mut problems, self.amount.map(|number| number.0), precise, precision)?;
+        let overdraft_limit = match self.overdraft_limit {
+            None => 0,
+            Some(Number(text)) => decimal(text)?.minor_units(precision).unwrap_or_else(|| {
+                problems.add("overdraft_limit", "is beyond what can be recorded");
+                0
+            }),
+        };
+        self.check_texts(&mut problems);
+        self.check_sides(&mut problems);
+        let mut moment = |field: &'static str, sent: &Option<Text<'_>>| match sent.as_deref().unwrap_or_default() {
+            "" => None,
+            text => Moment::parse(text).or_else(|| {
+                problems.add(field, DATE_FORMAT);
+                None
+            }),
+        };
+        let scheduled = moment("scheduled_for", &self.scheduled);
+        let expires = moment("inflight_expiry_date", &self.expires);
+        let commits = moment("inflight_commit_date", &self.commits);
+        if !problems.is_empty() {
+            return Err(Wrong::Fields(problems));
+        }
+        Ok(Checked { body: self, amount, precision, overdraft_limit, effective, scheduled, expires, commits })
+    }
+
+    fn check_texts(&self, problems: &mut Problems) {
+        problems.text("currency", self.currency.as_deref().unwrap_or_default(), limits::CURRENCY_BYTES_MAX);
+        problems.text("reference", self.reference.as_deref().unwrap_or_default(), limits::REFERENCE_BYTES_MAX);
+        problems.text("description", self.description.as_deref().unwrap_or_default(), limits::DESCRIPTION_BYTES_MAX);
+        problems.length("meta_data", self.metadata.map_or("", |object| object.0), limits::METADATA_BYTES_MAX);
+    }
+
+    fn check_sides(&self, problems: &mut Problems) {
+        let source = self.source.as_deref().unwrap_or_default();
+        let destination = self.destination.as_deref().unwrap_or_default();
+        let (sources, destinations) =
+            (self.sources.as_deref().unwrap_or_default(), self.destinations.as_deref().unwrap_or_default());
+        if source.is_empty() == sources.is_empty() {
+            problems.add("source", "either source or sources is required, not both");
+        }
+        if destination.is_empty() == destinations.is_empty() {
+            problems.add("destination", "either destination or destinations is required, not both");
+        }
+        if !sources.is_empty() && !destinations.is_empty() {
+            problems.add("destinations", "either sources or destinations can be several, not both");
+        }
+        let named = |parts: &[PartBody<'_>], name: &str| parts.iter().any(|part| part.identifier.as_deref() == Some(name));
+        let same = source == destination && !source.is_empty()
+            || !destination.is_empty() && named(sources, destination)
+            || !source.is_empty() && named(destinations, source);
+        if same {
+            problems.add("destination", "source and destination cannot be the same balance");
+        }
+        check_party(problems, "source", source);
+        check_party(problems, "destination", destination);
+        for (field, parts) in [("sources", sources), ("destinations", destinations)] {
+            if parts.len() > limits::SPLIT_LEGS_MAX {
+                problems.add(field, format!("cannot have more than {} parts", limits::SPLIT_LEGS_MAX));
+            }
+            for part in parts {
+                check_party(problems, field, part.identifier.as_deref().unwrap_or_default());
+            }
+        }
+    }
+}
+
+const DATE_FORMAT: &str =
+    "please format the scheduled date as 'YYYY-MM-DDTHH:MM:SS+00:00' (e.g., 2024-04-22T15:28:03+00:00)";
+
+fn check_party(problems: &mut Problems, field: &'static str, name: &str) {
+    let bytes_max = if name.starts_with('@') { limits::INDICATOR_BYTES_MAX } else { limits::PARTY_BYTES_MAX };
+    problems.length(field, name, bytes_max);
+}
+
+fn check_precision(problems: &mut Problems, sent: Option<&str>) -> Result<u64, Wrong> {
+    let decimal = decimal(sent.unwrap_or("0"))?;
+    if decimal.is_negative() {
+        problems.add("precision", "precision cannot be negative");
+        return Ok(1);
+    }
+    let Some(integer) = decimal.integer() else {
+        let fractional = decimal.minor_units(1).is_some();
+        problems.add("precision", if fractional { "precision must be an integer value" } else { PRECISION_TOO_LARGE });
+        return Ok(1);
+    };
+    match u64::try_from(integer) {
+        Ok(precision) if precision <= limits::PRECISION_MAX => Ok(precision.max(1)),
+        _ => {
+            problems.add("precision", PRECISION_TOO_LARGE);
+            Ok(1)
+        }
+    }
+}
+
+const PRECISION_TOO_LARGE: &str = "precision cannot be more than 9223372036854775807";
+
+fn check_amount(problems: &mut Problems, sent: Option<&str>, precise: Option<Precise>, precision: u64) -> Result<i128, Wrong> {
+    let amount = match sent.map_or(Ok(Decimal::ZERO), Decimal::parse) {
+        Ok(amount) => amount,
+        Err(DecimalFault::TooManyDigits) => {
+            problems.add("amount", MORE_DIGITS);
+            return Ok(0);
+        }
+        Err(_) => return Err(out_of_range()),
+    };
+    if precise.is_none() && amount.is_zero() {
+        problems.add("amount", "either amount or precise_amount is required");
+    } else if precise.is_some() && !amount.is_zero() {
+        problems.add("amount", "either amount or precise_amount should be provided, not both");
+    } else if amount.significant_digits() + u32::from(amount.is_negative()) > SIGNIFICANT_DIGITS_MAX {
+        problems.add("amount", MORE_DIGITS);
+    } else if amount.is_negative() {
+        problems.add("amount", "amount cannot be negative");
+    }
+    match precise {
+        Some(Precise::Fits(minor)) => {
+            if minor < 0 {
+                problems.add("amount", "precise_amount cannot be negative");
+            }
+            Ok(minor)
+        }
+        Some(Precise::TooLarge) => {
+            problems.add("amount", "precise_amount is beyond what can be recorded");
+            Ok(0)
+        }
+        None => Ok(amount.minor_units(precision).unwrap_or_else(|| {
+            problems.add("amount", "amount is beyond what can be recorded");
+            0
+        })),
+    }
+}
+
+const MORE_DIGITS: &str = "amount cannot have more than 15 significant digits, use precise_amount instead";
+
+/// A decimal of a field that is no amount.
+fn decimal(text: &str) -> Result<Decimal, Wrong> {
+    Decimal::parse(text).map_err(|_| out_of_range())
+}
+
+fn out_of_range() -> Wrong {
+    Wrong::Malformed(Malformed::new("number out of range"))
+}
+
+/// A whole number of minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precise {
+    /// One that fits.
+    Fits(i128),
+    /// One beyond 128 bits.
+    TooLarge,
+}
+
+/// Reads digits, perhaps with a minus. No fraction, no exponent.
+pub fn whole_number(text: &str) -> Option<Precise> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(text.parse().map_or(Precise::TooLarge, Precise::Fits))
+}
+
+/// A side as it was named.
+pub fn party(arena: &mut String, name: &str) -> Party {
+    let span = text::push(arena, name);
+    match Id::parse(Prefix::Balance, name) {
+        Some(id) => Party::Id(id, span),
+        None if name.starts_with('@') => Party::Indicator(span),
+        None => Party::Unknown(span),
+    }
+}
+
+/// Texts that follow each other in a batch are often the same; they are put into the arena once.
+#[derive(Debug, Default)]
+pub struct Last {
+    currency: Span,
+    description: Span,
+}
+
+impl Last {
+    fn push(last: &mut Span, arena: &mut String, text: &str) -> Span {
+        if last.of(arena) != text {
+            *last = text::push(arena, text);
+        }
+        *last
+    }
+}
+
+/// How the item of a request is recorded: what a batch decides for all its items.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// Position of the item, from 0.
+    pub item: u32,
+    /// Whether request and outcome are two rows.
+    pub queued: bool,
+    /// Whether it is a hold.
+    pub inflight: bool,
+}
+
+impl Checked<'_> {
+    /// Appends the asks of the request: one, or one for each part of its split side.
+    pub fn push_asks(
+        &self,
+        books: &Books,
+        how: How,
+        parts: Option<&Parts<'_>>,
+        arena: &mut String,
+        last: &mut Last,
+        asks: &mut Vec<Ask>,
+    ) {
+        let reference = self.body.reference.as_deref().unwrap_or_default();
+        let Some(parts) = parts else {
+            let ask = self.ask(books, how, arena, last, reference);
+            asks.push(ask);
+            return;
+        };
+        let template = self.ask(books, how, arena, last, reference);
+        let separator = if how.queued { '_' } else { '-' };
+        for (index, part) in parts.list().iter().enumerate() {
+            let leg = index as u32 + 1;
+            let side = party(arena, part.identifier);
+            let (source, destination) = match parts {
+                Parts::Sources(_) => (side, template.destination),
+                Parts::Destinations(_) => (template.source, side),
+            };
+            let reference = format!("{reference}{separator}{leg}");
+            asks.push(Ask {
+                leg,
+                source,
+                destination,
+                amount: part.amount,
+                reference: text::push(arena, &reference),
+                fingerprint: books.fingerprint(&reference),
+                outcome_fingerprint: if how.queued { books.fingerprint_of_parts(&reference, "_q") } else { 0 },
+                ..template.clone()
+            });
+        }
+    }
+
+    fn ask(&self, books: &Books, how: How, arena: &mut String, last: &mut Last, reference: &str) -> Ask {
+        let body = &self.body;
+        let stored = body.metadata.map_or("".into(), |object| metadata::stored(object.0));
+        Ask {
+            item: how.item,
+            leg: 0,
+            source: party(arena, body.source.as_deref().unwrap_or_default()),
+            destination: party(arena, body.destination.as_deref().unwrap_or_default()),
+            amount: self.amount,
+            precision: self.precision,
+            currency: Last::push(&mut last.currency, arena, body.currency.as_deref().unwrap_or_default()),
+            reference: text::push(arena, reference),
+            fingerprint: books.fingerprint(reference),
+            outcome_fingerprint: if how.queued { books.fingerprint_of_parts(reference, "_q") } else { 0 },
+            description: Last::push(&mut last.description, arena, body.description.as_deref().unwrap_or_default()),
+            metadata: text::push(arena, &stored),
+            allow_overdraft: body.allow_overdraft.unwrap_or(false),
+            overdraft_limit: self.overdraft_limit,
+            inflight: how.inflight,
+            atomic: body.atomic.unwrap_or(false),
+            effective_at: self.effective.map(Moment::micros),
+            scheduled_at: self.scheduled.map(Moment::micros),
+            expires_at: self.expires.map(Moment::micros),
+            commits_at: self.commits.map(Moment::micros),
+        }
+    }
+}
+
+impl From<Wrong> for ApiError {
+    fn from(wrong: Wrong) -> ApiError {
+        match wrong {
+            Wrong::Malformed(malformed) => malformed.into(),
+            Wrong::Fields(problems) => match problems.into_result(Code::TxnValidationError) {
+                Err(error) => error,
+                Ok(()) => ApiError::internal(),
+            },
+        }
+    }
+}

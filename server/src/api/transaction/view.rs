@@ -1,0 +1,296 @@
+//! A transaction as clients see it.
+
+use crate::api::metadata::Metadata;
+use crate::api::number::NumberText;
+use crate::api::time::{self, ZERO};
+use crate::api::split::Parts;
+use crate::api::transaction::Checked;
+use crate::http::failure;
+use engine::reading::{Books, BooksFault, reference_of};
+use ledger::command::Batch;
+use ledger::decimal::{Decimal, major_text};
+use ledger::event::{Kind, Outcome, Recorded, batch_id, split_id};
+use ledger::id::{Id, Prefix};
+use ledger::row::{Flags, Parent, Row, Status};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// A transaction.
+#[derive(Debug, Serialize)]
+pub struct TransactionView {
+    precise_amount: NumberText,
+    amount: NumberText,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount_string: Option<String>,
+    precision: u64,
+    overdraft_limit: NumberText,
+    /// Its id.
+    pub transaction_id: String,
+    /// What it belongs to, or empty.
+    pub parent_transaction: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    source: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    destination: String,
+    /// Its reference.
+    pub reference: String,
+    currency: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    description: String,
+    /// Its status.
+    pub status: &'static str,
+    hash: String,
+    allow_overdraft: bool,
+    inflight: bool,
+    skip_queue: bool,
+    atomic: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<Vec<PartView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destinations: Option<Vec<PartView>>,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_date: Option<String>,
+    scheduled_for: String,
+    inflight_expiry_date: String,
+    inflight_commit_date: String,
+    /// Anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meta_data: Option<Metadata>,
+    /// Said of commits and voids that were asked for through the queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued: Option<bool>,
+}
+
+/// A part of a split side, as it is told.
+#[derive(Debug, Serialize)]
+pub struct PartView {
+    identifier: String,
+    distribution: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    precise_distribution: String,
+    transaction_id: String,
+}
+
+/// Shows rows; keeps the last record it read, as rows that follow each other often share one.
+pub struct Viewer<'a> {
+    books: &'a Books,
+    last: Option<(u64, Recorded)>,
+}
+
+impl<'a> Viewer<'a> {
+    /// A viewer.
+    pub const fn new(books: &'a Books) -> Viewer<'a> {
+        Viewer { books, last: None }
+    }
+
+    /// The event of a row.
+    pub fn event(&mut self, row: &Row) -> Result<&Recorded, BooksFault> {
+        if self.last.as_ref().is_none_or(|(position, _)| *position != row.record) {
+            self.last = Some((row.record, self.books.recorded(row)?));
+        }
+        let (_, event) = self.last.as_ref().expect("it was just read");
+        if event.movements.len() <= row.movement as usize { Err(BooksFault::Row(row.number)) } else { Ok(event) }
+    }
+
+    /// A row as reads show it. Lists tell its business date too.
+    pub fn view(&mut self, row: &Row, effective: bool) -> Result<TransactionView, BooksFault> {
+        let books = self.books;
+        let metadata = self.metadata(row)?;
+        let parent_transaction = self.parent(row)?;
+        let event = self.event(row)?;
+        let movement = &event.movements[row.movement as usize];
+        let side = |handle: u32, named: &str| match books.balance_id(handle) {
+            Some(id) => id.text(Prefix::Balance),
+            None => named.to_owned(),
+        };
+        let source = side(row.source, movement.source_text.of(&event.text));
+        let destination = side(row.destination, movement.destination_text.of(&event.text));
+        let reference = reference_of(event, row);
+        let currency = books.currency(row.currency).to_string();
+        let major = major_text(row.amount, row.precision);
+        Ok(TransactionView {
+            precise_amount: NumberText::integer(row.amount),
+            amount: NumberText::nearest_double(&major),
+            amount_string: None,
+            precision: row.precision,
+            overdraft_limit: NumberText::integer(0),
+            transaction_id: row.id().text(Prefix::Transaction),
+            parent_transaction,
+            hash: hash(&major, &reference, &currency, &source, &destination),
+            source,
+            destination,
+            reference,
+            currency,
+            description: movement.description.of(&event.text).to_owned(),
+            status: row.status.word(),
+            allow_overdraft: false,
+            inflight: shows_inflight(row),
+            skip_queue: false,
+            atomic: false,
+            sources: None,
+            destinations: None,
+            created_at: time::text(row.created_at),
+            effective_date: effective.then(|| time::text(row.effective_at)),
+            scheduled_for: ZERO.to_owned(),
+            inflight_expiry_date: ZERO.to_owned(),
+            inflight_commit_date: ZERO.to_owned(),
+            meta_data: Some(metadata).filter(|metadata| !metadata.is_empty()),
+            queued: None,
+        })
+    }
+
+    /// The id of what a row belongs to, or empty.
+    fn parent(&mut self, row: &Row) -> Result<String, BooksFault> {
+        let event = self.event(row)?;
+        Ok(match row.parent {
+            Parent::None => String::new(),
+            Parent::Batch(first) => batch_id(event.at, event.seed, first).text(Prefix::Batch),
+            Parent::Split(first) => split_id(event.at, event.seed, first).text(Prefix::Transaction),
+            Parent::Row(parent) => {
+                let parent = self.books.row(parent)?.ok_or(BooksFault::Row(parent))?;
+                parent.id().text(Prefix::Transaction)
+            }
+        })
+    }
+
+    /// The metadata of a row: what is stored, and what follows from its marks.
+    pub fn metadata(&mut self, row: &Row) -> Result<Metadata, BooksFault> {
+        let event = self.event(row)?;
+        let movement = &event.movements[row.movement as usize];
+        let mut metadata = Metadata::parse(movement.metadata.of(&event.text)).unwrap_or_default();
+        if let Kind::Execution(request) = movement.kind {
+            let rejected = movement.outcome;
+            let request = self.books.row(request)?.ok_or(BooksFault::Row(request))?;
+            let mut inherited = self.metadata(&request)?;
+            if let Outcome::Rejected(rejection) = rejected {
+                inherited.set("blnk_rejection_reason", failure::reason(rejection));
+            }
+            return Ok(inherited);
+        }
+        if matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. }) {
+            return Ok(metadata);
+        }
+        if movement.allow_overdraft {
+            metadata.set("allow_overdraft", true);
+        }
+        if movement.atomic {
+            metadata.set("atomic", true);
+        }
+        if event.batch != Batch::Single {
+            metadata.set("sequence", movement.item + 1);
+        }
+        if movement.queued {
+            metadata.set("QUEUED_PARENT_TRANSACTION", queued_parent(event, row));
+        }
+        if let (Outcome::Rejected(rejection), true) = (movement.outcome, row.flags.has(Flags::OUTCOME)) {
+            metadata.set("blnk_rejection_reason", failure::reason(rejection));
+        }
+        Ok(metadata)
+    }
+}
+
+/// What the request of a queued row was known by first: its batch, its split transaction, or itself.
+fn queued_parent(event: &Recorded, row: &Row) -> String {
+    let movement = &event.movements[row.movement as usize];
+    if event.batch != Batch::Single {
+        return batch_id(event.at, event.seed, event.first_row).text(Prefix::Batch);
+    }
+    let request = if row.flags.has(Flags::OUTCOME) { row.number - 1 } else { row.number };
+    if movement.leg > 0 {
+        let before: u64 = event.movements[..row.movement as usize]
+            .iter()
+            .rev()
+            .take(movement.leg as usize - 1)
+            .map(ledger::event::Movement::rows_count)
+            .sum();
+        return split_id(event.at, event.seed, request - before).text(Prefix::Transaction);
+    }
+    let nonce = ledger::id::nonce(event.seed, ledger::id::NonceOf::Row(request));
+    Id::new(event.at, request, nonce).text(Prefix::Transaction)
+}
+
+fn shows_inflight(row: &Row) -> bool {
+    row.flags.has(Flags::INFLIGHT)
+        && matches!(row.status, Status::Queued | Status::Scheduled | Status::Inflight | Status::Rejected)
+}
+
+/// The hash of a row: SHA-256 of its amount in major units, reference, currency and sides, one after the other.
+fn hash(amount: &str, reference: &str, currency: &str, source: &str, destination: &str) -> String {
+    let mut hasher = Sha256::new();
+    for part in [amount, reference, currency, source, destination] {
+        hasher.update(part);
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl TransactionView {
+    /// The answer to a request that made this row: the row, and the request's own words.
+    pub fn told_as_asked(mut self, checked: &Checked<'_>, queued: bool, inflight: bool) -> TransactionView {
+        let body = &checked.body;
+        match body.amount.map(|number| number.0).filter(|_| body.precise_amount.is_none()) {
+            Some(sent) => self.amount = NumberText::nearest_double(sent),
+            None => self.amount_string = Some(major_text(checked.amount, checked.precision)),
+        }
+        self.overdraft_limit = NumberText::nearest_double(body.overdraft_limit.map_or("0", |number| number.0));
+        self.allow_overdraft = body.allow_overdraft.unwrap_or(false);
+        self.inflight = inflight;
+        self.skip_queue = !queued;
+        self.atomic = body.atomic.unwrap_or(false);
+        if queued {
+            self.source = body.source.as_deref().unwrap_or_default().to_owned();
+            self.destination = body.destination.as_deref().unwrap_or_default().to_owned();
+        }
+        let told = |moment: Option<time::Moment>| moment.map_or_else(|| ZERO.to_owned(), time::Moment::text);
+        self.effective_date = Some(checked.effective.map_or_else(|| self.created_at.clone(), time::Moment::text));
+        self.scheduled_for = told(checked.scheduled);
+        self.inflight_expiry_date = told(checked.expires);
+        self.inflight_commit_date = told(checked.commits);
+        self
+    }
+
+    /// The answer to a split request: the transaction as a whole, from its first leg.
+    pub fn told_as_whole(mut self, checked: &Checked<'_>, parts: &Parts<'_>, whole: Id, legs: &[String]) -> TransactionView {
+        self.transaction_id = whole.text(Prefix::Transaction);
+        self.parent_transaction = String::new();
+        self.reference = checked.body.reference.as_deref().unwrap_or_default().to_owned();
+        self.precise_amount = NumberText::integer(checked.amount);
+        let shown = parts.list().iter().zip(legs).map(|(part, leg)| PartView {
+            identifier: part.identifier.to_owned(),
+            distribution: part.distribution.to_owned(),
+            precise_distribution: part.precise_distribution.to_owned(),
+            transaction_id: leg.clone(),
+        });
+        match parts {
+            Parts::Sources(_) => {
+                self.source = String::new();
+                self.sources = Some(shown.collect());
+            }
+            Parts::Destinations(_) => {
+                self.destination = String::new();
+                self.destinations = Some(shown.collect());
+            }
+        }
+        self
+    }
+
+    /// The answer to a commit, void or refund: with its amount as text and its business date.
+    pub fn told_as_done(mut self, row: &Row) -> TransactionView {
+        self.amount_string = Some(major_text(row.amount, row.precision));
+        self.effective_date = Some(time::text(row.effective_at));
+        self
+    }
+
+    /// The answer to a refund.
+    pub fn told_as_refund(self, row: &Row, skip_queue: bool) -> TransactionView {
+        TransactionView { allow_overdraft: true, skip_queue, ..self.told_as_done(row) }
+    }
+}
+
+/// An amount in major units with two decimals, as messages have it.
+pub fn two_decimals(minor: i128, precision: u64) -> String {
+    let cents = Decimal::parse(&major_text(minor, precision)).ok().and_then(|decimal| decimal.minor_units(100));
+    let cents = cents.unwrap_or_default();
+    let sign = if cents < 0 { "-" } else { "" };
+    format!("{sign}{}.{:02}", cents.unsigned_abs() / 100, cents.unsigned_abs() % 100)
+}

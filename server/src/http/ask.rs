@@ -1,0 +1,88 @@
+//! Asking the engine from a handler.
+
+use super::error::{ApiError, Code};
+use super::failure;
+use super::state::AppState;
+use engine::answer::{Answer, Unavailable};
+use engine::reading::{Books, reference_of};
+use engine::writer::View;
+use ledger::command::Command;
+use ledger::rejection::Refused;
+use ledger::row::{Parent, Row};
+use tokio::sync::oneshot;
+
+/// What became of a command.
+pub enum Outcome {
+    /// Something was made or changed: its handle, and when.
+    Made(u32, i64),
+    /// Transactions were recorded.
+    Recorded(engine::answer::Recorded),
+    /// It was refused.
+    Refused(Refused),
+}
+
+/// Has a command carried out and waits until it is durable.
+pub async fn change(state: &AppState, command: Command, rows_wanted: usize) -> Result<Outcome, ApiError> {
+    let (sender, receiver) = oneshot::channel();
+    // The client may have gone; the command is carried out all the same.
+    state.engine().submit(command, rows_wanted, Box::new(move |answer| drop(sender.send(answer))));
+    match receiver.await.unwrap_or(Answer::Unavailable(Unavailable::Closing)) {
+        Answer::Made { handle, at } => Ok(Outcome::Made(handle, at)),
+        Answer::Recorded(recorded) => Ok(Outcome::Recorded(recorded)),
+        Answer::Refused(refused) => Ok(Outcome::Refused(refused)),
+        Answer::Unavailable(why) => Err(failure::unavailable(&why)),
+    }
+}
+
+/// Looks at the state, as it is when everything that it tells is durable.
+pub async fn look<T: Send + 'static>(
+    state: &AppState,
+    look: impl FnOnce(&View<'_>) -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    let (sender, receiver) = oneshot::channel();
+    // The client may have gone.
+    state.engine().read(look, move |found| drop(sender.send(found)));
+    receiver.await.map_err(|_| {
+        let why = state.engine().health().stopped().map_or(Unavailable::Busy, Unavailable::Stopped);
+        failure::unavailable(&why)
+    })
+}
+
+/// The row of a reference.
+pub async fn row_of_reference(state: &AppState, reference: &str) -> Result<Option<Row>, ApiError> {
+    let books = state.books();
+    let fingerprint = books.fingerprint(reference);
+    let found = look(state, move |view| view.rows_of_reference(fingerprint)).await?;
+    for number in found.map_err(|fault| index_fault(&fault))? {
+        let Some(row) = books.row(number)? else { continue };
+        if reference_of(&books.recorded(&row)?, &row) == reference {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
+}
+
+/// The rows whose parent is this row and that stand in other records, newest first.
+pub async fn children(state: &AppState, parent: u64) -> Result<Vec<Row>, ApiError> {
+    let found = look(state, move |view| view.children(parent)).await?;
+    let mut rows = Vec::new();
+    for number in found.map_err(|fault| index_fault(&fault))? {
+        let row = state.books().row(number)?;
+        rows.extend(row.filter(|row| row.parent == Parent::Row(parent)));
+    }
+    Ok(rows)
+}
+
+/// The rows that one record made, from one of them on. The caller knows that they follow each other.
+pub fn rows_of_record(books: &Books, first: u64, count: u64) -> Result<Vec<Row>, ApiError> {
+    let mut rows = Vec::new();
+    for number in first..first + count {
+        rows.extend(books.row(number)?);
+    }
+    Ok(rows)
+}
+
+fn index_fault(fault: &engine::index::IndexFault) -> ApiError {
+    tracing::error!("{}", engine::fault_text(fault));
+    ApiError::new(Code::GenInternal, "internal server error")
+}

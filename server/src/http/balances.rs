@@ -1,0 +1,215 @@
+//! Routes of balances.
+
+use super::answer;
+use super::ask::{self, Outcome};
+use super::body::RequestBody;
+use super::error::{ApiError, Code};
+use super::failure::{self, About};
+use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
+use super::paging::{self, Paging};
+use super::parameters::Parameters;
+use super::state::{Answer, AppState};
+use super::{identities, ledgers};
+use crate::api::balance::{BalanceBody, BalanceParts, BalanceView};
+use crate::api::number::NumberText;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use engine::reading::Books;
+use ledger::command::Command;
+use ledger::event::Event;
+use ledger::id::{Id, Prefix};
+use ledger::rejection::Rejection;
+use ledger::state::{Balance, State as LedgerState};
+use serde_json::json;
+
+const BALANCE: Object = Object {
+    name: "Balance",
+    description: "A balance. Money is in minor units.",
+    fields: &[
+        Field::required("balance_id", Schema::Text, "Its id."),
+        Field::required("ledger_id", Schema::Text, "The ledger it belongs to."),
+        Field::required("identity_id", Schema::Text, "Its owner, or empty."),
+        Field::optional("indicator", Schema::Text, "Its `@indicator`."),
+        Field::required("currency", Schema::Text, "Its currency."),
+        Field::required("balance", Schema::Integer, "Credits less debits."),
+        Field::required("credit_balance", Schema::Integer, "Sum of all credits."),
+        Field::required("debit_balance", Schema::Integer, "Sum of all debits."),
+        Field::required("inflight_balance", Schema::Integer, "Held credits less held debits."),
+        Field::required("inflight_credit_balance", Schema::Integer, "Held credits."),
+        Field::required("inflight_debit_balance", Schema::Integer, "Held debits."),
+        Field::required("version", Schema::Integer, "Counts the changes of the money, from 1."),
+        Field::required("created_at", Schema::Time, "When it was made."),
+        Field::required("meta_data", Schema::Map, "What its maker noted, or null."),
+    ],
+};
+const NEW_BALANCE: Object = Object {
+    name: "NewBalance",
+    description: "A balance to be made.",
+    fields: &[
+        Field::required("ledger_id", Schema::Text, "The ledger it belongs to."),
+        Field::required("currency", Schema::Text, "Its currency, any text."),
+        Field::optional("identity_id", Schema::Text, "Its owner."),
+        Field::optional("indicator", Schema::Text, "Its `@indicator`; only in the General Ledger."),
+        Field::optional("meta_data", Schema::Map, "Anything."),
+    ],
+};
+
+/// What the state knows of a balance; its texts are in its record.
+pub struct Found {
+    id: Id,
+    balance: Balance,
+    ledger_id: String,
+    identity_id: String,
+    currency: String,
+}
+
+impl Found {
+    fn new(state: &LedgerState, handle: u32) -> Found {
+        let balance = state.balance(handle).clone();
+        Found {
+            id: balance.id(handle),
+            ledger_id: state.ledger_text(balance.ledger),
+            identity_id: balance.identity.map(|identity| state.identity_text(identity)).unwrap_or_default(),
+            currency: state.currencies.text(balance.currency).to_owned(),
+            balance,
+        }
+    }
+
+    /// The balance as it is shown.
+    fn view(self, books: &Books) -> Result<BalanceView, ApiError> {
+        let (indicator, metadata) = match books.event(self.balance.record)? {
+            Event::BalanceCreated(event) => (event.indicator, event.metadata),
+            Event::Recorded(event) => match event.opened.get(self.balance.opened as usize) {
+                Some(opened) => (opened.indicator.of(&event.text).to_owned(), String::new()),
+                None => (String::new(), String::new()),
+            },
+            _ => (String::new(), String::new()),
+        };
+        Ok(BalanceView::new(BalanceParts {
+            figures: self.balance.figures,
+            version: self.balance.version,
+            ledger_id: self.ledger_id,
+            identity_id: self.identity_id,
+            balance_id: self.id.text(Prefix::Balance),
+            indicator,
+            currency: self.currency,
+            created_at: self.balance.created_at,
+            metadata,
+            track_fund_lineage: self.balance.track_fund_lineage,
+            allocation: self.balance.allocation,
+        }))
+    }
+}
+
+/// Document of [`create_balance`].
+pub const CREATE_BALANCE: Operation = Operation {
+    summary: "Make a balance",
+    body: Some(&Schema::Object(&NEW_BALANCE)),
+    answers: &[Told { status: 201, description: "The balance.", schema: &Schema::Object(&BALANCE) }],
+    ..Operation::new("create_balance", "Balances")
+};
+
+/// `POST /balances`.
+pub async fn create_balance(State(state): State<AppState>, body: RequestBody) -> Answer {
+    let body: BalanceBody<'_> = body.decode()?;
+    let command = body.command()?;
+    let (indicator, currency) = (command.indicator.clone(), command.currency.clone());
+    let handle = match ask::change(&state, Command::CreateBalance(command), 0).await? {
+        Outcome::Made(handle, _) => handle,
+        Outcome::Refused(refused) => {
+            return Err(match refused.rejection {
+                Rejection::LedgerNotFound | Rejection::IdentityNotFound => ApiError::new(Code::GenBadRequest, "Invalid ledger ID"),
+                Rejection::IndicatorTaken => {
+                    let message = format!("Balance already exists for indicator '{indicator}' and '{currency}'");
+                    ApiError::new(Code::GenConflict, message)
+                }
+                other => failure::refusal(other, About::default()),
+            });
+        }
+        Outcome::Recorded(_) => return Err(ApiError::internal()),
+    };
+    let found = ask::look(&state, move |view| Found::new(view.state, handle)).await?;
+    Ok(answer::json(StatusCode::CREATED, &found.view(state.books())?))
+}
+
+/// Document of [`get_balance`].
+pub const GET_BALANCE: Operation = Operation {
+    summary: "Read a balance",
+    query: &[
+        Field::optional("include", Schema::Choice(&["identity", "ledger"]), "Whole objects to add; may be given twice."),
+        Field::optional("with_queued", Schema::Flag, "Whether to tell what waits in the queue."),
+    ],
+    answers: &[Told { status: 200, description: "The balance.", schema: &Schema::Object(&BALANCE) }],
+    ..Operation::new("get_balance", "Balances")
+};
+
+/// `GET /balances/{id}`.
+pub async fn get_balance(State(state): State<AppState>, Path(id): Path<String>, query: Parameters) -> Answer {
+    let parsed = Id::parse(Prefix::Balance, &id);
+    let found = ask::look(&state, move |view| {
+        let handle = view.state.find_balance(parsed?)?;
+        Some(Found::new(view.state, handle))
+    });
+    let found = found.await?.ok_or_else(|| {
+        ApiError::new(Code::BalNotFound, format!("Balance with ID '{id}' not found")).details(json!({}))
+    })?;
+    let (ledger_id, identity_id) = (found.ledger_id.clone(), found.identity_id.clone());
+    let mut view = found.view(state.books())?;
+    let wants = |what: &str| query.pairs().any(|(name, value)| name == "include" && value == what);
+    if wants("ledger") {
+        view.ledger = ledgers::find(&state, ledger_id).await?;
+    }
+    if wants("identity") && !identity_id.is_empty() {
+        view.identity = identities::find(&state, identity_id).await?;
+    }
+    if query.get("with_queued").as_deref() == Some("true") {
+        // What is queued is carried out in the same step, so nothing ever waits.
+        view.queued_debit_balance = Some(NumberText::integer(0));
+        view.queued_credit_balance = Some(NumberText::integer(0));
+    }
+    Ok(answer::json(StatusCode::OK, &view))
+}
+
+/// Document of [`get_balance_by_indicator`].
+pub const GET_BALANCE_BY_INDICATOR: Operation = Operation {
+    summary: "Read the balance of an indicator in a currency",
+    answers: &[Told { status: 200, description: "The balance.", schema: &Schema::Object(&BALANCE) }],
+    ..Operation::new("get_balance_by_indicator", "Balances")
+};
+
+/// `GET /balances/indicator/{indicator}/currency/{currency}`.
+pub async fn get_balance_by_indicator(State(state): State<AppState>, Path((indicator, currency)): Path<(String, String)>) -> Answer {
+    let wanted = indicator.clone();
+    let found = ask::look(&state, move |view| {
+        let currency = view.state.currencies.find(&currency)?;
+        let handle = view.state.find_indicator(&wanted, currency)?;
+        Some(Found::new(view.state, handle))
+    });
+    let missing = || ApiError::new(Code::BalNotFound, format!("balance with indicator '{indicator}' not found"));
+    let found = found.await?.ok_or_else(missing)?;
+    Ok(answer::json(StatusCode::OK, &found.view(state.books())?))
+}
+
+/// Document of [`list_balances`].
+pub const LIST_BALANCES: Operation = Operation {
+    summary: "List balances, newest first",
+    query: paging::FIELDS,
+    answers: &[Told { status: 200, description: "Balances.", schema: &Schema::List(&Schema::Object(&BALANCE)) }],
+    ..Operation::new("list_balances", "Balances")
+};
+
+/// Balances of a page, unless asked for.
+const PAGE_DEFAULT: usize = 10;
+
+/// `GET /balances`.
+pub async fn list_balances(State(state): State<AppState>, query: Parameters) -> Answer {
+    let paging = Paging::strict(&query, PAGE_DEFAULT, ["invalid limit value", "invalid offset value"])?;
+    paging::refuse_filters(&query)?;
+    let found = ask::look(&state, move |view| {
+        let count = u32::try_from(view.state.balances.len()).expect("balances are limited");
+        let newest_first = (0..count).rev().skip(paging.offset).take(paging.limit);
+        newest_first.map(|handle| Found::new(view.state, handle)).collect::<Vec<_>>()
+    });
+    let views = found.await?.into_iter().map(|found| found.view(state.books()));
+    Ok(answer::json(StatusCode::OK, &views.collect::<Result<Vec<_>, _>>()?))
+}

@@ -1,0 +1,123 @@
+//! Refusals of the ledger and faults of the engine as errors of the API: one place, no wildcard.
+
+use super::error::{ApiError, Code};
+use axum::http::HeaderValue;
+use engine::answer::Unavailable;
+use engine::reading::BooksFault;
+use ledger::rejection::Rejection;
+use serde_json::json;
+
+/// What was refused, as far as its message needs it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct About<'a> {
+    /// The reference.
+    pub reference: &'a str,
+    /// The source as it was named.
+    pub source: &'a str,
+    /// The destination as it was named.
+    pub destination: &'a str,
+    /// The currency.
+    pub currency: &'a str,
+    /// The id in the address.
+    pub id: &'a str,
+}
+
+/// A refused command as an error.
+pub fn refusal(rejection: Rejection, about: About<'_>) -> ApiError {
+    let plain = |code| ApiError::new(code, reason(rejection));
+    match rejection {
+        Rejection::DuplicateReference => {
+            let message = format!("transaction validation failed: reference {} has already been used", about.reference);
+            ApiError::new(Code::TxnDuplicateReference, message)
+        }
+        Rejection::SourceNotFound => missing_balance(about.source),
+        Rejection::DestinationNotFound => missing_balance(about.destination),
+        Rejection::AmountNegative => plain(Code::TxnInvalidAmount),
+        Rejection::AmountZero => plain(Code::TxnValidationError),
+        Rejection::SameBalance => plain(Code::GenConflict),
+        Rejection::CurrencyMismatch => {
+            let message = format!("currency: {} is not the currency of both balances", about.currency);
+            ApiError::new(Code::TxnValidationError, message)
+        }
+        Rejection::Overflow => plain(Code::TxnValidationError),
+        Rejection::OverdraftExceeded => plain(Code::TxnValidationError),
+        Rejection::InsufficientFunds => plain(Code::TxnInsufficientFunds),
+        Rejection::BatchRejected => plain(Code::TxnValidationError),
+        Rejection::LedgerNotFound => plain(Code::LgrNotFound).details(json!({})),
+        Rejection::IdentityNotFound => plain(Code::IdtNotFound),
+        Rejection::IndicatorTaken => plain(Code::GenConflict),
+        Rejection::IdentityTaken => ApiError::new(Code::IdtValidationError, format!("Identity already exists: {}", about.id)),
+        Rejection::NotInflight => plain(Code::TxnNotInflight),
+        Rejection::AlreadyCommitted => plain(Code::TxnAlreadyCommitted),
+        Rejection::AlreadyVoided => plain(Code::TxnAlreadyVoided),
+        Rejection::ExceedsOriginal => plain(Code::TxnCommitAmountExceeded),
+        Rejection::ExceedsRemaining => plain(Code::TxnCommitAmountExceeded),
+        Rejection::NothingToRefund => plain(Code::TxnNotFound),
+        Rejection::AlreadyRefunded => plain(Code::GenConflict),
+        Rejection::IdentityInUse => plain(Code::GenConflict),
+        Rejection::TooManyCurrencies => plain(Code::GenBadRequest),
+        Rejection::TooManyBalances => plain(Code::GenBadRequest),
+        Rejection::TooManyRows => plain(Code::GenBadRequest),
+    }
+}
+
+/// Why something was refused, in words; also kept in the metadata of rejected requests.
+pub const fn reason(rejection: Rejection) -> &'static str {
+    match rejection {
+        Rejection::DuplicateReference => "transaction validation failed: the reference has already been used",
+        Rejection::SourceNotFound => "source balance not found",
+        Rejection::DestinationNotFound => "destination balance not found",
+        Rejection::AmountNegative => "transaction amount must be positive",
+        Rejection::AmountZero => "failed to apply transaction to balances: transaction precise amount must be positive",
+        Rejection::SameBalance => "source and destination are the same balance",
+        Rejection::CurrencyMismatch => "the currency is not that of both balances",
+        Rejection::Overflow => "failed to apply transaction to balances: a balance would be beyond what can be recorded",
+        Rejection::OverdraftExceeded => "failed to apply transaction to balances: transaction exceeds overdraft limit",
+        Rejection::InsufficientFunds => "failed to apply transaction to balances: insufficient funds in source balance",
+        Rejection::BatchRejected => "another part of the same whole was rejected",
+        Rejection::LedgerNotFound => "Ledger not found",
+        Rejection::IdentityNotFound => "Identity not found",
+        Rejection::IndicatorTaken => "Balance already exists for the indicator and currency",
+        Rejection::IdentityTaken => "Identity already exists",
+        Rejection::NotInflight => "transaction is not in inflight status",
+        Rejection::AlreadyCommitted => "cannot commit. Transaction already committed",
+        Rejection::AlreadyVoided => "transaction has already been voided",
+        Rejection::ExceedsOriginal => "cannot commit more than the original transaction amount",
+        Rejection::ExceedsRemaining => "cannot commit more than the remaining amount",
+        Rejection::NothingToRefund => "no transaction to refund",
+        Rejection::AlreadyRefunded => "the transaction has already been refunded",
+        Rejection::IdentityInUse => "the identity owns balances",
+        Rejection::TooManyCurrencies => "the server holds as many currencies as it can",
+        Rejection::TooManyBalances => "the server holds as many balances as it can",
+        Rejection::TooManyRows => "the server holds as many transactions as it can",
+    }
+}
+
+fn missing_balance(name: &str) -> ApiError {
+    ApiError::new(Code::TxnNotFound, format!("Balance with ID '{name}' not found")).details(json!({}))
+}
+
+/// A command that was not carried out, as an error.
+pub fn unavailable(why: &Unavailable) -> ApiError {
+    match why {
+        Unavailable::Busy => ApiError::new(Code::QueueBackpressure, why.to_string()),
+        Unavailable::Stopped(_) => ApiError::new(Code::QueueBackpressure, "the ledger takes no changes; see /health"),
+        Unavailable::TooLarge => ApiError::new(Code::GenMalformedRequest, why.to_string()),
+        Unavailable::Closing => ApiError::new(Code::QueueBackpressure, why.to_string()),
+    }
+}
+
+/// Something that could not be read. The client learns nothing but that; the log has the rest.
+pub fn unreadable(fault: &BooksFault) -> ApiError {
+    tracing::error!("{}", engine::fault_text(fault));
+    ApiError::internal()
+}
+
+impl From<BooksFault> for ApiError {
+    fn from(fault: BooksFault) -> ApiError {
+        unreadable(&fault)
+    }
+}
+
+/// The header of answers that say to come back.
+pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");

@@ -1,0 +1,111 @@
+//! Routes of identities.
+
+use super::answer;
+use super::ask::{self, Outcome};
+use super::body::RequestBody;
+use super::error::{ApiError, Code};
+use super::failure::{self, About};
+use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
+use super::paging::{self, Paging};
+use super::parameters::Parameters;
+use super::state::{Answer, AppState};
+use crate::api::identity::{IdentityBody, IdentityView};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use engine::reading::Books;
+use ledger::command::Command;
+use ledger::event::Event;
+use ledger::state::Identity;
+
+const IDENTITY: Object = Object {
+    name: "Identity",
+    description: "A person or an organization that owns balances.",
+    fields: &[
+        Field::optional("identity_id", Schema::Text, "Its id; `idt_` and a UUID when its maker chooses it."),
+        Field::optional("identity_type", Schema::Text, "`individual`, `organization`, or any text."),
+        Field::optional("first_name", Schema::Text, "First name."),
+        Field::optional("last_name", Schema::Text, "Last name."),
+        Field::optional("organization_name", Schema::Text, "Name of an organization."),
+        Field::optional("email_address", Schema::Text, "Address for mail."),
+        Field::optional("phone_number", Schema::Text, "Phone number."),
+        Field::optional("dob", Schema::Time, "Date of birth."),
+        Field::optional("meta_data", Schema::Map, "Anything."),
+    ],
+};
+
+/// Document of [`create_identity`].
+pub const CREATE_IDENTITY: Operation = Operation {
+    summary: "Make an identity",
+    body: Some(&Schema::Object(&IDENTITY)),
+    answers: &[Told { status: 201, description: "The identity.", schema: &Schema::Object(&IDENTITY) }],
+    ..Operation::new("create_identity", "Identities")
+};
+
+/// `POST /identities`.
+pub async fn create_identity(State(state): State<AppState>, body: RequestBody) -> Answer {
+    let body: IdentityBody<'_> = body.decode()?;
+    let command = body.command()?;
+    let (chosen, detail) = (command.id.clone(), command.detail.clone());
+    let (handle, at) = match ask::change(&state, Command::CreateIdentity(command), 0).await? {
+        Outcome::Made(handle, at) => (handle, at),
+        Outcome::Refused(refused) => return Err(failure::refusal(refused.rejection, About { id: &chosen, ..About::default() })),
+        Outcome::Recorded(_) => return Err(ApiError::internal()),
+    };
+    let id = ask::look(&state, move |view| view.state.identity_text(handle)).await?;
+    Ok(answer::json(StatusCode::CREATED, &IdentityView::new(id, at, &detail)))
+}
+
+/// Document of [`get_identity`].
+pub const GET_IDENTITY: Operation = Operation {
+    summary: "Read an identity",
+    answers: &[Told { status: 200, description: "The identity.", schema: &Schema::Object(&IDENTITY) }],
+    ..Operation::new("get_identity", "Identities")
+};
+
+/// `GET /identities/{id}`.
+pub async fn get_identity(State(state): State<AppState>, Path(id): Path<String>) -> Answer {
+    let missing = ApiError::new(Code::IdtNotFound, format!("Identity with ID '{id}' not found"));
+    let view = find(&state, id).await?.ok_or(missing)?;
+    Ok(answer::json(StatusCode::OK, &view))
+}
+
+/// The identity of an id, as it is shown.
+pub async fn find(state: &AppState, id: String) -> Result<Option<IdentityView>, ApiError> {
+    let found = ask::look(state, move |view| {
+        let handle = view.state.find_identity(&id)?;
+        Some((view.state.identity_text(handle), view.state.identities.get(handle as usize)?.clone()))
+    });
+    found.await?.map(|(id, identity)| shown(state.books(), id, &identity)).transpose()
+}
+
+fn shown(books: &Books, id: String, identity: &Identity) -> Result<IdentityView, ApiError> {
+    match books.event(identity.record)? {
+        Event::IdentityCreated(event) => Ok(IdentityView::new(id, identity.created_at, &event.detail)),
+        _ => Err(ApiError::internal()),
+    }
+}
+
+/// Document of [`list_identities`].
+pub const LIST_IDENTITIES: Operation = Operation {
+    summary: "List identities, newest first",
+    query: paging::FIELDS,
+    answers: &[Told { status: 200, description: "Identities.", schema: &Schema::List(&Schema::Object(&IDENTITY)) }],
+    ..Operation::new("list_identities", "Identities")
+};
+
+/// Identities of a page, unless asked for.
+const PAGE_DEFAULT: usize = 20;
+
+/// `GET /identities`.
+pub async fn list_identities(State(state): State<AppState>, query: Parameters) -> Answer {
+    paging::refuse_filters(&query)?;
+    let paging = Paging::lenient(&query, PAGE_DEFAULT).ledgers();
+    let found = ask::look(&state, move |view| {
+        let identities = &view.state.identities;
+        let handles = (0..identities.len()).rev().skip(paging.offset).take(paging.limit);
+        let shown = handles.filter_map(|handle| Some((view.state.identity_text(handle as u32), identities.get(handle)?.clone())));
+        shown.collect::<Vec<_>>()
+    });
+    let views = found.await?.into_iter().map(|(id, identity)| shown(state.books(), id, &identity));
+    Ok(answer::json(StatusCode::OK, &views.collect::<Result<Vec<_>, _>>()?))
+}

@@ -1,0 +1,246 @@
+//! Routes that end holds: commit and void.
+
+use super::answer;
+use super::ask::{self, Outcome};
+use super::body::RequestBody;
+use super::error::{ApiError, Code};
+use super::failure::{self, About};
+use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
+use super::state::{Answer, AppState};
+use super::transactions::{self, TRANSACTION};
+use crate::api::inflight::SettleBody;
+use crate::api::transaction::view::{TransactionView, Viewer, two_decimals};
+use crate::api::transaction::{Precise, whole_number};
+use crate::config::posting::LateSettlement;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use ledger::command::{Action, Command, HoldAsk, Settle};
+use ledger::decimal::Decimal;
+use ledger::id::{Id, Prefix};
+use ledger::rejection::Rejection;
+use ledger::row::{Flags, Row, Status};
+use ledger::text;
+
+const SETTLEMENT: Object = Object {
+    name: "Settlement",
+    description: "What to do with a hold.",
+    fields: &[
+        Field::required("status", Schema::Choice(&["commit", "void"]), "Post it, or release it."),
+        Field::optional("amount", Schema::Decimal, "How much to commit, in major units; all that is left unless given."),
+        Field::optional("precise_amount", Schema::Integer, "The same in minor units."),
+        Field::optional("skip_queue", Schema::Flag, "Whether to answer with the new transaction instead of the hold."),
+    ],
+};
+
+/// Document of [`update_inflight`].
+pub const UPDATE_INFLIGHT: Operation = Operation {
+    summary: "Commit or void a hold",
+    description: "The id may be that of the hold, of the request that made it, of a split transaction or of a batch; then all its holds are \
+                  meant, and all are settled or none.",
+    body: Some(&Schema::Object(&SETTLEMENT)),
+    answers: &[Told { status: 200, description: "The new transaction, or the hold.", schema: &Schema::Object(&TRANSACTION) }],
+    ..Operation::new("update_inflight", "Transactions")
+};
+
+/// What an id stands for.
+pub enum Target {
+    /// Nothing.
+    Unknown,
+    /// A transaction, a split transaction or a batch: a row that it is known by, and its holds in order.
+    Known(Row, Vec<Row>),
+}
+
+/// `PUT /transactions/inflight/{id}`.
+pub async fn update_inflight(State(state): State<AppState>, Path(id): Path<String>, body: RequestBody) -> Answer {
+    let body: SettleBody<'_> = body.decode()?;
+    let action = match body.status.as_deref().unwrap_or_default() {
+        "commit" => Action::Commit,
+        "void" => Action::Void,
+        _ => return Err(ApiError::new(Code::TxnInvalidStatusAction, "status not supported. use either commit or void")),
+    };
+    let precise = match body.precise_amount.map(|text| whole_number(text.0)) {
+        None => None,
+        Some(None) => return Err(ApiError::new(Code::GenMalformedRequest, "precise_amount is not a whole number")),
+        Some(Some(Precise::Fits(minor))) if minor > 0 => Some(minor),
+        Some(Some(Precise::Fits(_))) => return Err(ApiError::new(Code::TxnInvalidAmount, "precise_amount must be positive")),
+        Some(Some(Precise::TooLarge)) => Some(i128::MAX),
+    };
+    if body.dry_run == Some(true) {
+        return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
+    }
+    let queued = !(body.skip_queue.unwrap_or(false) || state.settings().posting.queue_skip);
+    let (known, holds) = match target(&state, &id).await? {
+        Target::Unknown if queued => return Err(transactions::not_found(&id)),
+        Target::Unknown => return Err(nothing(action)),
+        Target::Known(known, holds) => (known, holds),
+    };
+    if holds.is_empty() {
+        return Err(if queued { failure::refusal(Rejection::NotInflight, About::default()) } else { nothing(action) });
+    }
+    let amount = match precise {
+        Some(minor) => Some(minor),
+        None => amount_of(body.amount.map(|number| number.0), holds[0].precision, action, queued)?,
+    };
+    let command = settle_command(&state, &holds, action, amount, queued)?;
+    match ask::change(&state, Command::Settle(command), 1).await? {
+        Outcome::Recorded(_) if queued => {
+            let shown = if holds.len() == 1 { &known } else { &holds[0] };
+            Ok(answer::json(StatusCode::OK, &told_as_queued(&state, shown, &id)?))
+        }
+        Outcome::Recorded(recorded) => {
+            let row = recorded.rows.first().ok_or_else(ApiError::internal)?;
+            let view = Viewer::new(state.books()).view(row, true)?.told_as_done(row);
+            Ok(answer::json(StatusCode::OK, &view))
+        }
+        Outcome::Refused(refused) => {
+            let hold = &holds[refused.item as usize];
+            let late = matches!(refused.rejection, Rejection::AlreadyCommitted | Rejection::AlreadyVoided);
+            if queued && late && state.settings().posting.late_settlement == LateSettlement::Accept {
+                return Ok(answer::json(StatusCode::OK, &told_as_queued(&state, hold, &id)?));
+            }
+            Err(refusal(&state, refused.rejection, hold, action, amount, queued).await?)
+        }
+        Outcome::Made(..) => Err(ApiError::internal()),
+    }
+}
+
+fn nothing(action: Action) -> ApiError {
+    let verb = match action {
+        Action::Commit => "commit",
+        Action::Void => "void",
+    };
+    ApiError::new(Code::TxnNotInflight, format!("no transaction to {verb}"))
+}
+
+/// How much to commit: nothing said, or zero, is all that is left; what rounds to nothing is refused.
+fn amount_of(sent: Option<&str>, precision: u64, action: Action, queued: bool) -> Result<Option<i128>, ApiError> {
+    let Some(text) = sent.filter(|_| action == Action::Commit) else { return Ok(None) };
+    let decimal = Decimal::parse(text).map_err(|_| ApiError::new(Code::GenMalformedRequest, "amount is out of range"))?;
+    if decimal.is_zero() {
+        return Ok(None);
+    }
+    if decimal.is_negative() {
+        let message = "commit amount cannot be negative";
+        return Err(ApiError::new(Code::GenBadRequest, wrapped(message, queued)));
+    }
+    match decimal.minor_units(precision) {
+        Some(0) => Err(ApiError::new(Code::TxnInvalidAmount, "amount rounds to nothing at the precision of the transaction")),
+        Some(minor) => Ok(Some(minor)),
+        None => Ok(Some(i128::MAX)),
+    }
+}
+
+/// Messages of what was not queued are told in a list, as the reference server does.
+fn wrapped(message: &str, queued: bool) -> String {
+    if queued { message.to_owned() } else { format!("error occurred during processing: [{message}]") }
+}
+
+async fn refusal(
+    state: &AppState,
+    rejection: Rejection,
+    hold: &Row,
+    action: Action,
+    amount: Option<i128>,
+    queued: bool,
+) -> Result<ApiError, ApiError> {
+    let currency = state.books().currency(hold.currency);
+    let shown = |minor: i128| format!("{currency}{}", two_decimals(minor, hold.precision));
+    let requested = shown(amount.unwrap_or_default());
+    let message = match rejection {
+        Rejection::AlreadyCommitted if !queued && action == Action::Void => "cannot void. Transaction already committed".to_owned(),
+        Rejection::ExceedsOriginal => {
+            let original = shown(hold.amount);
+            format!("cannot commit more than the original transaction amount. Original: {original}, Requested: {requested}")
+        }
+        Rejection::ExceedsRemaining => {
+            let row = hold.number;
+            let remaining = ask::look(state, move |view| view.state.holds.get(&row).map(|hold| hold.remaining)).await?;
+            let available = shown(remaining.unwrap_or_default());
+            format!("cannot commit more than the remaining amount. Available: {available}, Requested: {requested}")
+        }
+        other => failure::reason(other).to_owned(),
+    };
+    let mut error = failure::refusal(rejection, About::default());
+    error.message = wrapped(&message, queued);
+    Ok(error)
+}
+
+/// What an id stands for, and the holds that it means: its own, those of its requests, of its legs, of its items.
+pub async fn target(state: &AppState, id: &str) -> Result<Target, ApiError> {
+    let books = state.books();
+    if let Some(batch) = Id::parse(Prefix::Batch, id) {
+        let Some((first, event)) = books.find_batch(batch)? else { return Ok(Target::Unknown) };
+        let rows = ask::rows_of_record(books, event.first_row, event.rows_count())?;
+        return Ok(Target::Known(first, holds_of(state, &rows).await?));
+    }
+    let Some(parsed) = Id::parse(Prefix::Transaction, id) else { return Ok(Target::Unknown) };
+    if let Some(row) = books.find_transaction(parsed)? {
+        let rows = with_outcome(state, row)?;
+        return Ok(Target::Known(row, holds_of(state, &rows).await?));
+    }
+    let Some((first, event)) = books.find_split(parsed)? else { return Ok(Target::Unknown) };
+    let item = event.movements[first.movement as usize].item;
+    let rows = ask::rows_of_record(books, first.number, event.first_row + event.rows_count() - first.number)?;
+    let legs: Vec<Row> = rows.into_iter().filter(|row| event.movements[row.movement as usize].item == item).collect();
+    Ok(Target::Known(first, holds_of(state, &legs).await?))
+}
+
+/// A row, and the outcome beside it when it is a request.
+fn with_outcome(state: &AppState, row: Row) -> Result<Vec<Row>, ApiError> {
+    let mut rows = vec![row];
+    if row.status == Status::Queued {
+        rows.extend(state.books().row(row.number + 1)?);
+    }
+    Ok(rows)
+}
+
+/// The holds among some rows; scheduled requests stand for the hold that they became.
+async fn holds_of(state: &AppState, rows: &[Row]) -> Result<Vec<Row>, ApiError> {
+    let mut holds = Vec::new();
+    for row in rows {
+        match row.status {
+            Status::Inflight => holds.push(*row),
+            Status::Scheduled if row.flags.has(Flags::INFLIGHT) => {
+                let children = ask::children(state, row.number).await?;
+                holds.extend(children.into_iter().filter(|child| child.status == Status::Inflight));
+            }
+            _ => {}
+        }
+    }
+    Ok(holds)
+}
+
+/// The command that settles some holds, the newest first.
+pub fn settle_command(state: &AppState, holds: &[Row], action: Action, amount: Option<i128>, queued: bool) -> Result<Settle, ApiError> {
+    let mut viewer = Viewer::new(state.books());
+    let mut arena = String::new();
+    let mut asks = Vec::with_capacity(holds.len());
+    for hold in holds.iter().rev() {
+        let metadata = viewer.metadata(hold)?;
+        let event = viewer.event(hold)?;
+        let description = event.movements[hold.movement as usize].description.of(&event.text);
+        let description = text::push(&mut arena, description);
+        let metadata = text::push(&mut arena, &metadata.text());
+        let reference = match (action, queued) {
+            (_, false) => format!("ref_{}", random_uuid()),
+            (Action::Commit, true) => format!("{}_commit_act_{}", hold.id().text(Prefix::Transaction), random_uuid()),
+            (Action::Void, true) => format!("{}_void_act_{}", hold.id().text(Prefix::Transaction), random_uuid()),
+        };
+        let reference = text::push(&mut arena, &reference);
+        asks.push(HoldAsk { row: hold.number, ended: None, precision: hold.precision, reference, description, metadata });
+    }
+    Ok(Settle { action, holds: asks, amount, queued, text: arena })
+}
+
+/// A UUID of version 4 for a reference that nobody chose.
+fn random_uuid() -> uuid::Uuid {
+    uuid::Uuid::new_v4()
+}
+
+/// The answer to what was asked through the queue: the hold as it was, under the id that was used.
+fn told_as_queued(state: &AppState, row: &Row, id: &str) -> Result<TransactionView, ApiError> {
+    let mut view = Viewer::new(state.books()).view(row, false)?;
+    view.transaction_id = id.to_owned();
+    view.queued = Some(true);
+    Ok(view)
+}

@@ -1,0 +1,77 @@
+//! Pages of lists.
+
+use super::error::{ApiError, Code};
+use super::openapi::{Field, Schema};
+use super::parameters::Parameters;
+
+/// Most rows of a page, whatever is asked for.
+pub const PAGE_ROWS_MAX: usize = 10_000;
+/// Past this limit a page of ledgers or identities has [`FALLBACK_ROWS`].
+const SMALL_PAGE_ROWS_MAX: usize = 100;
+/// Rows of a page whose limit was too large for its list.
+const FALLBACK_ROWS: usize = 20;
+
+/// Parameters of lists.
+pub const FIELDS: &[Field] = &[
+    Field::optional("limit", Schema::Integer, "Rows of the page."),
+    Field::optional("offset", Schema::Integer, "Rows before the page."),
+];
+
+/// Which rows of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paging {
+    /// Rows of the page.
+    pub limit: usize,
+    /// Rows before the page.
+    pub offset: usize,
+}
+
+impl Paging {
+    /// A page whose numbers must be numbers.
+    pub fn strict(query: &Parameters, default: usize, messages: [&str; 2]) -> Result<Paging, ApiError> {
+        let number = |name: &str, default: usize, least: usize, message: &str| match query.get(name) {
+            None => Ok(default),
+            Some(text) => parse(&text, least).ok_or_else(|| ApiError::new(Code::GenValidationError, message)),
+        };
+        let limit = number("limit", default, 1, messages[0])?;
+        let offset = number("offset", 0, 0, messages[1])?;
+        Ok(Paging { limit: limit.min(PAGE_ROWS_MAX), offset })
+    }
+
+    /// A page whose numbers fall back when they are none.
+    pub fn lenient(query: &Parameters, default: usize) -> Paging {
+        let number = |name: &str, default: usize, least: usize| query.get(name).and_then(|text| parse(&text, least)).unwrap_or(default);
+        Paging { limit: number("limit", default, 1).min(PAGE_ROWS_MAX), offset: number("offset", 0, 0) }
+    }
+
+    /// The page of a list whose limit falls back past a hundred.
+    #[must_use]
+    pub fn ledgers(self) -> Paging {
+        if self.limit > SMALL_PAGE_ROWS_MAX { Paging { limit: FALLBACK_ROWS, ..self } } else { self }
+    }
+}
+
+fn parse(text: &str, least: usize) -> Option<usize> {
+    text.parse().ok().filter(|&number| number >= least)
+}
+
+/// Keys that never are filters.
+const NO_FILTERS: [&str; 12] = [
+    "page", "pagesize", "per_page", "limit", "offset", "sort", "order", "order_by", "order_dir", "logical_operator",
+    "instance_id", "org_id",
+];
+const OPERATORS: [&str; 15] = [
+    "eq", "ne", "neq", "gt", "gte", "gteq", "lt", "lte", "lteq", "in", "between", "like", "ilike", "isnull", "isnotnull",
+];
+
+/// Refuses filters, which lists do not have yet: rows that were not asked for would be worse than none.
+pub fn refuse_filters(query: &Parameters) -> Result<(), ApiError> {
+    for (key, _) in query.pairs() {
+        let filter = !NO_FILTERS.contains(&key.to_ascii_lowercase().as_str())
+            && key.rsplit_once('_').is_some_and(|(_, operator)| OPERATORS.contains(&operator.to_ascii_lowercase().as_str()));
+        if filter {
+            return Err(ApiError::new(Code::GenBadRequest, format!("Invalid filter: lists cannot be filtered yet ({key})")));
+        }
+    }
+    Ok(())
+}

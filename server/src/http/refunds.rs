@@ -1,0 +1,170 @@
+//! `POST /refund-transaction/{id}`.
+
+use super::answer;
+use super::ask::{self, Outcome};
+use super::body::RequestBody;
+use super::error::{ApiError, Code};
+use super::failure::{self, About};
+use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
+use super::state::{Answer, AppState};
+use super::transactions::TRANSACTION;
+use crate::api::inflight::RefundBody;
+use crate::api::metadata::{self, Metadata};
+use crate::api::transaction::view::Viewer;
+use crate::api::validate::Problems;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use ledger::command::{Command, Original, Refund};
+use ledger::id::{Id, Prefix};
+use ledger::limits;
+use ledger::rejection::Rejection;
+use ledger::row::{Flags, Row, Status};
+use ledger::text;
+
+const REFUND: Object = Object {
+    name: "Refund",
+    description: "How to give a transaction back.",
+    fields: &[
+        Field::optional("skip_queue", Schema::Flag, "Whether to answer with the outcome."),
+        Field::optional("description", Schema::Text, "Text of the refund, instead of the original's."),
+        Field::optional("meta_data", Schema::Map, "Merged over the original's."),
+    ],
+};
+
+/// Document of [`refund_transaction`].
+pub const REFUND_TRANSACTION: Operation = Operation {
+    summary: "Give a transaction back, once",
+    description: "The id may be that of a posted transaction, of the request that made it, of a hold (its commits, and what was voided as a \
+                  hold in the other direction), of a split transaction or of a batch. All is given back, or nothing.",
+    body: Some(&Schema::Object(&REFUND)),
+    answers: &[Told { status: 201, description: "The refund.", schema: &Schema::Object(&TRANSACTION) }],
+    ..Operation::new("refund_transaction", "Transactions")
+};
+
+/// `POST /refund-transaction/{id}`.
+pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<String>, body: RequestBody) -> Answer {
+    let body: RefundBody<'_> = if body.bytes().is_ok_and(|bytes| bytes.is_empty()) { RefundBody::default() } else { body.decode()? };
+    let mut problems = Problems::default();
+    problems.length("description", body.description.as_deref().unwrap_or_default(), limits::DESCRIPTION_BYTES_MAX);
+    problems.length("meta_data", body.metadata.map_or("", |object| object.0), limits::METADATA_BYTES_MAX);
+    problems.into_result(Code::TxnValidationError)?;
+    if body.dry_run == Some(true) {
+        return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
+    }
+    let queued = !(body.skip_queue.unwrap_or(false) || state.settings().posting.queue_skip);
+    let originals = originals(&state, &id).await?;
+    if originals.is_empty() {
+        return Err(failure::refusal(Rejection::NothingToRefund, About::default()));
+    }
+    let command = refund_command(&state, &originals, &body, queued)?;
+    match ask::change(&state, Command::Refund(command), 1).await? {
+        Outcome::Recorded(recorded) => {
+            let row = recorded.rows.first().ok_or_else(ApiError::internal)?;
+            let view = Viewer::new(state.books()).view(row, true)?.told_as_refund(row, !queued);
+            Ok(answer::json(StatusCode::CREATED, &view))
+        }
+        Outcome::Refused(refused) => {
+            let original = originals[refused.item as usize].id().text(Prefix::Transaction);
+            let mut error = failure::refusal(refused.rejection, About::default());
+            if refused.rejection == Rejection::AlreadyRefunded {
+                error.message = format!("error occurred during processing: [transaction {original} has already been refunded]");
+            }
+            Err(error)
+        }
+        Outcome::Made(..) => Err(ApiError::internal()),
+    }
+}
+
+/// The rows that an id stands for when it is given back, the newest first.
+async fn originals(state: &AppState, id: &str) -> Result<Vec<Row>, ApiError> {
+    let books = state.books();
+    let mut rows = if let Some(batch) = Id::parse(Prefix::Batch, id) {
+        match books.find_batch(batch)? {
+            Some((_, event)) => ask::rows_of_record(books, event.first_row, event.rows_count())?,
+            None => Vec::new(),
+        }
+    } else if let Some(parsed) = Id::parse(Prefix::Transaction, id) {
+        match books.find_transaction(parsed)? {
+            Some(row) => return of_row(state, row).await,
+            None => of_split(state, parsed)?,
+        }
+    } else {
+        Vec::new()
+    };
+    rows.retain(|row| row.status == Status::Applied);
+    rows.reverse();
+    Ok(rows)
+}
+
+fn of_split(state: &AppState, id: Id) -> Result<Vec<Row>, ApiError> {
+    let books = state.books();
+    let Some((first, event)) = books.find_split(id)? else { return Ok(Vec::new()) };
+    let item = event.movements[first.movement as usize].item;
+    let rows = ask::rows_of_record(books, first.number, event.first_row + event.rows_count() - first.number)?;
+    Ok(rows.into_iter().filter(|row| event.movements[row.movement as usize].item == item).collect())
+}
+
+/// What one row stands for: itself when it was posted, its outcome when it is a request, its ends when it is a hold.
+async fn of_row(state: &AppState, row: Row) -> Result<Vec<Row>, ApiError> {
+    match row.status {
+        Status::Applied => Ok(vec![row]),
+        Status::Inflight => ends_of_hold(state, &row, true).await,
+        Status::Queued => match state.books().row(row.number + 1)? {
+            Some(outcome) if outcome.status == Status::Applied => Ok(vec![outcome]),
+            Some(outcome) if outcome.status == Status::Inflight => ends_of_hold(state, &outcome, false).await,
+            _ => Ok(Vec::new()),
+        },
+        Status::Scheduled => {
+            let mut rows = Vec::new();
+            for outcome in ask::children(state, row.number).await? {
+                match outcome.status {
+                    Status::Applied => rows.push(outcome),
+                    Status::Inflight => rows.extend(ends_of_hold(state, &outcome, false).await?),
+                    _ => {}
+                }
+            }
+            Ok(rows)
+        }
+        Status::Void | Status::Rejected => Ok(Vec::new()),
+    }
+}
+
+/// The commits of a hold, newest first, and its void when that is wanted.
+async fn ends_of_hold(state: &AppState, hold: &Row, voids: bool) -> Result<Vec<Row>, ApiError> {
+    let mut ends = ask::children(state, hold.number).await?;
+    ends.retain(|end| end.flags.has(Flags::SETTLEMENT) && (end.status == Status::Applied || voids && end.status == Status::Void));
+    Ok(ends)
+}
+
+fn refund_command(state: &AppState, rows: &[Row], body: &RefundBody<'_>, queued: bool) -> Result<Refund, ApiError> {
+    let books = state.books();
+    let mut viewer = Viewer::new(books);
+    let mut arena = String::new();
+    let mut originals = Vec::with_capacity(rows.len());
+    let given = body.metadata.and_then(|object| Metadata::parse(&metadata::stored(object.0)));
+    for row in rows {
+        let mut inherited = viewer.metadata(row)?;
+        if queued {
+            inherited.remove("QUEUED_PARENT_TRANSACTION");
+        }
+        if let Some(given) = given.clone() {
+            inherited.merge(given);
+        }
+        let event = viewer.event(row)?;
+        let described = event.movements[row.movement as usize].description.of(&event.text);
+        let described = body.description.as_deref().filter(|text| !text.is_empty()).unwrap_or(described);
+        let reference = format!("{}_refund", row.id().text(Prefix::Transaction));
+        let description = text::push(&mut arena, described);
+        originals.push(Original {
+            row: row.number,
+            facts: None,
+            reference: text::push(&mut arena, &reference),
+            fingerprint: books.fingerprint(&reference),
+            outcome_fingerprint: books.fingerprint_of_parts(&reference, "_q"),
+            prior: None,
+            description,
+            metadata: text::push(&mut arena, &inherited.text()),
+        });
+    }
+    Ok(Refund { originals, queued, text: arena })
+}
