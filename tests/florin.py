@@ -11,7 +11,7 @@ BAD_CONNECTION = (OSError, http.client.HTTPException, ValueError)
 
 
 def binary():
-    target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
+    target = os.path.join(ROOT, os.environ.get("CARGO_TARGET_DIR", "target"))
     return shlex.split(os.environ.get("FLORIN_BIN", "")) or [os.path.join(target, "release", "florin")]
 
 
@@ -20,9 +20,9 @@ def command(port, data):
 
 
 def environment(secure, webhooks=0):
-    """No FLORIN_ variable of the caller reaches the server under test."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("FLORIN_")}
-    env["FLORIN_TOKENIZATION_SECRET"] = "tests-tokenization-secret-32-byte"[:32]
+    """No setting of the caller reaches the server under test."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("FLORIN_", "BLNK_"))}
+    env |= {"FLORIN_LOG_REQUESTS": "false", "FLORIN_TOKENIZATION_SECRET": "a-tokenization-secret-for-tests!"}
     if secure:
         env |= {"FLORIN_SERVER_SECURE": "true", "FLORIN_SERVER_SECRET_KEY": SECRET}
     if webhooks:
@@ -72,8 +72,9 @@ class Server:
     def spawn(self):
         self.port = free_port()
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(command(self.port, self.data), env=environment(self.secure, self.webhooks), stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
+            # In the data folder, so that no florin.toml of the working folder is read.
+            self.process = subprocess.Popen(command(self.port, self.data), cwd=self.data, env=environment(self.secure, self.webhooks),
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def start_and_kill(self, seconds):
         """A crash while it starts."""
