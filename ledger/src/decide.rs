@@ -326,7 +326,14 @@ fn decide_item(
     if queued && legs[0].scheduled_at.is_some() {
         for ask in legs {
             let checked = look_up(draft, state, ask, text);
-            movements.push(Movement { outcome: Outcome::Scheduled, ..movement_of(ask, queued, &checked) });
+            let mut movement = Movement { outcome: Outcome::Scheduled, ..movement_of(ask, queued, &checked) };
+            // The request is accepted, so the indicators it names get their balances now.
+            for (side, found) in [(&mut movement.source, checked.source), (&mut movement.destination, checked.destination)] {
+                if let Found::NewIndicator(span) = found {
+                    *side = draft.indicator(span.of(text), checked.currency).unwrap_or_else(|| draft.open(span.of(text), checked.currency));
+                }
+            }
+            movements.push(movement);
         }
         return None;
     }

@@ -107,6 +107,16 @@ identity_fields! {
     "city" city,
 }
 
+impl IdentityView {
+    /// The answer to the request that made it: the date of birth with its time, as it was sent.
+    pub fn told_as_asked(mut self, dob: Option<&str>) -> IdentityView {
+        if let Some(moment) = dob.and_then(Moment::parse) {
+            self.dob = moment.text();
+        }
+        self
+    }
+}
+
 impl IdentityBody<'_> {
     /// The command to make the identity.
     pub fn command(&self) -> Result<CreateIdentity, ApiError> {

@@ -42,7 +42,7 @@ fn double_text(double: f64) -> String {
         let text = format!("{double:e}");
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         return match exponent.strip_prefix('-') {
-            Some(digits) => format!("{mantissa}e-{digits:0>2}"),
+            Some(digits) => format!("{mantissa}e-{digits}"),
             None => format!("{mantissa}e+{exponent:0>2}"),
         };
     }
@@ -59,7 +59,7 @@ mod tests {
             ("45.99", "45.99"),
             ("100", "100"),
             ("189.2075356982790001", "189.207535698279"),
-            ("0.0000001", "1e-07"),
+            ("0.0000001", "1e-7"),
             ("0.000001", "0.000001"),
             ("1000000000000000000000", "1e+21"),
             ("-0.5", "-0.5"),

@@ -52,7 +52,8 @@ pub async fn create_identity(State(state): State<AppState>, body: RequestBody) -
         Outcome::Recorded(_) => return Err(ApiError::internal()),
     };
     let id = ask::look(&state, move |view| view.state.identity_text(handle)).await?;
-    Ok(answer::json(StatusCode::CREATED, &IdentityView::new(id, at, &detail)))
+    let view = IdentityView::new(id, at, &detail);
+    Ok(answer::json(StatusCode::CREATED, &view.told_as_asked(body.dob.as_deref())))
 }
 
 /// Document of [`get_identity`].
