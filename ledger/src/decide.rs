@@ -128,8 +128,8 @@ fn resolve(draft: &Draft<'_>, state: &State, party: Party, currency: u32, text: 
 }
 
 /// Everything that a transaction must satisfy, in order of precedence. Nothing is changed.
-fn check(draft: &Draft<'_>, ask: &Ask, sides: (Found, Found), currency: u32, mismatch: Mismatch) -> Result<(), Rejection> {
-    let (source, destination) = sides;
+fn check(draft: &Draft<'_>, ask: &Ask, text: &str, checked: &Checked, mismatch: Mismatch) -> Result<(), Rejection> {
+    let Checked { source, destination, currency } = *checked;
     if source == Found::Missing {
         return Err(Rejection::SourceNotFound);
     }
@@ -142,7 +142,11 @@ fn check(draft: &Draft<'_>, ask: &Ask, sides: (Found, Found), currency: u32, mis
     if ask.amount == 0 {
         return Err(Rejection::AmountZero);
     }
-    if source == destination {
+    let same = match (source, destination) {
+        (Found::NewIndicator(source), Found::NewIndicator(destination)) => source.of(text) == destination.of(text),
+        _ => source == destination,
+    };
+    if same {
         return Err(Rejection::SameBalance);
     }
     let fits = |side| matches!(side, Found::NewIndicator(_)) || matches!(side, Found::Balance(handle) if draft.currency_of(handle) == currency);
@@ -187,7 +191,7 @@ fn decide_ask(
     } else if draft.balances_count() + 2 > limits::BALANCES_MAX {
         Err(Rejection::TooManyBalances)
     } else {
-        check(draft, ask, (checked.source, checked.destination), checked.currency, mismatch)
+        check(draft, ask, text, &checked, mismatch)
     };
     if let Err(rejection) = verdict {
         movement.outcome = Outcome::Rejected(rejection);
