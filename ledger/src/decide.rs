@@ -400,9 +400,7 @@ fn reference_check(
         let index = u32::try_from(first_ask + leg).expect("commands have few asks");
         let outcome = queued.then_some(ask.outcome_fingerprint);
         for fingerprint in [Some(ask.fingerprint), outcome].into_iter().flatten() {
-            if let Some(earlier) = draft.note_reference(fingerprint, index)
-                && same_text(&asks[earlier as usize], ask, queued, text)
-            {
+            if draft.note_reference(fingerprint, index, |earlier| same_text(&asks[earlier as usize], ask, queued, text)) {
                 return Err(Rejection::DuplicateReference);
             }
         }

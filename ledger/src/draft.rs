@@ -190,20 +190,21 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Notes a reference of an ask; answers an earlier ask of this command with the same fingerprint.
-    pub fn note_reference(&mut self, fingerprint: u64, ask: u32) -> Option<u32> {
+    /// Notes a reference of an ask; answers whether an earlier ask of this command has it. Fingerprints only find the asks
+    /// to compare: `same` decides, as different references may have one fingerprint.
+    pub fn note_reference(&mut self, fingerprint: u64, ask: u32, same: impl Fn(u32) -> bool) -> bool {
         if self.scratch.references.is_empty() {
-            return None;
+            return false;
         }
         let mut at = fingerprint as usize & self.scratch.references_mask;
         loop {
             let (of, by) = self.scratch.references[at];
             if by == 0 {
                 self.scratch.references[at] = (fingerprint, ask + 1);
-                return None;
+                return false;
             }
-            if of == fingerprint {
-                return Some(by - 1);
+            if of == fingerprint && by != ask + 1 && same(by - 1) {
+                return true;
             }
             at = (at + 1) & self.scratch.references_mask;
         }
