@@ -271,6 +271,7 @@ fn record(state: &State, scratch: &mut Scratch, command: Record, moment: Moment)
         let of_item = priors.iter().take_while(|prior| (prior.ask as usize) < first_ask + legs.len()).count();
         let (mine, later) = priors.split_at(of_item);
         priors = later;
+        draft.begin_item();
         match reference_check(&mut draft, state, legs, &asks, first_ask, mine, queued, &text) {
             Ok(None) => {}
             Ok(Some(rows)) => {
@@ -278,11 +279,11 @@ fn record(state: &State, scratch: &mut Scratch, command: Record, moment: Moment)
                 continue;
             }
             Err(rejection) => {
+                draft.undo_currencies();
                 stopped = Some(Refused { item, rejection });
                 break;
             }
         }
-        draft.begin_item();
         let before = movements.len();
         let failed = decide_item(&mut draft, state, legs, &text, queued, mismatch, &mut movements);
         let Some(rejection) = failed else { continue };
