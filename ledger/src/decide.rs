@@ -166,13 +166,14 @@ fn check(draft: &Draft<'_>, ask: &Ask, text: &str, checked: &Checked, mismatch: 
 
 /// Whether the source can pay. A limit counts without the flag too, as the reference server has it.
 fn check_funds(available: i128, ask: &Ask) -> Result<(), Rejection> {
-    if ask.allow_overdraft && ask.overdraft_limit == 0 || available >= ask.amount {
+    let limit = ask.terms().overdraft_limit;
+    if ask.allow_overdraft && limit == 0 || available >= ask.amount {
         return Ok(());
     }
-    if ask.overdraft_limit <= 0 {
+    if limit <= 0 {
         return Err(Rejection::InsufficientFunds);
     }
-    if available - ask.amount >= -ask.overdraft_limit { Ok(()) } else { Err(Rejection::OverdraftExceeded) }
+    if available - ask.amount >= -limit { Ok(()) } else { Err(Rejection::OverdraftExceeded) }
 }
 
 /// Decides one ask: its movement, with the draft changed accordingly, or why not (with the movement of a refusal).
@@ -244,13 +245,9 @@ fn movement_of(ask: &Ask, queued: bool, checked: &Checked) -> Movement {
         description: ask.description,
         metadata: ask.metadata,
         allow_overdraft: ask.allow_overdraft,
-        overdraft_limit: ask.overdraft_limit,
         inflight: ask.inflight,
         atomic: ask.atomic,
-        effective_at: ask.effective_at,
-        scheduled_at: ask.scheduled_at,
-        expires_at: ask.expires_at,
-        commits_at: ask.commits_at,
+        terms: ask.terms.clone(),
     }
 }
 
@@ -303,7 +300,7 @@ fn record(state: &State, scratch: &mut Scratch, command: Record, moment: Moment)
         return Ok(Decision::Known(known));
     }
     if batch == Batch::Atomic && movements.iter().any(|movement| matches!(movement.outcome, Outcome::Rejected(_))) {
-        reject_all(&mut movements, state);
+        reject_all(&mut movements, state.balances.len());
         draft.opened.clear();
     }
     if state.rows_count + movements.len() as u64 * 2 > limits::ROWS_MAX {
@@ -328,7 +325,7 @@ fn decide_item(
     movements: &mut Vec<Movement>,
 ) -> Option<Rejection> {
     let before = movements.len();
-    if queued && legs[0].scheduled_at.is_some() {
+    if queued && legs[0].terms().scheduled_at.is_some() {
         for ask in legs {
             let checked = look_up(draft, state, ask, text);
             let mut movement = Movement { outcome: Outcome::Scheduled, ..movement_of(ask, queued, &checked) };
@@ -353,15 +350,14 @@ fn decide_item(
         }
     }
     if failed.is_some() {
-        reject_all(&mut movements[before..], state);
+        reject_all(&mut movements[before..], draft.balances_before_item());
     }
     failed
 }
 
 /// Makes rejections of all movements; those that were not rejected themselves fall with the others. Balances that were
-/// to be opened are not: they are only named.
-fn reject_all(movements: &mut [Movement], state: &State) {
-    let known = state.balances.len();
+/// to be opened, beyond those that are known, are not: they are only named.
+fn reject_all(movements: &mut [Movement], known: usize) {
     for movement in movements {
         if !matches!(movement.outcome, Outcome::Rejected(_)) {
             movement.outcome = Outcome::Rejected(Rejection::BatchRejected);
@@ -596,12 +592,8 @@ impl Movement {
         description: Span::EMPTY,
         metadata: Span::EMPTY,
         allow_overdraft: false,
-        overdraft_limit: 0,
         inflight: false,
         atomic: false,
-        effective_at: None,
-        scheduled_at: None,
-        expires_at: None,
-        commits_at: None,
+        terms: None,
     };
 }

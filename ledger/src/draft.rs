@@ -137,6 +137,11 @@ impl<'a> Draft<'a> {
         self.state.balances.len() + self.opened.len()
     }
 
+    /// How many balances there were when the item began, those that earlier items open included.
+    pub fn balances_before_item(&self) -> usize {
+        self.state.balances.len() + self.opened_before_item
+    }
+
     /// The handle of an indicator, if it exists or was opened by an earlier item.
     pub fn indicator(&self, text: &str, currency: u32) -> Option<u32> {
         self.state.find_indicator(text, currency).or_else(|| {
