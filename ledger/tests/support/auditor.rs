@@ -66,6 +66,7 @@ impl Auditor {
             let new = &rows[self.rows_count..];
             assert_eq!(event.rows_count() as usize, new.len(), "an event makes the rows it says");
             check_parents(event, new);
+            check_names(state, event, self.before.len());
             for row in new {
                 assert_eq!(row.record as usize, record, "a row knows its record");
                 let movement = &event.movements[row.movement as usize];
@@ -263,6 +264,28 @@ impl Auditor {
             assert_eq!(hold.remaining, open.amount - open.committed, "what is left is what was not committed");
         }
         assert!(state.timers.iter().eq(self.timers.iter().copied()), "timers are those of what is open and waits");
+    }
+}
+
+/// An event leaves nothing behind but what its movements name, and its movements name every balance that is there: one
+/// that existed before the event, or that an earlier item opened.
+fn check_names(state: &State, event: &Recorded, balances_before: usize) {
+    let names = |movement: &Movement, handle: u32| movement.source == handle || movement.destination == handle;
+    for index in 0..event.opened.len() {
+        let handle = (balances_before + index) as u32;
+        assert!(event.movements.iter().any(|movement| names(movement, handle)), "what is opened is used");
+    }
+    for currency in &event.currencies {
+        let number = state.currencies.find(currency.of(&event.text));
+        assert!(event.movements.iter().any(|one| Some(one.currency) == number), "a new currency is used");
+    }
+    for (index, movement) in event.movements.iter().enumerate() {
+        let sides = [(movement.source, movement.source_text), (movement.destination, movement.destination_text)];
+        for (_, text) in sides.into_iter().filter(|(handle, _)| *handle == NO_BALANCE) {
+            let Some(handle) = state.find_indicator(text.of(&event.text), movement.currency) else { continue };
+            let earlier = event.movements[..index].iter().any(|one| one.item != movement.item && names(one, handle));
+            assert!(handle as usize >= balances_before && !earlier, "a balance that is there is named by its handle");
+        }
     }
 }
 

@@ -95,7 +95,7 @@ impl Workload {
                 known if u64::from(known) < ledgers - 1 => book.state.ledger_text(known),
                 _ => "ldg_nowhere".to_owned(),
             },
-            currency: self.currency().to_owned(),
+            currency: self.currency(),
             identity,
             indicator: if in_general && self.one_in(4) { self.indicator() } else { String::new() },
             metadata: String::new(),
@@ -118,8 +118,8 @@ impl Workload {
         }
     }
 
-    fn currency(&mut self) -> &'static str {
-        if self.one_in(30) { self.pick(&["GBP", "XAU", "BTC"]) } else { self.pick(&CURRENCIES) }
+    fn currency(&mut self) -> String {
+        if self.one_in(30) { format!("X{}", self.below(60)) } else { self.pick(&CURRENCIES).to_owned() }
     }
 
     fn indicator(&mut self) -> String {
@@ -167,10 +167,10 @@ impl Workload {
 
     fn order(&mut self, book: &Book) -> Order {
         let currency = self.currency();
-        let source = self.party(book, currency);
-        let destination = if self.one_in(40) { source.clone() } else { self.party(book, currency) };
+        let source = self.party(book, &currency);
+        let destination = if self.one_in(40) { source.clone() } else { self.party(book, &currency) };
         let (amount, reference) = (self.amount(), self.reference());
-        let mut order = Order::new(&source, &destination, amount, currency, &reference);
+        let mut order = Order::new(&source, &destination, amount, &currency, &reference);
         order.allow_overdraft = self.one_in(2);
         if self.one_in(3) {
             order.overdraft_limit = i128::from(self.below(4000)) - 500;
