@@ -76,7 +76,7 @@ def main():
     parser.add_argument("--url", default=os.environ.get("FLORIN_URL", "http://127.0.0.1:5001"))
     parser.add_argument("--key", default=os.environ.get("FLORIN_KEY", ""))
     parser.add_argument("--only", default="")
-    parser.add_argument("--jobs", type=int, default=4)
+    parser.add_argument("--jobs", type=int, default=16, help="pending cases wait for what never comes; many at once keep that short")
     parser.add_argument("--webhooks", type=int, default=int(os.environ.get("FLORIN_WEBHOOK_PORT", "0")))
     parser.add_argument("--shrink", action="store_true", help="take the cases that pass out of pending.txt")
     options = parser.parse_args()
@@ -91,6 +91,8 @@ def main():
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         for line in process.stdout:
             lines.append(line.rstrip("\n"))
+            if OUTCOME.match(line) and sum(1 for known in lines if OUTCOME.match(known)) % 50 == 0:
+                print(f"{len(outcomes_in(lines)[0])} of {len(cases)} played", flush=True)
     outcomes, details = outcomes_in(lines)
     # Idle deviations are told only of whole runs; of pending cases they say nothing yet.
     stale = [line[9:] for line in lines if line.startswith("STALE ")]

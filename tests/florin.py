@@ -7,6 +7,8 @@ import contextlib, http.client, json, os, shlex, shutil, signal, socket, subproc
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SECRET = "tests-master-key"
+# Told to stop, a script ends by way of its `finally` blocks and takes its servers with it.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
 BAD_CONNECTION = (OSError, http.client.HTTPException, ValueError)
 
 
