@@ -7,7 +7,7 @@
 pub(crate) mod bytes;
 
 use bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
-use ledger::command::{Allocation, Batch};
+use ledger::command::{Allocation, Batch, Terms};
 use ledger::event::{
     BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, LedgerRenamed, Movement, NO_BALANCE, Opened, Outcome,
     Recorded,
@@ -157,16 +157,17 @@ fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut 
         Outcome::Scheduled => (4, None),
     };
     out.push(kind | outcome << 4);
+    let terms = movement.terms();
     let when = |set: bool, mark: u64| if set { mark } else { 0 };
     let marks = when(movement.queued, marks::QUEUED)
         | when(movement.allow_overdraft, marks::OVERDRAFT)
         | when(movement.inflight, marks::INFLIGHT)
         | when(movement.atomic, marks::ATOMIC)
-        | when(movement.effective_at.is_some(), marks::EFFECTIVE)
-        | when(movement.scheduled_at.is_some(), marks::SCHEDULED)
-        | when(movement.expires_at.is_some(), marks::EXPIRES)
-        | when(movement.commits_at.is_some(), marks::COMMITS)
-        | when(movement.overdraft_limit != 0, marks::LIMIT)
+        | when(terms.effective_at.is_some(), marks::EFFECTIVE)
+        | when(terms.scheduled_at.is_some(), marks::SCHEDULED)
+        | when(terms.expires_at.is_some(), marks::EXPIRES)
+        | when(terms.commits_at.is_some(), marks::COMMITS)
+        | when(terms.overdraft_limit != 0, marks::LIMIT)
         | when(movement.leg != 0, marks::LEG)
         | when(settled_queued, marks::SETTLED_QUEUED);
     put_varint(out, marks);
@@ -192,10 +193,10 @@ fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut 
     for span in [movement.reference, movement.description, movement.metadata] {
         put_text(out, span.of(text));
     }
-    if movement.overdraft_limit != 0 {
-        put_i128(out, movement.overdraft_limit);
+    if terms.overdraft_limit != 0 {
+        put_i128(out, terms.overdraft_limit);
     }
-    let times = [movement.effective_at, movement.scheduled_at, movement.expires_at, movement.commits_at];
+    let times = [terms.effective_at, terms.scheduled_at, terms.expires_at, terms.commits_at];
     for at in times.into_iter().flatten() {
         put_i64(out, at);
     }
@@ -341,14 +342,26 @@ fn decode_movement(from: &mut Reading<'_>, item_before: u32, text: &mut String) 
         description: from.span(text)?,
         metadata: from.span(text)?,
         allow_overdraft: has(marks::OVERDRAFT),
-        overdraft_limit: if has(marks::LIMIT) { from.i128()? } else { 0 },
         inflight: has(marks::INFLIGHT),
         atomic: has(marks::ATOMIC),
+        terms: decode_terms(from, marks)?,
+    })
+}
+
+fn decode_terms(from: &mut Reading<'_>, marks: u64) -> Result<Option<Box<Terms>>, CodecFault> {
+    const OF_TERMS: u64 = marks::LIMIT | marks::EFFECTIVE | marks::SCHEDULED | marks::EXPIRES | marks::COMMITS;
+    if marks & OF_TERMS == 0 {
+        return Ok(None);
+    }
+    let has = |mark: u64| marks & mark != 0;
+    let terms = Terms {
+        overdraft_limit: if has(marks::LIMIT) { from.i128()? } else { 0 },
         effective_at: from.time_when(has(marks::EFFECTIVE))?,
         scheduled_at: from.time_when(has(marks::SCHEDULED))?,
         expires_at: from.time_when(has(marks::EXPIRES))?,
         commits_at: from.time_when(has(marks::COMMITS))?,
-    })
+    };
+    Ok(terms.boxed())
 }
 
 fn decode_side(from: &mut Reading<'_>, text: &mut String) -> Result<(u32, Span), CodecFault> {

@@ -225,13 +225,9 @@ impl Writer {
             description,
             metadata,
             allow_overdraft: movement.allow_overdraft,
-            overdraft_limit: movement.overdraft_limit,
             inflight: movement.inflight,
             atomic: movement.atomic,
-            effective_at: movement.effective_at,
-            scheduled_at: movement.scheduled_at,
-            expires_at: movement.expires_at,
-            commits_at: movement.commits_at,
+            terms: movement.terms.clone(),
         };
         Execute { request: row.number, ask, text: arena, mismatch: self.mismatch }
     }

@@ -8,7 +8,7 @@ use engine::writer::View;
 use journal::disk::Disk;
 use journal::open::Options as JournalOptions;
 use ledger::command::{
-    Action, Allocation, Ask, Batch, Command, CreateBalance, CreateLedger, HoldAsk, Mismatch, Party, Record, Settle,
+    Action, Allocation, Ask, Batch, Command, CreateBalance, CreateLedger, HoldAsk, Mismatch, Party, Record, Settle, Terms,
 };
 use ledger::id::{Id, Prefix};
 use ledger::text;
@@ -141,13 +141,9 @@ pub fn record(engine: &Engine, batch: Batch, queued: bool, posts: &[Post]) -> Co
             description: text::push(&mut arena, "test"),
             metadata: text::Span::EMPTY,
             allow_overdraft: one.overdraft,
-            overdraft_limit: 0,
             inflight: one.inflight,
             atomic: false,
-            effective_at: None,
-            scheduled_at: one.scheduled_at,
-            expires_at: None,
-            commits_at: None,
+            terms: Terms { scheduled_at: one.scheduled_at, ..Terms::NONE }.boxed(),
         });
     }
     Command::Record(Record { batch, queued, asks, text: arena, priors: Vec::new(), mismatch: Mismatch::Refuse })

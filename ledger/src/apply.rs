@@ -107,7 +107,7 @@ fn apply_movement(state: &mut State, place: &Place<'_>, movement: &Movement, row
     };
     if movement.outcome == Outcome::Scheduled {
         let request = add_row(state, place, movement, Status::Scheduled, parent, Flags::default(), rows);
-        let due = movement.scheduled_at.expect("what is scheduled has a time");
+        let due = movement.terms().scheduled_at.expect("what is scheduled has a time");
         state.timers.insert((due, request, Due::Execute));
         return;
     }
@@ -119,7 +119,7 @@ fn apply_movement(state: &mut State, place: &Place<'_>, movement: &Movement, row
         flags = Flags::OUTCOME;
     }
     if let Kind::Execution(request) = movement.kind {
-        let due = movement.scheduled_at.expect("what is run was scheduled");
+        let due = movement.terms().scheduled_at.expect("what is run was scheduled");
         state.timers.remove((due, request, Due::Execute));
     }
     move_money(state, movement);
@@ -166,8 +166,8 @@ fn open_hold(state: &mut State, movement: &Movement, row: u64) {
         currency: movement.currency,
         amount: movement.amount,
         remaining: movement.amount,
-        expires_at: movement.expires_at,
-        commits_at: movement.commits_at,
+        expires_at: movement.terms().expires_at,
+        commits_at: movement.terms().commits_at,
     };
     for timer in timers_of(&hold, row) {
         state.timers.insert(timer);
@@ -209,7 +209,7 @@ fn add_row(
     state.rows_count += 1;
     let flags = flags
         .with(Flags::INFLIGHT.when(movement.inflight))
-        .with(Flags::EFFECTIVE.when(movement.effective_at.is_some()))
+        .with(Flags::EFFECTIVE.when(movement.terms().effective_at.is_some()))
         .with(Flags::REFUND.when(matches!(movement.kind, Kind::Refund(_))))
         .with(Flags::EXECUTION.when(matches!(movement.kind, Kind::Execution(_))))
         .with(Flags::SETTLEMENT.when(matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. })));
@@ -223,7 +223,7 @@ fn add_row(
         number,
         nonce: id::nonce(place.event.seed, NonceOf::Row(number)),
         created_at: place.event.at,
-        effective_at: movement.effective_at.unwrap_or(place.event.at),
+        effective_at: movement.terms().effective_at.unwrap_or(place.event.at),
         record: place.record,
         movement: place.index,
         source: movement.source,

@@ -160,12 +160,26 @@ pub struct Ask {
     pub metadata: Span,
     /// Whether the source may go below zero.
     pub allow_overdraft: bool,
-    /// How far below zero the source may go, in minor units; 0 for no limit, or none at all without `allow_overdraft`.
-    pub overdraft_limit: i128,
     /// Whether the amount is held instead of posted.
     pub inflight: bool,
     /// Whether the caller marked the transaction as atomic; only told, as every transaction is.
     pub atomic: bool,
+    /// What few transactions have.
+    pub terms: Option<Box<Terms>>,
+}
+
+impl Ask {
+    /// What few transactions have; nothing of it for most.
+    pub fn terms(&self) -> &Terms {
+        self.terms.as_deref().unwrap_or(&Terms::NONE)
+    }
+}
+
+/// What few transactions have. Apart from the others, so that these stay small: a batch of them crosses two threads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Terms {
+    /// How far below zero the source may go, in minor units; 0 for no limit, or none at all without `allow_overdraft`.
+    pub overdraft_limit: i128,
     /// The business date, microseconds since 1970, when it is not the moment of recording.
     pub effective_at: Option<i64>,
     /// When to run it, microseconds since 1970. Only queued transactions wait.
@@ -174,6 +188,17 @@ pub struct Ask {
     pub expires_at: Option<i64>,
     /// When a hold is committed by itself, microseconds since 1970.
     pub commits_at: Option<i64>,
+}
+
+impl Terms {
+    /// Nothing of it.
+    pub const NONE: Terms =
+        Terms { overdraft_limit: 0, effective_at: None, scheduled_at: None, expires_at: None, commits_at: None };
+
+    /// These terms, or nothing when they say nothing.
+    pub fn boxed(self) -> Option<Box<Terms>> {
+        if self == Terms::NONE { None } else { Some(Box::new(self)) }
+    }
 }
 
 /// One side of a transaction, as it was named.

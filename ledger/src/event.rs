@@ -1,6 +1,6 @@
 //! What was decided: complete facts. They hold no running totals and nothing that is left to decide.
 
-use crate::command::{Allocation, Batch};
+use crate::command::{Allocation, Batch, Terms};
 use crate::id::{self, Id, NonceOf};
 use crate::rejection::Rejection;
 use crate::text::Span;
@@ -185,23 +185,20 @@ pub struct Movement {
     pub metadata: Span,
     /// Whether the source was allowed below zero.
     pub allow_overdraft: bool,
-    /// How far, in minor units; 0 for no limit.
-    pub overdraft_limit: i128,
     /// Whether it is, or was to be, a hold.
     pub inflight: bool,
     /// Whether the caller marked it atomic.
     pub atomic: bool,
-    /// The business date, if it is not the moment of recording.
-    pub effective_at: Option<i64>,
-    /// When it is to run.
-    pub scheduled_at: Option<i64>,
-    /// When the hold is voided by itself.
-    pub expires_at: Option<i64>,
-    /// When the hold is committed by itself.
-    pub commits_at: Option<i64>,
+    /// What few movements have.
+    pub terms: Option<Box<Terms>>,
 }
 
 impl Movement {
+    /// What few movements have; nothing of it for most.
+    pub fn terms(&self) -> &Terms {
+        self.terms.as_deref().unwrap_or(&Terms::NONE)
+    }
+
     /// How many rows it makes.
     pub const fn rows_count(&self) -> u64 {
         match self.outcome {

@@ -20,8 +20,13 @@ const NONCE_MASK: u64 = (1 << NONCE_BITS) - 1;
 const _: () = assert!(ROW_BITS + NONCE_BITS == 74, "RFC 9562 leaves 74 bits to the maker of a version 7 UUID");
 
 /// A UUID, as a number.
+///
+/// Kept as two halves, so that whatever holds one is not padded to sixteen bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct Id(pub u128);
+pub struct Id {
+    high: u64,
+    low: u64,
+}
 
 impl Id {
     /// The id of a row, made at a time (microseconds since 1970). Only the low [`NONCE_BITS`] of the nonce count.
@@ -29,18 +34,19 @@ impl Id {
         let millis = (at.div_euclid(1000) as u128) & ((1 << 48) - 1);
         let row_high = (row >> ROW_LOW_BITS) as u128 & 0xfff;
         let row_low = row as u128 & ((1 << ROW_LOW_BITS) - 1);
-        Id(millis << 80
-            | 0x7 << 76
-            | row_high << 64
-            | 0b10 << 62
-            | row_low << NONCE_BITS
-            | (nonce & NONCE_MASK) as u128)
+        Id::of_number(
+            millis << 80 | 0x7 << 76 | row_high << 64 | 0b10 << 62 | row_low << NONCE_BITS | (nonce & NONCE_MASK) as u128,
+        )
+    }
+
+    const fn of_number(number: u128) -> Id {
+        Id { high: (number >> 64) as u64, low: number as u64 }
     }
 
     /// The row number that the id carries. It means nothing until the whole id was compared with that of the row.
     pub const fn row(self) -> u64 {
-        let high = (self.0 >> 64) as u64 & 0xfff;
-        let low = (self.0 as u64 >> NONCE_BITS) & ((1 << ROW_LOW_BITS) - 1);
+        let high = self.high & 0xfff;
+        let low = (self.low >> NONCE_BITS) & ((1 << ROW_LOW_BITS) - 1);
         high << ROW_LOW_BITS | low
     }
 
@@ -61,7 +67,7 @@ impl Id {
             };
             value = value << 4 | u128::from(digit);
         }
-        Some(Id(value))
+        Some(Id::of_number(value))
     }
 
     /// The id as text, with its prefix.
@@ -80,7 +86,7 @@ impl Id {
 
     fn write_uuid(self, out: &mut String) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        for (i, byte) in self.0.to_be_bytes().into_iter().enumerate() {
+        for (i, byte) in [self.high.to_be_bytes(), self.low.to_be_bytes()].concat().into_iter().enumerate() {
             if matches!(i, 4 | 6 | 8 | 10) {
                 out.push('-');
             }

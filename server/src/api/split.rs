@@ -67,7 +67,7 @@ fn calculate<'a>(bodies: &'a [PartBody<'_>], checked: &Checked<'_>) -> Result<Ve
             return Err(refuse(Code::TxnInvalidDistribution, &format!("'{name}' is named by several parts")));
         }
     }
-    let amounts = shares(checked.amount, checked.precision, &asked).map_err(|fault| match fault {
+    let amounts = shares(checked.facts.amount, checked.facts.precision, &asked).map_err(|fault| match fault {
         SplitFault::FixedExceeds => refuse(Code::TxnValidationError, "fixed amount exceeds remaining transaction amount"),
         SplitFault::Exceeds if asked.iter().any(|share| matches!(share, Share::Fixed(_) | Share::Precise(_))) => {
             refuse(Code::TxnInvalidDistribution, "the parts are more than the total amount")

@@ -9,7 +9,7 @@ use super::validate::Problems;
 use crate::decode::{Malformed, Number, NumberOrText, RawObject, Text};
 use crate::http::error::{ApiError, Code};
 use engine::reading::Books;
-use ledger::command::{Ask, Party};
+use ledger::command::{Ask, Party, Terms};
 use ledger::decimal::{Decimal, DecimalFault, SIGNIFICANT_DIGITS_MAX};
 use ledger::id::{Id, Prefix};
 use ledger::limits;
@@ -68,6 +68,13 @@ crate::lenient_struct! {
 pub struct Checked<'a> {
     /// The request as it was sent.
     pub body: TransactionBody<'a>,
+    /// What its fields say.
+    pub facts: Facts,
+}
+
+/// What the fields of a request say.
+#[derive(Debug)]
+pub struct Facts {
     /// Minor units.
     pub amount: i128,
     /// Minor units in a major unit.
@@ -94,8 +101,14 @@ pub enum Wrong {
 }
 
 impl<'a> TransactionBody<'a> {
+    /// Checks all fields, and keeps them.
+    pub fn checked(self) -> Result<Checked<'a>, Wrong> {
+        let facts = self.check()?;
+        Ok(Checked { body: self, facts })
+    }
+
     /// Checks all fields.
-    pub fn check(self) -> Result<Checked<'a>, Wrong> {
+    pub fn check(&self) -> Result<Facts, Wrong> {
         let malformed = |message: &str| Wrong::Malformed(Malformed::new(message));
         let effective = match self.effective.as_deref() {
             None => None,
@@ -130,7 +143,7 @@ impl<'a> TransactionBody<'a> {
         if !problems.is_empty() {
             return Err(Wrong::Fields(problems));
         }
-        Ok(Checked { body: self, amount, precision, overdraft_limit, effective, scheduled, expires, commits })
+        Ok(Facts { amount, precision, overdraft_limit, effective, scheduled, expires, commits })
     }
 
     fn check_texts(&self, problems: &mut Problems) {
@@ -295,81 +308,79 @@ impl Last {
     }
 }
 
-/// How the item of a request is recorded: what a batch decides for all its items.
+/// How a request is recorded: what a batch decides for all its items.
 #[derive(Debug, Clone, Copy)]
 pub struct How {
-    /// Position of the item, from 0.
-    pub item: u32,
     /// Whether request and outcome are two rows.
     pub queued: bool,
     /// Whether it is a hold.
     pub inflight: bool,
 }
 
-impl Checked<'_> {
-    /// Appends the asks of the request: one, or one for each part of its split side.
-    pub fn push_asks(
-        &self,
-        books: &Books,
-        how: How,
-        parts: Option<&Parts<'_>>,
-        arena: &mut String,
-        last: &mut Last,
-        asks: &mut Vec<Ask>,
-    ) {
-        let reference = self.body.reference.as_deref().unwrap_or_default();
-        let Some(parts) = parts else {
-            let ask = self.ask(books, how, arena, last, reference);
-            asks.push(ask);
-            return;
-        };
-        let template = self.ask(books, how, arena, last, reference);
-        let separator = if how.queued { '_' } else { '-' };
-        for (index, part) in parts.list().iter().enumerate() {
-            let leg = index as u32 + 1;
-            let side = party(arena, part.identifier);
-            let (source, destination) = match parts {
-                Parts::Sources(_) => (side, template.destination),
-                Parts::Destinations(_) => (template.source, side),
-            };
-            let reference = format!("{reference}{separator}{leg}");
-            asks.push(Ask {
-                leg,
-                source,
-                destination,
-                amount: part.amount,
-                reference: text::push(arena, &reference),
-                fingerprint: books.fingerprint(&reference),
-                outcome_fingerprint: if how.queued { books.fingerprint_of_parts(&reference, "_q") } else { 0 },
-                ..template.clone()
-            });
-        }
+impl TransactionBody<'_> {
+    /// Whether one of the sides is several.
+    pub fn is_split(&self) -> bool {
+        self.sources.as_ref().is_some_and(|parts| !parts.is_empty())
+            || self.destinations.as_ref().is_some_and(|parts| !parts.is_empty())
     }
 
-    fn ask(&self, books: &Books, how: How, arena: &mut String, last: &mut Last, reference: &str) -> Ask {
-        let body = &self.body;
-        let stored = body.metadata.map_or("".into(), |object| metadata::stored(object.0));
+    /// The ask of the request, its texts put into the arena. The fingerprints are left to [`seal`], as a batch says only
+    /// behind its items how they are recorded.
+    pub fn ask(&self, facts: &Facts, arena: &mut String, last: &mut Last) -> Ask {
+        let stored = self.metadata.map_or("".into(), |object| metadata::stored(object.0));
+        let terms = Terms {
+            overdraft_limit: facts.overdraft_limit,
+            effective_at: facts.effective.map(Moment::micros),
+            scheduled_at: facts.scheduled.map(Moment::micros),
+            expires_at: facts.expires.map(Moment::micros),
+            commits_at: facts.commits.map(Moment::micros),
+        };
         Ask {
-            item: how.item,
+            item: 0,
             leg: 0,
-            source: party(arena, body.source.as_deref().unwrap_or_default()),
-            destination: party(arena, body.destination.as_deref().unwrap_or_default()),
-            amount: self.amount,
-            precision: self.precision,
-            currency: Last::push(&mut last.currency, arena, body.currency.as_deref().unwrap_or_default()),
-            reference: text::push(arena, reference),
-            fingerprint: books.fingerprint(reference),
-            outcome_fingerprint: if how.queued { books.fingerprint_of_parts(reference, "_q") } else { 0 },
-            description: Last::push(&mut last.description, arena, body.description.as_deref().unwrap_or_default()),
+            source: party(arena, self.source.as_deref().unwrap_or_default()),
+            destination: party(arena, self.destination.as_deref().unwrap_or_default()),
+            amount: facts.amount,
+            precision: facts.precision,
+            currency: Last::push(&mut last.currency, arena, self.currency.as_deref().unwrap_or_default()),
+            reference: text::push(arena, self.reference.as_deref().unwrap_or_default()),
+            fingerprint: 0,
+            outcome_fingerprint: 0,
+            description: Last::push(&mut last.description, arena, self.description.as_deref().unwrap_or_default()),
             metadata: text::push(arena, &stored),
-            allow_overdraft: body.allow_overdraft.unwrap_or(false),
-            overdraft_limit: self.overdraft_limit,
-            inflight: how.inflight,
-            atomic: body.atomic.unwrap_or(false),
-            effective_at: self.effective.map(Moment::micros),
-            scheduled_at: self.scheduled.map(Moment::micros),
-            expires_at: self.expires.map(Moment::micros),
-            commits_at: self.commits.map(Moment::micros),
+            allow_overdraft: self.allow_overdraft.unwrap_or(false),
+            inflight: self.inflight.unwrap_or(false),
+            atomic: self.atomic.unwrap_or(false),
+            terms: terms.boxed(),
+        }
+    }
+}
+
+/// The asks of the legs of a split transaction, from the ask of its whole.
+pub fn legs(whole: &Ask, parts: &Parts<'_>, queued: bool, arena: &mut String) -> Vec<Ask> {
+    let separator = if queued { '_' } else { '-' };
+    let mut asks = Vec::with_capacity(parts.list().len());
+    for (part, leg) in parts.list().iter().zip(1..) {
+        let side = party(arena, part.identifier);
+        let (source, destination) = match parts {
+            Parts::Sources(_) => (side, whole.destination),
+            Parts::Destinations(_) => (whole.source, side),
+        };
+        let reference = format!("{}{separator}{leg}", whole.reference.of(arena));
+        let reference = text::push(arena, &reference);
+        asks.push(Ask { leg, source, destination, amount: part.amount, reference, ..whole.clone() });
+    }
+    asks
+}
+
+/// Fills in what a batch decides for all its asks, and the fingerprints of their references.
+pub fn seal(asks: &mut [Ask], books: &Books, how: How, arena: &str) {
+    for ask in asks {
+        let reference = ask.reference.of(arena);
+        ask.inflight = how.inflight;
+        ask.fingerprint = books.fingerprint(reference);
+        if how.queued {
+            ask.outcome_fingerprint = books.fingerprint_of_parts(reference, "_q");
         }
     }
 }

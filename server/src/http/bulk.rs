@@ -8,10 +8,9 @@ use super::failure;
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
 use super::transactions::{NEW_TRANSACTION, about};
-use crate::api::bulk::{AsyncBulkView, BulkBody, BulkView};
-use crate::api::split;
+use crate::api::bulk::{AsyncBulkView, BulkBody, BulkView, ItemList, Items, WrongItem};
 use crate::api::transaction::view::two_decimals;
-use crate::api::transaction::{Checked, How, Last, TransactionBody, Wrong};
+use crate::api::transaction::{How, Wrong};
 use axum::extract::State;
 use axum::http::StatusCode;
 use engine::answer::Recorded;
@@ -57,11 +56,11 @@ pub const CREATE_TRANSACTIONS: Operation = Operation {
 };
 
 /// `POST /transactions/bulk`.
-pub async fn create_transactions(State(state): State<AppState>, body: RequestBody) -> Answer {
+pub async fn create_transactions(State(state): State<AppState>, sent: RequestBody) -> Answer {
     let malformed = |malformed: crate::decode::Malformed| {
         ApiError::new(Code::GenMalformedRequest, format!("Invalid request body: {}", malformed.into_message()))
     };
-    let body: BulkBody<'_> = body.decode().map_err(malformed)?;
+    let body: BulkBody<'_> = sent.decode().map_err(malformed)?;
     let batch = if body.atomic.unwrap_or(false) { Batch::Atomic } else { Batch::Independent };
     let queued = !(body.skip_queue.unwrap_or(false) || state.settings().posting.queue_skip);
     let inflight = body.inflight.unwrap_or(false);
@@ -70,7 +69,13 @@ pub async fn create_transactions(State(state): State<AppState>, body: RequestBod
     if dry_run {
         return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
     }
-    let record = record_of(&state, &items, batch, queued, inflight)?;
+    let count = items.count;
+    let (asks, text) = items.into_asks(state.books(), How { queued, inflight })?;
+    if asks.len() * 2 > limits::EVENT_ROWS_MAX {
+        let message = format!("too many legs; max is {}", limits::EVENT_ROWS_MAX / 2);
+        return Err(ApiError::new(Code::TxnBulkLimitExceeded, message));
+    }
+    let record = Record { batch, queued, asks, text, priors: Vec::new(), mismatch: state.mismatch() };
     let outcome = ask::change(&state, Command::Record(record), usize::from(queued)).await?;
     let (recorded, refused) = match outcome {
         Outcome::Recorded(recorded) => {
@@ -83,7 +88,7 @@ pub async fn create_transactions(State(state): State<AppState>, body: RequestBod
     let batch_id = match &recorded {
         Some(recorded) => batch_id(&state, recorded)?,
         // Nothing was recorded; the id only completes the answer.
-        None => Id::new(0, 0, state.books().fingerprint(items[0].body.reference.as_deref().unwrap_or_default())),
+        None => Id::new(0, 0, uuid::Uuid::new_v4().as_u64_pair().1),
     };
     let batch_id = batch_id.text(Prefix::Batch);
     if run_async {
@@ -91,55 +96,32 @@ pub async fn create_transactions(State(state): State<AppState>, body: RequestBod
         return Ok(answer::json(StatusCode::ACCEPTED, &view));
     }
     if let Some(refused) = refused {
-        return Err(failed(&items[refused.item as usize], refused, batch, batch_id));
+        return Err(failed(sent.bytes()?, refused, batch, batch_id));
     }
     let status = if inflight { "inflight" } else { "applied" };
-    Ok(answer::json(StatusCode::CREATED, &BulkView { batch_id, status, transaction_count: items.len() }))
+    Ok(answer::json(StatusCode::CREATED, &BulkView { batch_id, status, transaction_count: count }))
 }
 
 /// Checks the number of items and each of them; the first that is wrong is told.
-fn check_items(items: Vec<Option<TransactionBody<'_>>>) -> Result<Vec<Checked<'_>>, ApiError> {
-    if items.is_empty() {
+fn check_items(items: Items<'_>) -> Result<Items<'_>, ApiError> {
+    if items.count == 0 {
         return Err(ApiError::new(Code::TxnBulkEmpty, "transactions cannot be empty"));
     }
-    if items.len() > limits::BATCH_ITEMS_MAX {
+    if items.count > limits::BATCH_ITEMS_MAX {
         let message = format!("too many transactions; max is {}", limits::BATCH_ITEMS_MAX);
         return Err(ApiError::new(Code::TxnBulkLimitExceeded, message));
     }
-    let wrong = |index: usize, message: String| {
-        ApiError::new(Code::TxnValidationError, message).legacy(Legacy::Errors).details(json!({"index": index}))
-    };
-    let mut checked = Vec::with_capacity(items.len());
-    for (index, item) in items.into_iter().enumerate() {
-        let item = item.ok_or_else(|| wrong(index, format!("transactions[{index}] is required")))?;
-        if item.dry_run == Some(true) {
-            return Err(wrong(index, format!("transactions[{index}]: dry_run: belongs to the batch, not to its items.")));
+    let Some((index, wrong)) = items.wrong else { return Ok(items) };
+    let message = match wrong {
+        WrongItem::Missing => format!("transactions[{index}] is required"),
+        WrongItem::DryRun => format!("transactions[{index}]: dry_run: belongs to the batch, not to its items."),
+        WrongItem::Fields(Wrong::Fields(problems)) => format!("transactions[{index}]: {}", problems.message()),
+        WrongItem::Fields(Wrong::Malformed(malformed)) => {
+            let message = format!("Invalid request body: {}", malformed.into_message());
+            return Err(ApiError::new(Code::GenMalformedRequest, message));
         }
-        let item = item.check().map_err(|fault| match fault {
-            Wrong::Malformed(malformed) => {
-                ApiError::new(Code::GenMalformedRequest, format!("Invalid request body: {}", malformed.into_message()))
-            }
-            Wrong::Fields(problems) => wrong(index, format!("transactions[{index}]: {}", problems.message())),
-        })?;
-        checked.push(item);
-    }
-    Ok(checked)
-}
-
-fn record_of(state: &AppState, items: &[Checked<'_>], batch: Batch, queued: bool, inflight: bool) -> Result<Record, ApiError> {
-    let mut text = String::with_capacity(items.len() * 96);
-    let mut asks = Vec::with_capacity(items.len());
-    let mut last = Last::default();
-    for (item, checked) in items.iter().enumerate() {
-        let parts = split::parts_of(checked)?;
-        let how = How { item: u32::try_from(item).expect("batches are limited"), queued, inflight };
-        checked.push_asks(state.books(), how, parts.as_ref(), &mut text, &mut last, &mut asks);
-    }
-    if asks.len() * 2 > limits::EVENT_ROWS_MAX {
-        let message = format!("too many legs; max is {}", limits::EVENT_ROWS_MAX / 2);
-        return Err(ApiError::new(Code::TxnBulkLimitExceeded, message));
-    }
-    Ok(Record { batch, queued, asks, text, priors: Vec::new(), mismatch: state.mismatch() })
+    };
+    Err(ApiError::new(Code::TxnValidationError, message).legacy(Legacy::Errors).details(json!({"index": index})))
 }
 
 /// The id of the batch that was recorded; of a known batch, that of the first time.
@@ -155,9 +137,13 @@ fn batch_id(state: &AppState, recorded: &Recorded) -> Result<Id, ApiError> {
     })
 }
 
-/// The error of a batch that ended at an item.
-fn failed(item: &Checked<'_>, refused: Refused, batch: Batch, batch_id: String) -> ApiError {
-    let about = about(item);
+/// The error of a batch that ended at an item. The item is read again from the request: its words are wanted only here.
+fn failed(sent: &[u8], refused: Refused, batch: Batch, batch_id: String) -> ApiError {
+    let items: Option<ItemList<'_>> = crate::decode::from_slice(sent).ok();
+    let item = items.and_then(|list| list.transactions?.into_iter().nth(refused.item as usize)?);
+    let item = item.unwrap_or_default();
+    let amount = item.check().map_or_else(|_| String::new(), |facts| two_decimals(facts.amount, facts.precision));
+    let about = about(&item);
     let single = failure::refusal(refused.rejection, about);
     let code = match refused.rejection {
         Rejection::AmountZero | Rejection::OverdraftExceeded | Rejection::SameBalance | Rejection::CurrencyMismatch => Code::GenBadRequest,
@@ -168,12 +154,11 @@ fn failed(item: &Checked<'_>, refused: Refused, batch: Batch, batch_id: String) 
         Batch::Independent | Batch::Single => "Previous transactions were not rolled back.",
     };
     let message = format!(
-        "failed to queue transaction {} (Reference: {}, Source: {}, Destination: {}, Amount: {}): {}. {fate}",
+        "failed to queue transaction {} (Reference: {}, Source: {}, Destination: {}, Amount: {amount}): {}. {fate}",
         refused.item + 1,
         about.reference,
         about.source,
         about.destination,
-        two_decimals(item.amount, item.precision),
         single.message,
     );
     ApiError::new(code, message).details(json!({"batch_id": batch_id})).field("batch_id", batch_id.into())

@@ -11,7 +11,7 @@ use super::parameters::Parameters;
 use super::state::{Answer, AppState};
 use crate::api::split;
 use crate::api::transaction::view::{TransactionView, Viewer};
-use crate::api::transaction::{Checked, How, Last, TransactionBody};
+use crate::api::transaction::{Checked, How, Last, TransactionBody, legs, seal};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use engine::answer::Recorded;
@@ -84,16 +84,20 @@ pub const CREATE_TRANSACTION: Operation = Operation {
 pub async fn create_transaction(State(state): State<AppState>, body: RequestBody) -> Answer {
     let invalid = |_| ApiError::new(Code::GenMalformedRequest, "Invalid input");
     let body: TransactionBody<'_> = body.decode().map_err(invalid)?;
-    let checked = body.check()?;
+    let checked = body.checked()?;
     if checked.body.dry_run == Some(true) {
         return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
     }
     let parts = split::parts_of(&checked)?;
     let queued = !(checked.body.skip_queue.unwrap_or(false) || state.settings().posting.queue_skip);
     let inflight = checked.body.inflight.unwrap_or(false);
-    let (mut text, mut asks) = (String::with_capacity(256), Vec::with_capacity(1));
-    let how = How { item: 0, queued, inflight };
-    checked.push_asks(state.books(), how, parts.as_ref(), &mut text, &mut Last::default(), &mut asks);
+    let mut text = String::with_capacity(256);
+    let ask = checked.body.ask(&checked.facts, &mut text, &mut Last::default());
+    let mut asks = match &parts {
+        Some(parts) => legs(&ask, parts, queued, &mut text),
+        None => vec![ask],
+    };
+    seal(&mut asks, state.books(), How { queued, inflight }, &text);
     let mismatch = state.mismatch();
     let record = Record { batch: Batch::Single, queued, asks, text, priors: Vec::new(), mismatch };
     match ask::change(&state, Command::Record(record), 2 * limits::SPLIT_LEGS_MAX).await? {
@@ -101,14 +105,13 @@ pub async fn create_transaction(State(state): State<AppState>, body: RequestBody
             let view = created(&state, &checked, parts.as_ref(), &recorded, queued)?;
             Ok(answer::json(StatusCode::CREATED, &view))
         }
-        Outcome::Refused(refused) => Err(failure::refusal(refused.rejection, about(&checked))),
+        Outcome::Refused(refused) => Err(failure::refusal(refused.rejection, about(&checked.body))),
         Outcome::Made(..) => Err(ApiError::internal()),
     }
 }
 
 /// What messages about a request name.
-pub fn about<'a>(checked: &'a Checked<'_>) -> About<'a> {
-    let body = &checked.body;
+pub fn about<'a>(body: &'a TransactionBody<'_>) -> About<'a> {
     About {
         reference: body.reference.as_deref().unwrap_or_default(),
         source: body.source.as_deref().unwrap_or_default(),

@@ -230,7 +230,7 @@ impl TransactionView {
         let body = &checked.body;
         match body.amount.map(|number| number.0).filter(|_| body.precise_amount.is_none()) {
             Some(sent) => self.amount = NumberText::nearest_double(sent),
-            None => self.amount_string = Some(major_text(checked.amount, checked.precision)),
+            None => self.amount_string = Some(major_text(checked.facts.amount, checked.facts.precision)),
         }
         self.overdraft_limit = NumberText::nearest_double(body.overdraft_limit.map_or("0", |number| number.0));
         self.allow_overdraft = body.allow_overdraft.unwrap_or(false);
@@ -242,10 +242,10 @@ impl TransactionView {
             self.destination = body.destination.as_deref().unwrap_or_default().to_owned();
         }
         let told = |moment: Option<time::Moment>| moment.map_or_else(|| ZERO.to_owned(), time::Moment::text);
-        self.effective_date = Some(checked.effective.map_or_else(|| self.created_at.clone(), time::Moment::text));
-        self.scheduled_for = told(checked.scheduled);
-        self.inflight_expiry_date = told(checked.expires);
-        self.inflight_commit_date = told(checked.commits);
+        self.effective_date = Some(checked.facts.effective.map_or_else(|| self.created_at.clone(), time::Moment::text));
+        self.scheduled_for = told(checked.facts.scheduled);
+        self.inflight_expiry_date = told(checked.facts.expires);
+        self.inflight_commit_date = told(checked.facts.commits);
         self
     }
 
@@ -254,7 +254,7 @@ impl TransactionView {
         self.transaction_id = whole.text(Prefix::Transaction);
         self.parent_transaction = String::new();
         self.reference = checked.body.reference.as_deref().unwrap_or_default().to_owned();
-        self.precise_amount = NumberText::integer(checked.amount);
+        self.precise_amount = NumberText::integer(checked.facts.amount);
         let shown = parts.list().iter().zip(legs).map(|(part, leg)| PartView {
             identifier: part.identifier.to_owned(),
             distribution: part.distribution.to_owned(),
