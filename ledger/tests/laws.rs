@@ -21,7 +21,7 @@ use ledger::row::{NO_ROW, Row};
 use ledger::state::{Figures, State};
 use std::collections::HashSet;
 use support::book::Book;
-use support::digest::{assert_equal, digest};
+use support::digest::digest;
 use support::order::Order;
 use support::workload::{Step, Workload};
 
@@ -136,6 +136,28 @@ fn replay(mut state: State, book: &Book, from: usize, to: usize) -> (State, Vec<
     (state, rows)
 }
 
+/// Panics unless two states hold the same, naming the part that differs.
+fn assert_equal(one: &State, other: &State) {
+    assert_eq!((one.rows_count, one.latest_at), (other.rows_count, other.latest_at), "rows and time");
+    assert!(one.balances.iter().eq(other.balances.iter()), "balances, their figures and histories");
+    assert!(one.ledgers.iter().eq(other.ledgers.iter()), "ledgers");
+    assert!(one.identities.iter().eq(other.identities.iter()), "identities");
+    assert!(one.currencies.iter().eq(other.currencies.iter()), "currencies");
+    let holds = |state: &State| {
+        let mut holds: Vec<_> = state.holds.iter().map(|(row, hold)| (*row, hold.clone())).collect();
+        holds.sort_by_key(|(row, _)| *row);
+        holds
+    };
+    assert_eq!(holds(one), holds(other), "open holds");
+    assert!(one.timers.iter().eq(other.timers.iter()), "timers");
+    let indicators = |state: &State| {
+        let mut all: Vec<_> = state.indicators().map(|(text, currency, handle)| (text.to_owned(), currency, handle)).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(indicators(one), indicators(other), "indicators");
+}
+
 /// Walking back from the newest row of a balance meets exactly the rows that name it, and figures that only go down.
 fn walk_histories(book: &Book) {
     for (handle, balance) in (0u32..).zip(book.state.balances.iter()) {
@@ -237,7 +259,7 @@ fn expected_of_order(book: &Book, queued: bool, order: &Order) -> Verdict {
     if outcome.is_some() {
         return Verdict::Refused(Rejection::DuplicateReference);
     }
-    if queued && order.scheduled_at.is_some() {
+    if queued && order.terms.scheduled_at.is_some() {
         return Verdict::Done;
     }
     match expected_refusal(book, order, source, destination) {
@@ -259,7 +281,7 @@ fn expected_refusal(book: &Book, order: &Order, source: Option<u32>, destination
     let received = (receiving.posted.credit + receiving.held.credit).checked_add(order.amount);
     let available = paying.posted.credit - paying.posted.debit - paying.held.debit;
     let same = order.source == order.destination || source.is_some() && source == destination;
-    let short = available < order.amount && !(order.allow_overdraft && order.overdraft_limit == 0);
+    let short = available < order.amount && !(order.allow_overdraft && order.terms.overdraft_limit == 0);
     let beyond = |sum: Option<i128>| sum.is_none_or(|sum| sum > room);
     let checks = [
         (missing(&order.source, source), Rejection::SourceNotFound),
@@ -269,10 +291,10 @@ fn expected_refusal(book: &Book, order: &Order, source: Option<u32>, destination
         (same, Rejection::SameBalance),
         (book.mismatch == Mismatch::Refuse && !(fits(source) && fits(destination)), Rejection::CurrencyMismatch),
         (beyond(paid) || beyond(received), Rejection::Overflow),
-        (short && order.overdraft_limit <= 0, Rejection::InsufficientFunds),
+        (short && order.terms.overdraft_limit <= 0, Rejection::InsufficientFunds),
     ];
     let first = checks.into_iter().find(|(broken, _)| *broken).map(|(_, rejection)| rejection);
-    first.or_else(|| (short && available + order.overdraft_limit < order.amount).then_some(Rejection::OverdraftExceeded))
+    first.or_else(|| (short && available + order.terms.overdraft_limit < order.amount).then_some(Rejection::OverdraftExceeded))
 }
 
 fn expected_refusal_of_hold(book: &Book, action: Action, row: u64, amount: Option<i128>) -> Option<Rejection> {

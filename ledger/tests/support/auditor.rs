@@ -83,8 +83,8 @@ impl Auditor {
         assert_eq!((row.source, row.destination), (movement.source, movement.destination));
         assert_eq!((row.amount, row.precision, row.currency), (movement.amount, movement.precision, movement.currency));
         assert_eq!(row.created_at, line.event.at, "a row is made when its event is");
-        assert_eq!(row.effective_at, movement.effective_at.unwrap_or(row.created_at), "the business date is as told");
-        assert_eq!(row.flags.has(Flags::EFFECTIVE), movement.effective_at.is_some());
+        assert_eq!(row.effective_at, movement.terms().effective_at.unwrap_or(row.created_at), "the business date is as told");
+        assert_eq!(row.flags.has(Flags::EFFECTIVE), movement.terms().effective_at.is_some());
         assert_eq!(Id::parse(Prefix::Transaction, &row.id().text(Prefix::Transaction)).map(Id::row), Some(row.number));
         match row.status {
             Status::Queued => assert!(movement.queued, "only what is queued has a request of its own"),
@@ -101,7 +101,7 @@ impl Auditor {
         if row.flags.has(Flags::REFUND) && row.status != Status::Queued {
             self.add_refund(line);
         }
-        if let (true, Some(due)) = (row.flags.has(Flags::EXECUTION), movement.scheduled_at) {
+        if let (true, Some(due)) = (row.flags.has(Flags::EXECUTION), movement.terms().scheduled_at) {
             let Parent::Row(request) = row.parent else { panic!("an execution belongs to its request") };
             assert!(self.timers.remove(&(due, request, Due::Execute)), "a scheduled request runs once");
         }
@@ -110,7 +110,7 @@ impl Auditor {
 
     fn add_scheduled(&mut self, line: &Line<'_>) {
         assert!(line.movement.queued && line.movement.outcome == Outcome::Scheduled);
-        let due = line.movement.scheduled_at.expect("what waits has a time");
+        let due = line.movement.terms().scheduled_at.expect("what waits has a time");
         self.timers.insert((due, line.row.number, Due::Execute));
     }
 
@@ -121,10 +121,10 @@ impl Auditor {
         assert!(!alone || rejection != Rejection::BatchRejected, "what stands alone falls alone");
         let available = self.sums.get(line.row.source as usize).map_or(0, |sums| sums.figures.available());
         if alone && rejection == Rejection::InsufficientFunds {
-            assert!(available < line.row.amount && line.movement.overdraft_limit <= 0, "funds were short");
+            assert!(available < line.row.amount && line.movement.terms().overdraft_limit <= 0, "funds were short");
         }
         if alone && rejection == Rejection::OverdraftExceeded {
-            assert!(available - line.row.amount < -line.movement.overdraft_limit, "the limit was passed");
+            assert!(available - line.row.amount < -line.movement.terms().overdraft_limit, "the limit was passed");
         }
     }
 
@@ -132,8 +132,8 @@ impl Auditor {
         let (row, movement) = (line.row, line.movement);
         self.check_funds(state, line);
         assert!(row.flags.has(Flags::INFLIGHT));
-        let commit = movement.commits_at.map(|at| (at, row.number, Due::Commit));
-        let expire = movement.expires_at.map(|at| (at, row.number, Due::Expire));
+        let commit = movement.terms().commits_at.map(|at| (at, row.number, Due::Commit));
+        let expire = movement.terms().expires_at.map(|at| (at, row.number, Due::Expire));
         let timers: Vec<Timer> = commit.into_iter().chain(expire).collect();
         self.timers.extend(&timers);
         let (source, destination, amount) = (row.source, row.destination, row.amount);
@@ -189,9 +189,9 @@ impl Auditor {
             let currency = |handle: u32| state.balance(handle).currency;
             assert_eq!((currency(row.source), currency(row.destination)), (row.currency, row.currency));
         }
-        let unlimited = movement.allow_overdraft && movement.overdraft_limit == 0;
+        let unlimited = movement.allow_overdraft && movement.terms().overdraft_limit == 0;
         let left = self.sums[row.source as usize].figures.available() - row.amount;
-        assert!(unlimited || left >= 0 || left >= -movement.overdraft_limit, "the source can pay: {left} would be left");
+        assert!(unlimited || left >= 0 || left >= -movement.terms().overdraft_limit, "the source can pay: {left} would be left");
     }
 
     fn post(&mut self, row: &Row, amount: i128) {

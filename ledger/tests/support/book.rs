@@ -203,13 +203,9 @@ impl Book {
             description: movement.description,
             metadata: movement.metadata,
             allow_overdraft: movement.allow_overdraft,
-            overdraft_limit: movement.overdraft_limit,
             inflight: movement.inflight,
             atomic: movement.atomic,
-            effective_at: movement.effective_at,
-            scheduled_at: movement.scheduled_at,
-            expires_at: movement.expires_at,
-            commits_at: movement.commits_at,
+            terms: movement.terms.clone(),
         };
         assert_eq!(movement.kind, Kind::Posting, "only postings wait");
         Execute { request, ask, text, mismatch: self.mismatch }

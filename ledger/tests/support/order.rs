@@ -1,6 +1,6 @@
 //! A transaction as a client words it, before texts move into an arena and names become parties.
 
-use ledger::command::{Ask, Batch, Command, Mismatch, Party, Record};
+use ledger::command::{Ask, Batch, Command, Mismatch, Party, Record, Terms};
 use ledger::id::{Id, Prefix};
 use ledger::text;
 
@@ -16,12 +16,8 @@ pub struct Order {
     pub currency: String,
     pub reference: String,
     pub allow_overdraft: bool,
-    pub overdraft_limit: i128,
     pub inflight: bool,
-    pub effective_at: Option<i64>,
-    pub scheduled_at: Option<i64>,
-    pub expires_at: Option<i64>,
-    pub commits_at: Option<i64>,
+    pub terms: Terms,
 }
 
 impl Order {
@@ -36,12 +32,8 @@ impl Order {
             currency: currency.to_owned(),
             reference: reference.to_owned(),
             allow_overdraft: false,
-            overdraft_limit: 0,
             inflight: false,
-            effective_at: None,
-            scheduled_at: None,
-            expires_at: None,
-            commits_at: None,
+            terms: Terms::NONE,
         }
     }
 
@@ -60,13 +52,9 @@ impl Order {
             description: text::push(arena, "as ordered"),
             metadata: text::Span::EMPTY,
             allow_overdraft: self.allow_overdraft,
-            overdraft_limit: self.overdraft_limit,
             inflight: self.inflight,
             atomic: false,
-            effective_at: self.effective_at,
-            scheduled_at: self.scheduled_at,
-            expires_at: self.expires_at,
-            commits_at: self.commits_at,
+            terms: self.terms.clone().boxed(),
         }
     }
 }

@@ -173,12 +173,12 @@ impl Workload {
         let mut order = Order::new(&source, &destination, amount, &currency, &reference);
         order.allow_overdraft = self.one_in(2);
         if self.one_in(3) {
-            order.overdraft_limit = i128::from(self.below(4000)) - 500;
+            order.terms.overdraft_limit = i128::from(self.below(4000)) - 500;
         }
         order.inflight = self.one_in(3);
         let mut date = |chance| self.one_in(chance).then(|| book.now + self.below(60) as i64 * SECOND - 5 * SECOND);
-        (order.scheduled_at, order.expires_at) = (date(8), date(4));
-        (order.commits_at, order.effective_at) = (date(4), date(5));
+        (order.terms.scheduled_at, order.terms.expires_at) = (date(8), date(4));
+        (order.terms.commits_at, order.terms.effective_at) = (date(4), date(5));
         order
     }
 

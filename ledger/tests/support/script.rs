@@ -1,0 +1,263 @@
+//! Scenarios in plain words: one statement a line, its result behind `=>`. Playing a text gives the same text with the
+//! results that the ledger gives.
+//!
+//! ```text
+//! balance A [USD] [ledger=L] [identity=I] [indicator=@X]      make a balance; ledger L, identity I, rename L likewise
+//! fund A 200.00                                               post from @World, which may go below zero
+//! pay p1 A -> B 10.00 [EUR] [queued] [overdraft] [limit=5.00] post; hold the same; the label is the reference
+//! split s1 A -> B 6.00 + C 4.00                               legs from or to several balances
+//! batch atomic|independent [queued]                           the indented statements below are its items
+//! commit h1 [+ h2] [5.00], void h1, refund p1 [queued]        settle, release, give back
+//! wait 60                                                     let seconds pass and carry out what is due
+//! balances, rows, timers                                      tell the books, in indented lines
+//! units minor, mismatch allow, fingerprints equal             settings
+//! ```
+//!
+//! Further words of an order: `reference=…` (also `refund:p1`), `precision=…`, `at=`, `expires=`, `commits=`, `effective=` (seconds from the
+//! start), `inflight`. Amounts are hundredths; with `units minor` they are integers.
+
+use crate::support::book::{Book, START};
+use crate::support::order::Order;
+use ledger::command::{Action, Allocation, Batch, Command, CreateBalance, CreateIdentity, CreateLedger, RenameLedger};
+use ledger::command::Mismatch;
+use ledger::decimal::Decimal;
+use ledger::id::{Id, Prefix};
+use ledger::state::GENERAL_LEDGER_ID;
+use std::collections::HashMap;
+
+const SECOND: i64 = 1_000_000;
+
+/// A scenario that is being played.
+pub struct Script {
+    pub(super) book: Book,
+    /// Labels of ledgers, identities and balances, and their ids.
+    pub(super) names: HashMap<String, String>,
+    pub(super) minor: bool,
+    numbers: u64,
+}
+
+/// Plays a text; answers it with the results that came.
+pub fn play(text: &str) -> String {
+    let mut script = Script { book: Book::new(1), names: HashMap::new(), minor: false, numbers: 0 };
+    let mut out = String::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let statement = line.split("=>").next().unwrap_or_default().trim_end();
+        let mut indented = Vec::new();
+        while let Some(next) = lines.next_if(|next| next.starts_with(' ')) {
+            indented.push(next.split("=>").next().unwrap_or_default().trim_end());
+        }
+        if statement.is_empty() || statement.starts_with('#') {
+            assert!(indented.is_empty(), "indented lines belong to a statement: {indented:?}");
+            out.push_str(statement);
+            out.push('\n');
+            continue;
+        }
+        script.statement(statement, &indented, &mut out);
+    }
+    out
+}
+
+/// Writes a statement with its result.
+fn told(out: &mut String, statement: &str, result: &str) {
+    if result.is_empty() {
+        out.push_str(statement);
+    } else {
+        out.push_str(&format!("{statement:<44} => {result}"));
+    }
+    out.push('\n');
+}
+
+impl Script {
+    fn statement(&mut self, statement: &str, indented: &[&str], out: &mut String) {
+        let words: Vec<&str> = statement.split_whitespace().collect();
+        let told_before = self.book.rows.len();
+        let result = match (words[0], &words[1..]) {
+            ("balances", []) => return self.tell(out, statement, Self::balances),
+            ("rows", []) => return self.tell(out, statement, Self::rows),
+            ("timers", []) => return self.tell(out, statement, Self::timers),
+            ("batch", words) => return self.batch(statement, words, indented, out),
+            ("units", ["minor"]) => {
+                self.minor = true;
+                String::new()
+            }
+            ("mismatch", [word]) => {
+                self.book.mismatch = if *word == "allow" { Mismatch::Allow } else { Mismatch::Refuse };
+                String::new()
+            }
+            ("fingerprints", ["equal"]) => {
+                self.book.fingerprint_mask = 0;
+                String::new()
+            }
+            ("ledger" | "identity" | "balance" | "rename", words_behind) => self.create(words[0], words_behind),
+            ("fund", [name, amount, ..]) => self.fund(name, amount),
+            ("pay" | "hold" | "split", _) => self.single(&words),
+            ("commit" | "void", [label, rest @ ..]) => self.settle(words[0], label, rest),
+            ("refund", [label, rest @ ..]) => {
+                let rows = self.rows_of(label, rest);
+                let answer = self.book.refund(&rows, rest.contains(&"queued"));
+                self.answered(&answer, told_before)
+            }
+            ("wait", [seconds]) => {
+                self.book.now += seconds.parse::<i64>().expect("seconds") * SECOND;
+                self.book.run_due();
+                self.since(told_before)
+            }
+            _ => panic!("no such statement: {statement}"),
+        };
+        assert!(indented.is_empty(), "nothing belongs to {statement}");
+        told(out, statement, &result);
+    }
+
+    fn create(&mut self, what: &str, words: &[&str]) -> String {
+        let label = words[0].to_owned();
+        let name = |wanted: &str| option(words, wanted).map(|label| self.names.get(label).cloned().unwrap_or(label.into()));
+        let command = match what {
+            "ledger" => Command::CreateLedger(CreateLedger { name: label.clone(), metadata: String::new() }),
+            "rename" => {
+                let ledger = self.names.get(&label).cloned().unwrap_or(label.clone());
+                Command::RenameLedger(RenameLedger { ledger, name: words[1..].join(" ") })
+            }
+            "identity" => {
+                let id = option(words, "id").unwrap_or_default().to_owned();
+                Command::CreateIdentity(CreateIdentity { id, detail: "{}".into() })
+            }
+            _ => Command::CreateBalance(CreateBalance {
+                ledger: name("ledger").unwrap_or(GENERAL_LEDGER_ID.into()),
+                currency: currency(words).to_owned(),
+                identity: name("identity").unwrap_or_default(),
+                indicator: option(words, "indicator").unwrap_or_default().to_owned(),
+                metadata: String::new(),
+                track_fund_lineage: false,
+                allocation: Allocation::Fifo,
+            }),
+        };
+        if let Err(refused) = self.book.perform(command) {
+            return super::tell::words_of(refused.rejection);
+        }
+        let state = &self.book.state;
+        let last = |count: usize| u32::try_from(count - 1).expect("scenarios are short");
+        let id = match what {
+            "ledger" => state.ledger_text(last(state.ledgers.len())),
+            "identity" => state.identity_text(last(state.identities.len())),
+            "balance" => state.balance_id(last(state.balances.len())).text(Prefix::Balance),
+            _ => return "renamed".into(),
+        };
+        self.names.insert(label, id);
+        "made".into()
+    }
+
+    fn fund(&mut self, name: &str, amount: &str) -> String {
+        self.numbers += 1;
+        let id = Id::parse(Prefix::Balance, &self.party(name)).expect("funds go to a balance");
+        let handle = self.book.state.find_balance(id).expect("funds go to a balance that exists");
+        let currency = self.book.state.currencies.text(self.book.state.balance(handle).currency).to_owned();
+        let reference = format!("fund-{}", self.numbers);
+        let mut order = Order::new("@World", &self.party(name), self.amount(amount), &currency, &reference);
+        order.allow_overdraft = true;
+        let answer = self.book.record(Batch::Single, false, &[order]);
+        assert!(answer.is_ok(), "{name} cannot be funded: {answer:?}");
+        String::new()
+    }
+
+    fn single(&mut self, words: &[&str]) -> String {
+        let before = self.book.rows.len();
+        let orders = self.orders(words, 0);
+        let answer = self.book.record(Batch::Single, words.contains(&"queued"), &orders);
+        self.answered(&answer, before)
+    }
+
+    fn batch(&mut self, statement: &str, words: &[&str], items: &[&str], out: &mut String) {
+        let before = self.book.rows.len();
+        let batch = if words.contains(&"atomic") { Batch::Atomic } else { Batch::Independent };
+        let items: Vec<Vec<&str>> = items.iter().map(|line| line.split_whitespace().collect()).collect();
+        let orders: Vec<Order> = (0u32..).zip(&items).flat_map(|(item, words)| self.orders(words, item)).collect();
+        let answer = self.book.record(batch, words.contains(&"queued"), &orders);
+        told(out, statement, &self.answer_of_batch(&answer, before));
+        for (item, words) in (0u32..).zip(&items) {
+            let result = self.since_of_item(before, item);
+            told(out, &format!("  {}", words.join(" ")), if result.is_empty() { "nothing" } else { &result });
+        }
+    }
+
+    /// The orders of a statement: several for a split transaction.
+    fn orders(&self, words: &[&str], item: u32) -> Vec<Order> {
+        let arrow = words.iter().position(|word| *word == "->").expect("an order goes from one to another");
+        let label = words[1];
+        let reference = self.reference(option(words, "reference").unwrap_or(label));
+        let mut order = Order::new("", "", 0, currency(&words[arrow..]), &reference);
+        order.item = item;
+        order.inflight = words[0] == "hold" || words.contains(&"inflight");
+        order.allow_overdraft = words.contains(&"overdraft");
+        order.terms.overdraft_limit = option(words, "limit").map_or(0, |limit| self.amount(limit));
+        order.precision = option(words, "precision").map_or(100, |precision| precision.parse().expect("a precision"));
+        let date = |name: &str| option(words, name).map(|at| START + at.parse::<i64>().expect("seconds") * SECOND);
+        (order.terms.scheduled_at, order.terms.effective_at) = (date("at"), date("effective"));
+        (order.terms.expires_at, order.terms.commits_at) = (date("expires"), date("commits"));
+        let (before, behind) = (&words[2..arrow], &words[arrow + 1..]);
+        if words[0] != "split" {
+            (order.source, order.destination) = (self.party(before[0]), self.party(behind[0]));
+            order.amount = self.amount(behind[1]);
+            return vec![order];
+        }
+        let from_many = before.len() > 1;
+        let parts = if from_many { before } else { behind };
+        let legs = parts.split(|word| *word == "+").zip(1u32..);
+        let leg = |(part, leg): (&[&str], u32)| {
+            let (source, destination) = if from_many { (part[0], behind[0]) } else { (before[0], part[0]) };
+            let reference = format!("{reference}_{leg}");
+            let (source, destination, amount) = (self.party(source), self.party(destination), self.amount(part[1]));
+            Order { leg, source, destination, amount, reference, ..order.clone() }
+        };
+        legs.map(leg).collect()
+    }
+
+    /// A reference as it is written; `refund:p1` is that of the refund of p1, `refund:p1_q` that of its outcome.
+    fn reference(&self, text: &str) -> String {
+        let Some(label) = text.strip_prefix("refund:") else { return text.to_owned() };
+        let (label, suffix) = label.strip_suffix("_q").map_or((label, ""), |label| (label, "_q"));
+        format!("{}{suffix}", self.book.refund_reference(self.rows_of(label, &[])[0]))
+    }
+
+    fn settle(&mut self, word: &str, label: &str, rest: &[&str]) -> String {
+        let before = self.book.rows.len();
+        let rows = self.rows_of(label, rest);
+        let action = if word == "void" { Action::Void } else { Action::Commit };
+        let amount = rest.last().filter(|text| Decimal::parse(text).is_ok()).map(|text| self.amount(text));
+        let answer = self.book.settle(action, &rows, amount);
+        self.answered(&answer, before)
+    }
+
+    /// The rows that labels mean: the outcome, if the request was queued; `#7` is a row by its number.
+    fn rows_of(&self, label: &str, rest: &[&str]) -> Vec<u64> {
+        let more = rest.windows(2).filter(|pair| pair[0] == "+").map(|pair| pair[1]);
+        let row = |label: &str| {
+            let references = &self.book.references;
+            let outcome = references.get(&format!("{label}_q")).or_else(|| references.get(label));
+            let number = label.strip_prefix('#').map(|number| number.parse().expect("a number of a row"));
+            number.or(outcome.copied()).unwrap_or(u64::MAX)
+        };
+        [label].into_iter().chain(more).map(row).collect()
+    }
+
+    fn party(&self, name: &str) -> String {
+        self.names.get(name).cloned().unwrap_or(name.into())
+    }
+
+    fn amount(&self, text: &str) -> i128 {
+        if self.minor {
+            return text.parse().expect("an amount in minor units");
+        }
+        Decimal::parse(text).ok().and_then(|amount| amount.minor_units(100)).expect("an amount with a point")
+    }
+}
+
+fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
+    words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The word in capital letters behind what is named first; USD when there is none.
+fn currency<'a>(words: &[&'a str]) -> &'a str {
+    let capital = |word: &&&str| word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    words.iter().skip(1).find(capital).copied().unwrap_or("USD")
+}

@@ -1,0 +1,171 @@
+//! What the books of a scenario say, in words.
+
+use crate::support::book::START;
+use crate::support::script::Script;
+use ledger::decide::Decision;
+use ledger::event::{Event, NO_BALANCE, Outcome};
+use ledger::id::Prefix;
+use ledger::rejection::{Refused, Rejection};
+use ledger::row::{Flags, Parent, Row, Status};
+use ledger::timers::Due;
+
+/// `InsufficientFunds` is told as `insufficient funds`.
+pub fn words_of(rejection: Rejection) -> String {
+    let name = format!("{rejection:?}");
+    let spaced = name.chars().flat_map(|letter| letter.is_uppercase().then_some(' ').into_iter().chain(letter.to_lowercase()));
+    spaced.collect::<String>().trim_start().to_owned()
+}
+
+impl Script {
+    /// The result of one command: what its rows say, or why there are none.
+    pub(super) fn answered(&self, answer: &Result<Decision, Refused>, before: usize) -> String {
+        match answer {
+            Err(refused) if refused.item > 0 => format!("{} at {}", words_of(refused.rejection), refused.item),
+            Err(refused) => words_of(refused.rejection),
+            Ok(Decision::Known(rows)) => {
+                let labels = rows.iter().map(|row| self.book.reference_of(&self.book.rows[*row as usize]));
+                format!("known as {}", labels.collect::<Vec<_>>().join(", "))
+            }
+            Ok(Decision::Event(_) | Decision::Partly(..)) => format!("{}{}", self.since(before), self.opened()),
+        }
+    }
+
+    pub(super) fn answer_of_batch(&self, answer: &Result<Decision, Refused>, before: usize) -> String {
+        match answer {
+            Err(refused) => format!("refused, {} at item {}", words_of(refused.rejection), refused.item),
+            Ok(Decision::Known(_)) => self.answered(answer, before),
+            Ok(Decision::Partly(_, refused)) => {
+                format!("partly, {} at item {}{}", words_of(refused.rejection), refused.item, self.opened())
+            }
+            Ok(Decision::Event(_)) => format!("recorded{}", self.opened()),
+        }
+    }
+
+    /// What the latest event opened.
+    fn opened(&self) -> String {
+        let Some(Event::Recorded(event)) = self.book.events.last() else { return String::new() };
+        let currency = |number| self.book.state.currencies.text(number);
+        let one = |opened: &ledger::event::Opened| format!(" {} {}", opened.indicator.of(&event.text), currency(opened.currency));
+        let all: Vec<String> = event.opened.iter().map(one).collect();
+        if all.is_empty() { String::new() } else { format!("; opens{}", all.join(",")) }
+    }
+
+    /// What rows say that were made since.
+    pub(super) fn since(&self, before: usize) -> String {
+        let rows: Vec<String> = self.book.rows[before..].iter().map(|row| self.row_in_words(row)).collect();
+        rows.join(", ")
+    }
+
+    pub(super) fn since_of_item(&self, before: usize, item: u32) -> String {
+        let rows = self.book.rows[before..].iter().filter(|row| self.book.movement(row).1.item == item);
+        rows.map(|row| self.row_in_words(row)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn row_in_words(&self, row: &Row) -> String {
+        let amount = self.money(row.amount);
+        match (row.status, self.book.movement(row).1.outcome) {
+            (Status::Queued, _) => "queued".into(),
+            (Status::Scheduled, _) => "scheduled".into(),
+            (Status::Inflight, _) => format!("held {amount}"),
+            (Status::Applied, _) => format!("applied {amount}"),
+            (Status::Void, _) => format!("voided {amount}"),
+            (Status::Rejected, Outcome::Rejected(rejection)) => format!("rejected: {}", words_of(rejection)),
+            (Status::Rejected, _) => panic!("a rejected row says why"),
+        }
+    }
+
+    /// Writes a statement and, indented, what a part of the books says.
+    pub(super) fn tell(&self, out: &mut String, statement: &str, lines: fn(&Self) -> Vec<String>) {
+        out.push_str(statement);
+        out.push('\n');
+        let lines = lines(self);
+        let nothing = if lines.is_empty() { vec!["none".to_owned()] } else { Vec::new() };
+        for line in lines.iter().chain(&nothing) {
+            out.push_str(&format!("  {}\n", line.trim_end()));
+        }
+    }
+
+    pub(super) fn balances(&self) -> Vec<String> {
+        let state = &self.book.state;
+        let line = |(handle, balance): (u32, &ledger::state::Balance)| {
+            let figures = balance.figures;
+            let money = |amount| self.money(amount);
+            let held = [("held_debit", figures.held.debit), ("held_credit", figures.held.credit)];
+            let held: String = held.iter().filter(|(_, sum)| *sum != 0).map(|(name, sum)| format!(" {name}={}", money(*sum))).collect();
+            format!(
+                "{:<7} {} balance={} available={} debit={} credit={}{held} version={}",
+                self.name_of(handle),
+                state.currencies.text(balance.currency),
+                money(figures.balance()),
+                money(figures.available()),
+                money(figures.posted.debit),
+                money(figures.posted.credit),
+                balance.version,
+            )
+        };
+        (0u32..).zip(state.balances.iter()).map(line).collect()
+    }
+
+    pub(super) fn rows(&self) -> Vec<String> {
+        self.book.rows.iter().map(|row| self.row(row)).collect()
+    }
+
+    fn row(&self, row: &Row) -> String {
+        let (event, movement) = self.book.movement(row);
+        let side = |handle: u32, text: ledger::text::Span| match handle {
+            NO_BALANCE => format!("?{}", text.of(&event.text)),
+            handle => self.name_of(handle),
+        };
+        let parent = match row.parent {
+            Parent::None => String::new(),
+            Parent::Row(number) => format!(" of {}", self.label_of(number)),
+            Parent::Batch(number) => format!(" in batch {}", self.label_of(number)),
+            Parent::Split(number) => format!(" in split {}", self.label_of(number)),
+        };
+        let effective = row.flags.has(Flags::EFFECTIVE).then(|| format!(" effective={}", (row.effective_at - START) / 1_000_000));
+        let (source, destination) = (side(row.source, movement.source_text), side(row.destination, movement.destination_text));
+        let precision = (row.precision != 100).then(|| format!(" precision={}", row.precision)).unwrap_or_default();
+        let status = row.status.word();
+        let currency = self.book.state.currencies.text(row.currency);
+        let (label, amount) = (self.label_of(row.number), self.money(row.amount));
+        format!("{label:<10} {status:<9} {source} -> {destination} {amount} {currency}{parent}{precision}{}", effective.unwrap_or_default())
+    }
+
+    pub(super) fn timers(&self) -> Vec<String> {
+        let word = |due| match due {
+            Due::Execute => "execute",
+            Due::Commit => "commit",
+            Due::Expire => "expire",
+        };
+        let line = |(at, row, due)| format!("{} {} {}", (at - START) / 1_000_000, word(due), self.label_of(row));
+        self.book.state.timers.iter().map(line).collect()
+    }
+
+    /// The reference of a row, but for what the ledger made up: that is told by what it belongs to.
+    fn label_of(&self, number: u64) -> String {
+        let row = &self.book.rows[number as usize];
+        let reference = self.book.reference_of(row);
+        match row.parent {
+            Parent::Row(of) if row.flags.has(Flags::REFUND) && !row.flags.has(Flags::OUTCOME) => format!("{}_refund", self.label_of(of)),
+            Parent::Row(of) if row.flags.has(Flags::REFUND) => format!("{}_q", self.label_of(of)),
+            _ => reference,
+        }
+    }
+
+    /// The label of a balance, or its indicator.
+    fn name_of(&self, handle: u32) -> String {
+        let id = self.book.state.balance_id(handle).text(Prefix::Balance);
+        let label = self.names.iter().find(|(_, named)| **named == id).map(|(label, _)| label.clone());
+        let indicator = || self.book.state.indicators().find(|one| one.2 == handle).map(|one| one.0.to_owned());
+        label.or_else(indicator).expect("a balance has a label or an indicator")
+    }
+
+    /// Hundredths, or minor units when the scenario says so.
+    fn money(&self, amount: i128) -> String {
+        if self.minor || amount == 0 {
+            return amount.to_string();
+        }
+        let sign = if amount < 0 { "-" } else { "" };
+        format!("{sign}{}.{:02}", amount.unsigned_abs() / 100, amount.unsigned_abs() % 100)
+    }
+}
