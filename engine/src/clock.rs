@@ -37,7 +37,7 @@ pub struct Seeds {
 
 impl Seeds {
     /// The next seed.
-    pub fn next(&mut self) -> u64 {
+    pub fn make(&mut self) -> u64 {
         self.made += 1;
         self.keys.hash_one(self.made)
     }

@@ -3,7 +3,7 @@
 use crate::answer::{Answer, Unavailable};
 use crate::clock::{Clock, Seeds};
 use crate::folder::{Folder, FolderFault};
-use crate::limits;
+use crate::limits::{self, Sizes};
 use crate::log::Log;
 use crate::reading::Books;
 use crate::replay::{self, ReplayFault, Replayed};
@@ -31,12 +31,14 @@ pub struct Options {
     pub folder: PathBuf,
     /// Whether to make the folder when it is not there.
     pub make: bool,
-    /// Sizes of the journal.
+    /// Sizes of the journal. One that is there keeps the size of its segments.
     pub journal: JournalOptions,
     /// What to do with a currency that is not that of both balances.
     pub mismatch: Mismatch,
     /// The time.
     pub clock: Clock,
+    /// How often derived things are written.
+    pub sizes: Sizes,
 }
 
 /// Why an engine was not opened.
@@ -95,16 +97,18 @@ impl Engine {
     /// Opens a data folder and starts the engine on it. Returns when everything in the journal is there.
     pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<Engine, OpenFault> {
         let folder = Folder::open(&options.folder, options.make).map_err(OpenFault::Folder)?;
-        let replayed = replay::replay(&disk, &folder, options.journal).map_err(OpenFault::Replay)?;
+        let journal = options.journal.of_journal(&*disk, &folder.journal());
+        let journal = journal.map_err(|fault| OpenFault::Replay(ReplayFault::Journal(fault)))?;
+        let replayed = replay::replay(&disk, &folder, journal, options.sizes).map_err(OpenFault::Replay)?;
         let Replayed { state, books, references, children, appender, cut_bytes, replayed_records } = replayed;
         let started = Started { replayed_records, cut_bytes, direct: appender.is_direct() };
         let books = Arc::new(books);
         let health = Arc::new(Health::default());
         let (wakes, receiver) = channel();
         let place = appender.place();
-        let segment_bytes = options.journal.segment_bytes;
+        let segment_bytes = journal.segment_bytes;
         let checkpoints =
-            Checkpoints::start(disk, folder.checkpoints(), segment_bytes, Arc::clone(&books), wakes.clone())
+            Checkpoints::start(disk, folder.checkpoints(), segment_bytes, options.sizes, Arc::clone(&books), wakes.clone())
                 .map_err(OpenFault::Thread)?;
         let writer = Writer {
             state,

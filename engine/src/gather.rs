@@ -237,7 +237,7 @@ impl Writer {
         let mut arena = String::new();
         let description = text::push(&mut arena, movement.description.of(&event.text));
         let metadata = text::push(&mut arena, movement.metadata.of(&event.text));
-        let own = Id::new(self.clock.now(), self.seeds.next() >> 24, self.seeds.next());
+        let own = Id::new(self.clock.now(), self.seeds.make() >> 24, self.seeds.make());
         let reference = match action {
             Action::Commit => format!("{}_commit_act_{own}", row.id().text(Prefix::Transaction)),
             Action::Void => own.text(Prefix::Reference),

@@ -25,7 +25,32 @@ pub const CHILDREN_TAIL_PAIRS: usize = 1 << 14;
 pub const INDEX_FAN_OUT: usize = 8;
 /// Rows that an answer carries; what a request wants beyond them it reads.
 pub const ANSWER_ROWS_MAX: usize = 2 * ledger::limits::SPLIT_LEGS_MAX;
+/// Problems that `verify` tells one by one; of more it tells the number.
+pub const PROBLEMS_MAX: usize = 100;
 /// How long the writer waits at most without looking at the clock.
 pub const IDLE_WAIT: Duration = Duration::from_secs(1);
 /// What a client should wait after a refusal because of full queues, in seconds.
 pub const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// How often derived things are written. A server has the usual sizes; tests have small ones, so that much happens soon.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sizes {
+    /// See [`CHECKPOINT_ROWS`].
+    pub checkpoint_rows: u64,
+    /// See [`CHECKPOINT_RECORDS`].
+    pub checkpoint_records: u64,
+    /// See [`REFERENCES_TAIL_PAIRS`].
+    pub references_tail_pairs: usize,
+    /// See [`CHILDREN_TAIL_PAIRS`].
+    pub children_tail_pairs: usize,
+}
+
+impl Sizes {
+    /// What a server uses.
+    pub const USUAL: Sizes = Sizes {
+        checkpoint_rows: CHECKPOINT_ROWS,
+        checkpoint_records: CHECKPOINT_RECORDS,
+        references_tail_pairs: REFERENCES_TAIL_PAIRS,
+        children_tail_pairs: CHILDREN_TAIL_PAIRS,
+    };
+}

@@ -12,7 +12,7 @@ use crate::checkpoint;
 use crate::codec::{self, CodecFault};
 use crate::folder::Folder;
 use crate::index::{Index, IndexFault, Options as IndexOptions};
-use crate::limits;
+use crate::limits::{self, Sizes};
 use crate::reading::{Books, Names};
 use crate::rows::{Rows, RowsFault};
 use crate::writer::index_row;
@@ -84,10 +84,15 @@ impl std::error::Error for ReplayFault {
 
 /// Everything as it was when the journal ended.
 pub struct Replayed {
+    /// What decisions need to know.
     pub state: State,
+    /// What every thread may read.
     pub books: Books,
+    /// Rows by the fingerprints of their references.
     pub references: Index,
+    /// Rows by their parents.
     pub children: Index,
+    /// The writing end of the journal.
     pub appender: Appender,
     /// Bytes of a torn group that were cut.
     pub cut_bytes: u64,
@@ -96,9 +101,14 @@ pub struct Replayed {
 }
 
 /// Brings everything to the end of the journal.
-pub fn replay(disk: &Arc<dyn Disk>, folder: &Folder, journal: JournalOptions) -> Result<Replayed, ReplayFault> {
-    let mut references = open_index(disk, folder.references(), limits::REFERENCES_TAIL_PAIRS)?;
-    let mut children = open_index(disk, folder.children(), limits::CHILDREN_TAIL_PAIRS)?;
+pub fn replay(
+    disk: &Arc<dyn Disk>,
+    folder: &Folder,
+    journal: JournalOptions,
+    sizes: Sizes,
+) -> Result<Replayed, ReplayFault> {
+    let mut references = open_index(disk, folder.references(), sizes.references_tail_pairs)?;
+    let mut children = open_index(disk, folder.children(), sizes.children_tail_pairs)?;
     let reached = references.covered().min(children.covered());
     let (from, mut state, rows) = start(&**disk, folder, reached)?;
     let opened = journal::open::open(Arc::clone(disk), &folder.journal(), journal, from).map_err(ReplayFault::Journal)?;

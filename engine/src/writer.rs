@@ -56,6 +56,7 @@ pub enum Wake {
 }
 
 /// What may be asked of the writer.
+#[expect(clippy::large_enum_variant, reason = "nearly every request is a change")]
 pub enum Request {
     /// Carry out a command.
     Change {
@@ -291,7 +292,7 @@ impl Writer {
             Answer::Unavailable(Unavailable::Stopped(reason))
         })?;
         self.check_health()?;
-        let moment = Moment { at: self.clock.now().max(self.state.latest_at), seed: self.seeds.next() };
+        let moment = Moment { at: self.clock.now().max(self.state.latest_at), seed: self.seeds.make() };
         match decide(&self.state, &mut self.scratch, command, moment).map_err(Answer::Refused)? {
             Decision::Event(event) => self.add(&event, None, rows_wanted),
             Decision::Partly(event, refused) => self.add(&event, Some(refused), rows_wanted),

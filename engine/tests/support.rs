@@ -1,9 +1,10 @@
 //! What the tests of the engine share: an engine on a disk in memory, and commands in short.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, missing_docs, clippy::new_without_default, reason = "each test uses a part of it, and only tests do")]
 
 use engine::answer::{Answer, Recorded};
 use engine::clock::Clock;
 use engine::engine::{Engine, Options};
+use engine::limits::Sizes;
 use engine::writer::View;
 use journal::disk::Disk;
 use journal::open::Options as JournalOptions;
@@ -41,6 +42,7 @@ pub fn options(folder: &Scratch) -> Options {
         journal: JournalOptions { segment_bytes: 256 << 10, record_bytes_max: 200 << 10 },
         mismatch: Mismatch::Refuse,
         clock: Clock::System,
+        sizes: Sizes::USUAL,
     }
 }
 

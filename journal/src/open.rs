@@ -147,6 +147,34 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, options: Options, from: Place) -
 }
 
 impl Options {
+    /// These sizes for a journal that is not there yet. For one that is, its own size of segments, as the first of them
+    /// tells it, and records that fit in them.
+    pub fn of_journal(self, disk: &dyn Disk, folder: &Path) -> Result<Options, OpenFault> {
+        let fault = |file: &Path| {
+            let file = file.to_owned();
+            move |source| OpenFault::Disk { file, source }
+        };
+        if !disk.exists(folder).map_err(fault(folder))? {
+            return Ok(self);
+        }
+        let names = disk.list(folder).map_err(fault(folder))?;
+        let Some(number) = names.iter().filter_map(|name| segment::number_of(name)).min() else { return Ok(self) };
+        let path = segment::path(folder, number);
+        let file = disk.open(&path, Access::Read).map_err(fault(&path))?;
+        let mut bytes = [0; segment::SEGMENT_HEADER_BYTES];
+        file.read_at(&mut bytes, 0).map_err(fault(&path))?;
+        let segment_bytes = match segment::SegmentHeader::decode(&bytes) {
+            Ok(header) => header.segment_bytes,
+            Err(_) => file.len().map_err(fault(&path))?,
+        };
+        if segment_bytes < SEGMENT_BYTES_MIN || !segment_bytes.is_multiple_of(BLOCK_BYTES as u64) {
+            // No journal has such segments: opening tells what is wrong with the file.
+            return Ok(self);
+        }
+        let fitting = u32::try_from(segment_bytes - BLOCK_BYTES as u64).unwrap_or(u32::MAX);
+        Ok(Options { segment_bytes, record_bytes_max: self.record_bytes_max.min(fitting) })
+    }
+
     fn check(&self) -> Result<(), OpenFault> {
         let reason = if self.segment_bytes < SEGMENT_BYTES_MIN {
             "a segment has at least 65536 bytes"

@@ -210,6 +210,28 @@ impl Reader {
         self.scan(Place::start())
     }
 
+    /// The place where a segment begins, as its header tells it: a scan may start there. `None` when there is no such
+    /// segment, or its header is not whole.
+    pub fn segment_start(&self, number: u64) -> Result<Option<Place>, ReadFault> {
+        Ok(match self.look(number).map_err(|source| self.read_fault(number, source))? {
+            Look::Segment(segment) => Some(Place {
+                seq: segment.header.first_seq,
+                position: number * self.segment_bytes(),
+                chain: segment.header.chain,
+            }),
+            Look::Missing | Look::Bad(_) => None,
+        })
+    }
+
+    /// How many segments there are, those without records included.
+    pub fn segments_count(&self) -> Result<u64, ReadFault> {
+        let names = self.shared.disk.list(&self.shared.folder).map_err(|source| ReadFault::Read {
+            file: self.shared.folder.clone(),
+            source,
+        })?;
+        Ok(names.iter().filter_map(|name| segment::number_of(name)).max().map_or(0, |last| last + 1))
+    }
+
     /// Where durable records end; `u64::MAX` for an offline reader.
     pub(crate) fn tail(&self) -> u64 {
         self.shared.tail.load(Ordering::Acquire)

@@ -2,7 +2,7 @@
 
 use super::{Wake, Writer};
 use crate::checkpoint;
-use crate::limits;
+use crate::limits::Sizes;
 use crate::reading::Books;
 use journal::disk::Disk;
 use journal::place::Place;
@@ -23,6 +23,8 @@ pub struct Checkpoints {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) folder: PathBuf,
     pub(super) segment_bytes: u64,
+    sizes: Sizes,
+    /// Absent where the disk allows no threads: the writer then writes checkpoints itself.
     work: Option<Sender<(Place, State)>>,
     thread: Option<JoinHandle<()>>,
     books: Arc<Books>,
@@ -40,25 +42,32 @@ impl Checkpoints {
         disk: Arc<dyn Disk>,
         folder: PathBuf,
         segment_bytes: u64,
+        sizes: Sizes,
         books: Arc<Books>,
         wakes: Sender<Wake>,
     ) -> std::io::Result<Checkpoints> {
-        let (work, places) = channel::<(Place, State)>();
-        let (thread_disk, thread_folder, thread_books) = (Arc::clone(&disk), folder.clone(), Arc::clone(&books));
-        let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
-            while let Ok((place, state)) = places.recv() {
-                let result = write(&*thread_disk, &thread_folder, &thread_books, place, &state);
-                drop(state);
-                // The writer may be gone already; then the file is left to be removed at the next start.
-                drop(wakes.send(Wake::Checkpoint(Finished { place, result })));
-            }
-        })?;
+        let (work, thread) = if disk.allows_threads() {
+            let (work, places) = channel::<(Place, State)>();
+            let (disk, folder, books) = (Arc::clone(&disk), folder.clone(), Arc::clone(&books));
+            let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
+                while let Ok((place, state)) = places.recv() {
+                    let result = write(&*disk, &folder, &books, place, &state);
+                    drop(state);
+                    // The writer may be gone already; then the file is left to be removed at the next start.
+                    drop(wakes.send(Wake::Checkpoint(Finished { place, result })));
+                }
+            })?;
+            (Some(work), Some(thread))
+        } else {
+            (None, None)
+        };
         Ok(Checkpoints {
             disk,
             folder,
             segment_bytes,
-            work: Some(work),
-            thread: Some(thread),
+            sizes,
+            work,
+            thread,
             books,
             rows: 0,
             records: 0,
@@ -97,7 +106,8 @@ fn write(
 impl Writer {
     /// The state, when it is time for a checkpoint. Called when the open group is complete and the state is that after it.
     pub(super) fn snapshot_if_due(&mut self) -> Option<State> {
-        let due = self.checkpoints.rows >= limits::CHECKPOINT_ROWS || self.checkpoints.records >= limits::CHECKPOINT_RECORDS;
+        let sizes = self.checkpoints.sizes;
+        let due = self.checkpoints.rows >= sizes.checkpoint_rows || self.checkpoints.records >= sizes.checkpoint_records;
         if !due || self.checkpoints.busy {
             return None;
         }
@@ -111,8 +121,14 @@ impl Writer {
     pub(super) fn begin_checkpoint(&mut self, place: Place, snapshot: State) {
         self.references.freeze();
         self.children.freeze();
-        let work = self.checkpoints.work.as_ref().expect("the thread runs until the writer ends");
-        work.send((place, snapshot)).expect("the thread runs until the writer ends");
+        match &self.checkpoints.work {
+            Some(work) => work.send((place, snapshot)).expect("the thread runs until the writer ends"),
+            None => {
+                let (disk, folder) = (&*self.checkpoints.disk, &self.checkpoints.folder);
+                let result = write(disk, folder, &self.checkpoints.books, place, &snapshot);
+                self.checkpoint_finished(Finished { place, result });
+            }
+        }
     }
 
     pub(super) fn checkpoint_finished(&mut self, finished: Finished) {

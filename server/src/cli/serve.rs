@@ -9,6 +9,7 @@ use crate::http::listen::{LIMITS, Listener};
 use crate::http::state::{AppState, mismatch_of};
 use engine::clock::Clock;
 use engine::engine::{Engine, Options};
+use engine::limits::Sizes;
 use journal::disk::RealDisk;
 use journal::open::{Options as JournalOptions, RECORD_BYTES_MAX};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -45,6 +46,7 @@ fn open_engine(settings: &Settings) -> Result<Engine, Failure> {
         journal: JournalOptions { segment_bytes, record_bytes_max },
         mismatch: mismatch_of(settings),
         clock: Clock::System,
+        sizes: Sizes::USUAL,
     };
     let engine = Engine::open(Arc::new(RealDisk::new()), options).map_err(|fault| Failure(engine::fault_text(&fault)))?;
     let started = engine.started();
