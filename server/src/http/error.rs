@@ -2,7 +2,9 @@
 
 use super::answer;
 use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
+use engine::limits::RETRY_AFTER_SECONDS;
 use serde_json::{Map, Value, json};
 
 /// Makes the list of codes: one line a code, so that text and status cannot be forgotten.
@@ -269,7 +271,11 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        answer::json(self.code.status(), &self.body())
+        let mut response = answer::json(self.code.status(), &self.body());
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        response
     }
 }
 

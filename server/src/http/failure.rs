@@ -1,7 +1,6 @@
 //! Refusals of the ledger and faults of the engine as errors of the API: one place, no wildcard.
 
 use super::error::{ApiError, Code};
-use axum::http::HeaderValue;
 use engine::answer::Unavailable;
 use engine::reading::BooksFault;
 use ledger::rejection::Rejection;
@@ -46,7 +45,9 @@ pub fn refusal(rejection: Rejection, about: About<'_>) -> ApiError {
         Rejection::LedgerNotFound => plain(Code::LgrNotFound).details(json!({})),
         Rejection::IdentityNotFound => plain(Code::IdtNotFound),
         Rejection::IndicatorTaken => plain(Code::GenConflict),
-        Rejection::IdentityTaken => ApiError::new(Code::IdtValidationError, format!("Identity already exists: {}", about.id)),
+        Rejection::IdentityTaken => {
+            ApiError::new(Code::IdtValidationError, format!("Identity already exists: {}", about.id))
+        }
         Rejection::NotInflight => plain(Code::TxnNotInflight),
         Rejection::AlreadyCommitted => plain(Code::TxnAlreadyCommitted),
         Rejection::AlreadyVoided => plain(Code::TxnAlreadyVoided),
@@ -71,7 +72,9 @@ pub const fn reason(rejection: Rejection) -> &'static str {
         Rejection::AmountZero => "failed to apply transaction to balances: transaction precise amount must be positive",
         Rejection::SameBalance => "source and destination are the same balance",
         Rejection::CurrencyMismatch => "the currency is not that of both balances",
-        Rejection::Overflow => "failed to apply transaction to balances: a balance would be beyond what can be recorded",
+        Rejection::Overflow => {
+            "failed to apply transaction to balances: a balance would be beyond what can be recorded"
+        }
         Rejection::OverdraftExceeded => "failed to apply transaction to balances: transaction exceeds overdraft limit",
         Rejection::InsufficientFunds => "failed to apply transaction to balances: insufficient funds in source balance",
         Rejection::BatchRejected => "another part of the same whole was rejected",
@@ -118,6 +121,3 @@ impl From<BooksFault> for ApiError {
         unreadable(&fault)
     }
 }
-
-/// The header of answers that say to come back.
-pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
