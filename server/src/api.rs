@@ -10,4 +10,5 @@ pub mod bulk;
 pub mod metadata;
 pub mod number;
 pub mod time;
+pub mod duration;
 pub mod validate;

@@ -9,6 +9,7 @@ use engine::writer::View;
 use ledger::command::Command;
 use ledger::rejection::Refused;
 use ledger::row::{Parent, Row};
+use std::future::Future;
 use tokio::sync::oneshot;
 
 /// What became of a command.
@@ -21,16 +22,23 @@ pub enum Outcome {
     Refused(Refused),
 }
 
-/// Has a command carried out and waits until it is durable.
-pub async fn change(state: &AppState, command: Command, rows_wanted: usize) -> Result<Outcome, ApiError> {
+/// Has a command carried out, and waits until it is durable. It is handed over at once, before the future is looked at, so
+/// commands are carried out in the order of the calls.
+pub fn change(
+    state: &AppState,
+    command: Command,
+    rows_wanted: usize,
+) -> impl Future<Output = Result<Outcome, ApiError>> + use<> {
     let (sender, receiver) = oneshot::channel();
     // The client may have gone; the command is carried out all the same.
     state.engine().submit(command, rows_wanted, Box::new(move |answer| drop(sender.send(answer))));
-    match receiver.await.unwrap_or(Answer::Unavailable(Unavailable::Closing)) {
-        Answer::Made { handle, at } => Ok(Outcome::Made(handle, at)),
-        Answer::Recorded(recorded) => Ok(Outcome::Recorded(recorded)),
-        Answer::Refused(refused) => Ok(Outcome::Refused(refused)),
-        Answer::Unavailable(why) => Err(failure::unavailable(&why)),
+    async move {
+        match receiver.await.unwrap_or(Answer::Unavailable(Unavailable::Closing)) {
+            Answer::Made { handle, at } => Ok(Outcome::Made(handle, at)),
+            Answer::Recorded(recorded) => Ok(Outcome::Recorded(recorded)),
+            Answer::Refused(refused) => Ok(Outcome::Refused(refused)),
+            Answer::Unavailable(why) => Err(failure::unavailable(&why)),
+        }
     }
 }
 

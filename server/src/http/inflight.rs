@@ -8,25 +8,28 @@ use super::failure::{self, About};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
 use super::transactions::{self, TRANSACTION};
-use crate::api::inflight::SettleBody;
+use crate::api::inflight::{SettleAmount, SettleBody};
 use crate::api::transaction::view::{TransactionView, Viewer, two_decimals};
-use crate::api::transaction::{Precise, whole_number};
 use crate::config::posting::LateSettlement;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use ledger::command::{Action, Command, HoldAsk, Settle};
-use ledger::decimal::Decimal;
 use ledger::id::{Id, Prefix};
 use ledger::rejection::Rejection;
 use ledger::row::{Flags, Row, Status};
 use ledger::text;
+use std::future::Future;
 
 const SETTLEMENT: Object = Object {
     name: "Settlement",
     description: "What to do with a hold.",
     fields: &[
         Field::required("status", Schema::Choice(&["commit", "void"]), "Post it, or release it."),
-        Field::optional("amount", Schema::Decimal, "How much to commit, in major units; all that is left unless given."),
+        Field::optional(
+            "amount",
+            Schema::Decimal,
+            "How much to commit, in major units; all that is left unless given.",
+        ),
         Field::optional("precise_amount", Schema::Integer, "The same in minor units."),
         Field::optional("skip_queue", Schema::Flag, "Whether to answer with the new transaction instead of the hold."),
     ],
@@ -38,15 +41,19 @@ pub const UPDATE_INFLIGHT: Operation = Operation {
     description: "The id may be that of the hold, of the request that made it, of a split transaction or of a batch; then all its holds are \
                   meant, and all are settled or none.",
     body: Some(&Schema::Object(&SETTLEMENT)),
-    answers: &[Told { status: 200, description: "The new transaction, or the hold.", schema: &Schema::Object(&TRANSACTION) }],
+    answers: &[Told {
+        status: 200,
+        description: "The new transaction, or the hold.",
+        schema: &Schema::Object(&TRANSACTION),
+    }],
     ..Operation::new("update_inflight", "Transactions")
 };
 
 /// What an id stands for.
-pub enum Target {
+enum Target {
     /// Nothing.
     Unknown,
-    /// A transaction, a split transaction or a batch: a row that it is known by, and its holds in order.
+    /// A transaction, a split transaction or a batch: a row that it is known by, and its holds, oldest first.
     Known(Row, Vec<Row>),
 }
 
@@ -56,52 +63,39 @@ pub async fn update_inflight(State(state): State<AppState>, Path(id): Path<Strin
     let action = match body.status.as_deref().unwrap_or_default() {
         "commit" => Action::Commit,
         "void" => Action::Void,
-        _ => return Err(ApiError::new(Code::TxnInvalidStatusAction, "status not supported. use either commit or void")),
+        _ => {
+            return Err(ApiError::new(Code::TxnInvalidStatusAction, "status not supported. use either commit or void"));
+        }
     };
-    let precise = match body.precise_amount.map(|text| whole_number(text.0)) {
-        None => None,
-        Some(None) => return Err(ApiError::new(Code::GenMalformedRequest, "precise_amount is not a whole number")),
-        Some(Some(Precise::Fits(minor))) if minor > 0 => Some(minor),
-        Some(Some(Precise::Fits(_))) => return Err(ApiError::new(Code::TxnInvalidAmount, "precise_amount must be positive")),
-        Some(Some(Precise::TooLarge)) => Some(i128::MAX),
-    };
+    let amount = SettleAmount::read(body.amount, body.precise_amount)?;
+    if matches!(amount, SettleAmount::Minor(minor) if minor <= 0) {
+        return Err(ApiError::new(Code::TxnInvalidAmount, "precise_amount must be positive"));
+    }
     if body.dry_run == Some(true) {
         return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
     }
-    let queued = !(body.skip_queue.unwrap_or(false) || state.settings().posting.queue_skip);
-    let (known, holds) = match target(&state, &id).await? {
-        Target::Unknown if queued => return Err(transactions::not_found(&id)),
-        Target::Unknown => return Err(nothing(action)),
-        Target::Known(known, holds) => (known, holds),
+    let queued = is_queued(&state, body.skip_queue);
+    let settled = match prepare(&state, &id, action, amount, queued).await {
+        Ok(ending) => ending.settle(&state).await,
+        Err(trouble) => Err(trouble),
     };
-    if holds.is_empty() {
-        return Err(if queued { failure::refusal(Rejection::NotInflight, About::default()) } else { nothing(action) });
-    }
-    let amount = match precise {
-        Some(minor) => Some(minor),
-        None => amount_of(body.amount.map(|number| number.0), holds[0].precision, action, queued)?,
-    };
-    let command = settle_command(&state, &holds, action, amount, queued)?;
-    match ask::change(&state, Command::Settle(command), 1).await? {
-        Outcome::Recorded(_) if queued => {
-            let shown = if holds.len() == 1 { &known } else { &holds[0] };
-            Ok(answer::json(StatusCode::OK, &told_as_queued(&state, shown, &id)?))
-        }
-        Outcome::Recorded(recorded) => {
-            let row = recorded.rows.first().ok_or_else(ApiError::internal)?;
-            let view = Viewer::new(state.books()).view(row, true)?.told_as_done(row);
+    match settled {
+        Ok(Settled::Made(row)) => {
+            let view = Viewer::new(state.books()).view(&row, true)?.told_as_done(&row);
             Ok(answer::json(StatusCode::OK, &view))
         }
-        Outcome::Refused(refused) => {
-            let hold = &holds[refused.item as usize];
-            let late = matches!(refused.rejection, Rejection::AlreadyCommitted | Rejection::AlreadyVoided);
-            if queued && late && state.settings().posting.late_settlement == LateSettlement::Accept {
-                return Ok(answer::json(StatusCode::OK, &told_as_queued(&state, hold, &id)?));
-            }
-            Err(refusal(&state, refused.rejection, hold, action, amount, queued).await?)
-        }
-        Outcome::Made(..) => Err(ApiError::internal()),
+        Ok(Settled::Queued(row)) => Ok(answer::json(StatusCode::OK, &told_as_queued(&state, &row, &id)?)),
+        Err(Trouble::Unknown) if queued => Err(transactions::not_found(&id)),
+        Err(Trouble::NoHold) if queued => Err(failure::refusal(Rejection::NotInflight, About::default())),
+        Err(Trouble::Unknown | Trouble::NoHold) => Err(nothing(action)),
+        Err(Trouble::Refused(error)) => Err(ApiError { message: wrapped(error.message.clone(), queued), ..error }),
+        Err(Trouble::Fault(error)) => Err(error),
     }
+}
+
+/// Whether what is asked goes through the queue: unless the request or the settings say otherwise.
+pub fn is_queued(state: &AppState, skip_queue: Option<bool>) -> bool {
+    !(skip_queue.unwrap_or(false) || state.settings().posting.queue_skip)
 }
 
 fn nothing(action: Action) -> ApiError {
@@ -112,61 +106,150 @@ fn nothing(action: Action) -> ApiError {
     ApiError::new(Code::TxnNotInflight, format!("no transaction to {verb}"))
 }
 
-/// How much to commit: nothing said, or zero, is all that is left; what rounds to nothing is refused.
-fn amount_of(sent: Option<&str>, precision: u64, action: Action, queued: bool) -> Result<Option<i128>, ApiError> {
-    let Some(text) = sent.filter(|_| action == Action::Commit) else { return Ok(None) };
-    let decimal = Decimal::parse(text).map_err(|_| ApiError::new(Code::GenMalformedRequest, "amount is out of range"))?;
-    if decimal.is_zero() {
-        return Ok(None);
+/// Messages of what was not queued are told in a list, as the reference server does.
+fn wrapped(message: String, queued: bool) -> String {
+    if queued { message } else { format!("error occurred during processing: [{message}]") }
+}
+
+/// Why holds were not ended. Nothing happened.
+pub enum Trouble {
+    /// There is nothing by this id.
+    Unknown,
+    /// What the id stands for is no hold and has none.
+    NoHold,
+    /// It was refused.
+    Refused(ApiError),
+    /// It could not be carried out.
+    Fault(ApiError),
+}
+
+impl From<ApiError> for Trouble {
+    fn from(fault: ApiError) -> Trouble {
+        Trouble::Fault(fault)
     }
+}
+
+/// What became of the holds of an id.
+pub enum Settled {
+    /// They were ended; the first of the new rows.
+    Made(Row),
+    /// The same, asked for through the queue; the row that the id was known by.
+    Queued(Row),
+}
+
+/// The end of the holds of one id, ready to be asked for.
+pub struct Ending {
+    known: Row,
+    /// Oldest first.
+    holds: Vec<Row>,
+    action: Action,
+    amount: Option<i128>,
+    queued: bool,
+}
+
+/// Finds the holds of an id and how much of them to commit. Changes nothing.
+pub async fn prepare(
+    state: &AppState,
+    id: &str,
+    action: Action,
+    amount: SettleAmount,
+    queued: bool,
+) -> Result<Ending, Trouble> {
+    let (known, holds) = match target(state, id).await? {
+        Target::Unknown => return Err(Trouble::Unknown),
+        Target::Known(_, holds) if holds.is_empty() => return Err(Trouble::NoHold),
+        Target::Known(known, holds) => (known, holds),
+    };
+    let amount = match action {
+        Action::Commit => minor_units(amount, holds[0].precision).map_err(Trouble::Refused)?,
+        Action::Void => None,
+    };
+    Ok(Ending { known, holds, action, amount, queued })
+}
+
+/// How much to commit: nothing said, or zero, is all that is left; what rounds to nothing is refused.
+fn minor_units(amount: SettleAmount, precision: u64) -> Result<Option<i128>, ApiError> {
+    let decimal = match amount {
+        SettleAmount::Rest => return Ok(None),
+        SettleAmount::Minor(minor) => return Ok(Some(minor)),
+        SettleAmount::Major(decimal) => decimal,
+    };
     if decimal.is_negative() {
-        let message = "commit amount cannot be negative";
-        return Err(ApiError::new(Code::GenBadRequest, wrapped(message, queued)));
+        return Err(ApiError::new(Code::GenBadRequest, "commit amount cannot be negative"));
     }
     match decimal.minor_units(precision) {
-        Some(0) => Err(ApiError::new(Code::TxnInvalidAmount, "amount rounds to nothing at the precision of the transaction")),
+        Some(0) => {
+            Err(ApiError::new(Code::TxnInvalidAmount, "amount rounds to nothing at the precision of the transaction"))
+        }
         Some(minor) => Ok(Some(minor)),
         None => Ok(Some(i128::MAX)),
     }
 }
 
-/// Messages of what was not queued are told in a list, as the reference server does.
-fn wrapped(message: &str, queued: bool) -> String {
-    if queued { message.to_owned() } else { format!("error occurred during processing: [{message}]") }
-}
+impl Ending {
+    /// Asks the ledger for it, at once; the answer comes when it is durable.
+    pub fn submit(
+        &self,
+        state: &AppState,
+    ) -> Result<impl Future<Output = Result<Outcome, ApiError>> + use<>, ApiError> {
+        let command = settle_command(state, &self.holds, self.action, self.amount, self.queued)?;
+        Ok(ask::change(state, Command::Settle(command), 1))
+    }
 
-async fn refusal(
-    state: &AppState,
-    rejection: Rejection,
-    hold: &Row,
-    action: Action,
-    amount: Option<i128>,
-    queued: bool,
-) -> Result<ApiError, ApiError> {
-    let currency = state.books().currency(hold.currency);
-    let shown = |minor: i128| format!("{currency}{}", two_decimals(minor, hold.precision));
-    let requested = shown(amount.unwrap_or_default());
-    let message = match rejection {
-        Rejection::AlreadyCommitted if !queued && action == Action::Void => "cannot void. Transaction already committed".to_owned(),
-        Rejection::ExceedsOriginal => {
-            let original = shown(hold.amount);
-            format!("cannot commit more than the original transaction amount. Original: {original}, Requested: {requested}")
+    /// What came of it.
+    pub async fn settled(&self, state: &AppState, outcome: Outcome) -> Result<Settled, Trouble> {
+        match outcome {
+            Outcome::Recorded(_) if self.queued => {
+                Ok(Settled::Queued(if self.holds.len() == 1 { self.known } else { self.holds[0] }))
+            }
+            Outcome::Recorded(recorded) => Ok(Settled::Made(*recorded.rows.first().ok_or_else(ApiError::internal)?)),
+            Outcome::Refused(refused) => {
+                // The command names them newest first.
+                let hold = &self.holds[self.holds.len() - 1 - refused.item as usize];
+                let late = matches!(refused.rejection, Rejection::AlreadyCommitted | Rejection::AlreadyVoided);
+                if self.queued && late && state.settings().posting.late_settlement == LateSettlement::Accept {
+                    return Ok(Settled::Queued(*hold));
+                }
+                Err(Trouble::Refused(self.refusal(state, refused.rejection, hold).await?))
+            }
+            Outcome::Made(..) => Err(ApiError::internal().into()),
         }
-        Rejection::ExceedsRemaining => {
-            let row = hold.number;
-            let remaining = ask::look(state, move |view| view.state.holds.get(&row).map(|hold| hold.remaining)).await?;
-            let available = shown(remaining.unwrap_or_default());
-            format!("cannot commit more than the remaining amount. Available: {available}, Requested: {requested}")
-        }
-        other => failure::reason(other).to_owned(),
-    };
-    let mut error = failure::refusal(rejection, About::default());
-    error.message = wrapped(&message, queued);
-    Ok(error)
+    }
+
+    async fn settle(&self, state: &AppState) -> Result<Settled, Trouble> {
+        let outcome = self.submit(state)?.await?;
+        self.settled(state, outcome).await
+    }
+
+    async fn refusal(&self, state: &AppState, rejection: Rejection, hold: &Row) -> Result<ApiError, ApiError> {
+        let currency = state.books().currency(hold.currency);
+        let shown = |minor: i128| format!("{currency}{}", two_decimals(minor, hold.precision));
+        let requested = shown(self.amount.unwrap_or_default());
+        let message = match rejection {
+            Rejection::AlreadyCommitted if !self.queued && self.action == Action::Void => {
+                "cannot void. Transaction already committed".to_owned()
+            }
+            Rejection::ExceedsOriginal => {
+                let original = shown(hold.amount);
+                format!(
+                    "cannot commit more than the original transaction amount. Original: {original}, Requested: {requested}"
+                )
+            }
+            Rejection::ExceedsRemaining => {
+                let row = hold.number;
+                let remaining =
+                    ask::look(state, move |view| view.state.holds.get(&row).map(|hold| hold.remaining)).await?;
+                let available = shown(remaining.unwrap_or_default());
+                format!("cannot commit more than the remaining amount. Available: {available}, Requested: {requested}")
+            }
+            other => failure::reason(other).to_owned(),
+        };
+        Ok(ApiError { message, ..failure::refusal(rejection, About::default()) })
+    }
 }
 
 /// What an id stands for, and the holds that it means: its own, those of its requests, of its legs, of its items.
-pub async fn target(state: &AppState, id: &str) -> Result<Target, ApiError> {
+async fn target(state: &AppState, id: &str) -> Result<Target, ApiError> {
     let books = state.books();
     if let Some(batch) = Id::parse(Prefix::Batch, id) {
         let Some((first, event)) = books.find_batch(batch)? else { return Ok(Target::Unknown) };
@@ -211,7 +294,13 @@ async fn holds_of(state: &AppState, rows: &[Row]) -> Result<Vec<Row>, ApiError> 
 }
 
 /// The command that settles some holds, the newest first.
-pub fn settle_command(state: &AppState, holds: &[Row], action: Action, amount: Option<i128>, queued: bool) -> Result<Settle, ApiError> {
+fn settle_command(
+    state: &AppState,
+    holds: &[Row],
+    action: Action,
+    amount: Option<i128>,
+    queued: bool,
+) -> Result<Settle, ApiError> {
     let mut viewer = Viewer::new(state.books());
     let mut arena = String::new();
     let mut asks = Vec::with_capacity(holds.len());
@@ -227,7 +316,14 @@ pub fn settle_command(state: &AppState, holds: &[Row], action: Action, amount: O
             (Action::Void, true) => format!("{}_void_act_{}", hold.id().text(Prefix::Transaction), random_uuid()),
         };
         let reference = text::push(&mut arena, &reference);
-        asks.push(HoldAsk { row: hold.number, ended: None, precision: hold.precision, reference, description, metadata });
+        asks.push(HoldAsk {
+            row: hold.number,
+            ended: None,
+            precision: hold.precision,
+            reference,
+            description,
+            metadata,
+        });
     }
     Ok(Settle { action, holds: asks, amount, queued, text: arena })
 }

@@ -23,12 +23,14 @@ pub struct Operation {
     pub body: Option<&'static Schema>,
     /// Answers other than errors.
     pub answers: &'static [Answer],
+    /// Whether it is for this project's own tools, and may change without notice.
+    pub internal: bool,
 }
 
 impl Operation {
     /// An operation of which nothing is known but its name and group; fill in the rest with `..Operation::new(…)`.
     pub const fn new(id: &'static str, tag: &'static str) -> Operation {
-        Operation { id, tag, summary: "", description: "", query: &[], body: None, answers: &[] }
+        Operation { id, tag, summary: "", description: "", query: &[], body: None, answers: &[], internal: false }
     }
 }
 
@@ -176,6 +178,9 @@ fn operation_json(route: &Route, components: &mut Map<String, Value>) -> Value {
     if let Some(schema) = operation.body {
         json["requestBody"] =
             json!({"required": true, "content": {"application/json": {"schema": schema_json(schema, components)}}});
+    }
+    if operation.internal {
+        json["x-internal"] = true.into();
     }
     json
 }

@@ -2,7 +2,10 @@
 
 use super::openapi::Operation;
 use super::state::AppState;
-use super::{answer, balances, bulk, docs, identities, inflight, ledgers, path, refunds, service, transactions};
+use super::{
+    answer, balances, bulk, docs, identities, inflight, inflight_bulk, ledgers, path, recover, refunds, service,
+    transactions,
+};
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
@@ -14,6 +17,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         get("/", &service::GET_ROOT, service::get_root),
         get("/health", &service::GET_HEALTH, service::get_health),
+        get("/internal/info", &service::GET_INFO, service::get_info),
         get("/openapi.json", &docs::GET_OPENAPI, docs::get_openapi),
         get("/docs", &docs::GET_DOCS, docs::get_docs),
         get("/docs/page.js", &docs::GET_DOCS_SCRIPT, docs::get_docs_script),
@@ -43,6 +47,9 @@ pub fn routes() -> Vec<Route> {
         ),
         post("/transactions/bulk", &bulk::CREATE_TRANSACTIONS, bulk::create_transactions),
         put("/transactions/inflight/{id}", &inflight::UPDATE_INFLIGHT, inflight::update_inflight),
+        post("/transactions/inflight/bulk/commit", &inflight_bulk::COMMIT_HOLDS, inflight_bulk::commit_holds),
+        post("/transactions/inflight/bulk/void", &inflight_bulk::VOID_HOLDS, inflight_bulk::void_holds),
+        post("/transactions/recover", &recover::RECOVER_TRANSACTIONS, recover::recover_transactions),
         post("/refund-transaction/{id}", &refunds::REFUND_TRANSACTION, refunds::refund_transaction),
     ]
 }

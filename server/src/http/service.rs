@@ -1,8 +1,9 @@
 //! Routes about the server itself.
 
 use super::answer;
-use super::openapi::{Answer as Told, Operation, Schema};
-use super::state::AppState;
+use super::ask;
+use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
+use super::state::{Answer, AppState};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -38,4 +39,40 @@ pub async fn get_health(State(state): State<AppState>) -> Response {
         None => answer::json(StatusCode::OK, &json!({"status": "UP"})),
         Some(reason) => answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "DOWN", "reason": reason})),
     }
+}
+
+const INFO: Object = Object {
+    name: "Info",
+    description: "What the server is and holds.",
+    fields: &[
+        Field::required("version", Schema::Text, "Its version."),
+        Field::required(
+            "sync",
+            Schema::Choice(&["direct", "buffered"]),
+            "How the journal is written: past the system's cache, or through it.",
+        ),
+        Field::required("transactions", Schema::Integer, "Rows of transactions."),
+        Field::required("balances", Schema::Integer, "Balances."),
+    ],
+};
+
+/// Document of [`get_info`].
+pub const GET_INFO: Operation = Operation {
+    summary: "Tell what the server is and holds",
+    answers: &[Told { status: 200, description: "The server.", schema: &Schema::Object(&INFO) }],
+    internal: true,
+    ..Operation::new("get_info", "Server")
+};
+
+/// `GET /internal/info`.
+pub async fn get_info(State(state): State<AppState>) -> Answer {
+    // Rows are counted first: those of a later change cannot be told without its balances.
+    let transactions = state.books().rows.len();
+    let balances = ask::look(&state, |view| view.state.balances.len()).await?;
+    let sync = if state.engine().started().direct { "direct" } else { "buffered" };
+    let version = env!("CARGO_PKG_VERSION");
+    Ok(answer::json(
+        StatusCode::OK,
+        &json!({"version": version, "sync": sync, "transactions": transactions, "balances": balances}),
+    ))
 }

@@ -1,0 +1,223 @@
+//! Routes that end many holds: each item for itself, with an outcome of its own.
+
+use super::answer;
+use super::body::RequestBody;
+use super::error::{ApiError, Code};
+use super::inflight::{self, Ending, Settled, Trouble};
+use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
+use super::state::{Answer, AppState};
+use crate::api::inflight::{
+    BULK_ITEMS_MAX, BulkCommitBody, BulkSettleResult, BulkSettleView, BulkVoidBody, SettleAmount,
+};
+use crate::decode::Malformed;
+use axum::extract::State;
+use axum::http::StatusCode;
+use ledger::command::Action;
+
+const COMMITS: Object = Object {
+    name: "Commits",
+    description: "Holds to be committed.",
+    fields: &[
+        Field::required("transactions", Schema::List(&Schema::Object(&COMMIT)), "The items, at most 100."),
+        Field::optional("skip_queue", Schema::Flag, "Whether to answer with the outcomes."),
+    ],
+};
+const COMMIT: Object = Object {
+    name: "Commit",
+    description: "A hold to be committed.",
+    fields: &[
+        Field::required("transaction_id", Schema::Text, "The hold, or what it belongs to."),
+        Field::optional("amount", Schema::Decimal, "How much, in major units; all that is left unless given."),
+        Field::optional("precise_amount", Schema::Integer, "The same in minor units."),
+    ],
+};
+const VOIDS: Object = Object {
+    name: "Voids",
+    description: "Holds to be voided.",
+    fields: &[
+        Field::required(
+            "transaction_ids",
+            Schema::List(&Schema::Text),
+            "The holds, or what they belong to, at most 100.",
+        ),
+        Field::optional("skip_queue", Schema::Flag, "Whether to answer with the outcomes."),
+    ],
+};
+const OUTCOMES: Object = Object {
+    name: "Outcomes",
+    description: "What became of each item.",
+    fields: &[
+        Field::required("succeeded", Schema::Integer, "Items that did not fail."),
+        Field::required("failed", Schema::Integer, "Items that failed."),
+        Field::required("results", Schema::List(&Schema::Object(&OUTCOME)), "One for each item, in order."),
+    ],
+};
+const OUTCOME: Object = Object {
+    name: "Outcome",
+    description: "What became of an item.",
+    fields: &[
+        Field::required("transaction_id", Schema::Text, "As it was sent."),
+        Field::required("status", Schema::Choice(&["succeeded", "queued", "failed"]), "What became of it."),
+        Field::optional(
+            "code",
+            Schema::Choice(&[
+                "QUEUED",
+                "NOT_FOUND",
+                "ALREADY_VOIDED",
+                "ALREADY_COMMITTED",
+                "NOT_INFLIGHT",
+                "INVALID_AMOUNT",
+                "INTERNAL_ERROR",
+            ]),
+            "Why it failed, or that it is queued.",
+        ),
+        Field::optional("message", Schema::Text, "The same for people."),
+    ],
+};
+const ANSWERS: &[Told] = &[Told { status: 200, description: "The outcomes.", schema: &Schema::Object(&OUTCOMES) }];
+
+/// Document of [`commit_holds`].
+pub const COMMIT_HOLDS: Operation = Operation {
+    summary: "Commit many holds",
+    description: "Each item is committed or fails for itself, in order.",
+    body: Some(&Schema::Object(&COMMITS)),
+    answers: ANSWERS,
+    ..Operation::new("commit_holds", "Transactions")
+};
+
+/// `POST /transactions/inflight/bulk/commit`.
+pub async fn commit_holds(State(state): State<AppState>, body: RequestBody) -> Answer {
+    let body: BulkCommitBody<'_> = body.decode()?;
+    let items = body.transactions.unwrap_or_default();
+    check_count(items.len(), "transactions")?;
+    let asked = items.into_iter().map(|item| {
+        let item = item.unwrap_or_default();
+        let amount = match SettleAmount::read(item.amount, item.precise_amount)? {
+            SettleAmount::Minor(0) => SettleAmount::Rest,
+            other => other,
+        };
+        Ok(Asked { id: item.transaction_id.as_deref().unwrap_or_default().to_owned(), amount })
+    });
+    let asked = asked.collect::<Result<Vec<Asked>, Malformed>>()?;
+    refuse_dry_run(body.dry_run)?;
+    settle_all(&state, asked, Action::Commit, inflight::is_queued(&state, body.skip_queue)).await
+}
+
+/// Document of [`void_holds`].
+pub const VOID_HOLDS: Operation = Operation {
+    summary: "Void many holds",
+    description: "Each item is voided or fails for itself, in order.",
+    body: Some(&Schema::Object(&VOIDS)),
+    answers: ANSWERS,
+    ..Operation::new("void_holds", "Transactions")
+};
+
+/// `POST /transactions/inflight/bulk/void`.
+pub async fn void_holds(State(state): State<AppState>, body: RequestBody) -> Answer {
+    let body: BulkVoidBody<'_> = body.decode()?;
+    let ids = body.transaction_ids.unwrap_or_default();
+    check_count(ids.len(), "transaction_ids")?;
+    refuse_dry_run(body.dry_run)?;
+    let asked = ids
+        .into_iter()
+        .map(|id| Asked { id: id.as_deref().unwrap_or_default().to_owned(), amount: SettleAmount::Rest });
+    settle_all(&state, asked.collect(), Action::Void, inflight::is_queued(&state, body.skip_queue)).await
+}
+
+/// One item.
+struct Asked {
+    id: String,
+    amount: SettleAmount,
+}
+
+fn check_count(count: usize, field: &str) -> Result<(), ApiError> {
+    if count == 0 {
+        return Err(ApiError::new(Code::TxnBulkEmpty, format!("{field} cannot be empty")));
+    }
+    if count > BULK_ITEMS_MAX {
+        return Err(ApiError::new(
+            Code::TxnBulkLimitExceeded,
+            format!("too many transactions; max is {BULK_ITEMS_MAX}"),
+        ));
+    }
+    Ok(())
+}
+
+fn refuse_dry_run(dry_run: Option<bool>) -> Result<(), ApiError> {
+    if dry_run == Some(true) {
+        return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
+    }
+    Ok(())
+}
+
+/// Ends the holds of all items. What they are is found first; then all are asked for in order, and share a sync.
+async fn settle_all(state: &AppState, asked: Vec<Asked>, action: Action, queued: bool) -> Answer {
+    let mut endings = Vec::with_capacity(asked.len());
+    for item in &asked {
+        let negative = match item.amount {
+            SettleAmount::Minor(minor) => minor < 0,
+            SettleAmount::Rest | SettleAmount::Major(_) => false,
+        };
+        endings.push(if negative {
+            Err(Trouble::Refused(ApiError::new(Code::TxnInvalidAmount, "precise_amount cannot be negative")))
+        } else {
+            inflight::prepare(state, &item.id, action, item.amount, queued).await
+        });
+    }
+    let submit = |ending: Result<Ending, Trouble>| {
+        let ending = ending?;
+        let outcome = ending.submit(state)?;
+        Ok((ending, outcome))
+    };
+    let submitted: Vec<Result<_, Trouble>> = endings.into_iter().map(submit).collect();
+    let mut settled = Vec::with_capacity(asked.len());
+    for item in submitted {
+        settled.push(match item {
+            Ok((ending, outcome)) => match outcome.await {
+                Ok(outcome) => ending.settled(state, outcome).await,
+                Err(fault) => Err(Trouble::Fault(fault)),
+            },
+            Err(trouble) => Err(trouble),
+        });
+    }
+    answer_of(asked, settled)
+}
+
+/// The answer: the outcomes, unless nothing was done at all because the server could not.
+fn answer_of(asked: Vec<Asked>, settled: Vec<Result<Settled, Trouble>>) -> Answer {
+    let succeeded = settled.iter().filter(|item| item.is_ok()).count();
+    let mut results = Vec::with_capacity(asked.len());
+    for (asked, settled) in asked.into_iter().zip(settled) {
+        let (status, code, message) = match settled {
+            Ok(Settled::Made(_)) => ("succeeded", "", String::new()),
+            Ok(Settled::Queued(_)) => ("queued", "QUEUED", String::new()),
+            Err(Trouble::Fault(fault)) if succeeded == 0 => return Err(fault),
+            Err(trouble) => {
+                let (code, message) = failure_of(trouble, &asked.id);
+                ("failed", code, message)
+            }
+        };
+        results.push(BulkSettleResult { transaction_id: asked.id, status, code, message });
+    }
+    let view = BulkSettleView { succeeded, failed: results.len() - succeeded, results };
+    Ok(answer::json(StatusCode::OK, &view))
+}
+
+/// Why an item failed: the code of this route, and the message.
+fn failure_of(trouble: Trouble, id: &str) -> (&'static str, String) {
+    match trouble {
+        Trouble::Unknown => ("NOT_FOUND", format!("NOT_FOUND: Transaction with ID '{id}' not found")),
+        Trouble::NoHold => ("NOT_INFLIGHT", "transaction is not in inflight status".to_owned()),
+        Trouble::Refused(error) => {
+            let code = match error.code {
+                Code::TxnAlreadyVoided => "ALREADY_VOIDED",
+                Code::TxnAlreadyCommitted => "ALREADY_COMMITTED",
+                Code::TxnNotInflight => "NOT_INFLIGHT",
+                // The rest of what a commit can be refused for is its amount.
+                _ => "INVALID_AMOUNT",
+            };
+            (code, error.message)
+        }
+        Trouble::Fault(error) => ("INTERNAL_ERROR", error.message),
+    }
+}
