@@ -43,7 +43,9 @@ fn config_shows_origins() {
 
 #[test]
 fn serves_until_told_to_stop() {
-    let mut server = florin(&["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
+    let data = std::env::temp_dir().join(format!("florin-cli-{}", std::process::id()));
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+    let mut server = florin(&arguments).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(server.stderr.take().unwrap()).lines().map(|line| line.unwrap());
     let address = lines
         .find_map(|line| Some(line.split_once("listening address=")?.1.to_owned()))
@@ -58,4 +60,5 @@ fn serves_until_told_to_stop() {
     assert!(server.wait().unwrap().success(), "{rest:?}");
     assert!(rest.iter().any(|line| line.contains("http request") && line.contains("status=200")), "{rest:?}");
     assert!(rest.last().unwrap().ends_with("stopped"), "{rest:?}");
+    std::fs::remove_dir_all(data).unwrap();
 }

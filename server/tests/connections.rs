@@ -6,7 +6,6 @@ mod support;
 use server::config::server::ServerSettings;
 use server::http::layers::Shell;
 use server::http::listen::{Limits, Listener};
-use server::http::state::AppState;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,17 +22,19 @@ struct Running {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<usize>,
+    _kept: support::TestServer,
 }
 
 async fn start(connections_max: usize, head_max: Duration, stop_max: Duration) -> Running {
     let settings = support::settings(&[("FLORIN_LISTEN", "127.0.0.1:0")]);
     let server = ServerSettings { connections_max, ..settings.server.clone() };
-    let shell = Arc::new(Shell::new(AppState::new(settings)));
+    let kept = support::TestServer::new(settings);
+    let shell = Arc::new(Shell::new(kept.state.clone()));
     let listener = Listener::bind(&server, shell, Limits { head_max, unread_max: LONG, stop_max }).await.unwrap();
     let address = listener.address().unwrap();
     let (stop, stopped) = oneshot::channel();
     let ended = tokio::spawn(listener.run(async { drop(stopped.await) }));
-    Running { address, stop, ended }
+    Running { address, stop, ended, _kept: kept }
 }
 
 async fn connect(running: &Running) -> TcpStream {

@@ -1,13 +1,12 @@
 //! Bodies are taken whole, within limits. No route of the base reads one, so they are taken as a handler would.
 
-use crate::support::settings;
+use crate::support::{TestServer, settings};
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::response::IntoResponse;
 use server::decode::{Malformed, Text};
 use server::http::body::RequestBody;
 use server::http::error::ApiError;
-use server::http::state::AppState;
 
 server::lenient_struct! {
     struct Named<'a> {
@@ -16,8 +15,8 @@ server::lenient_struct! {
 }
 
 async fn take(body: Body) -> RequestBody {
-    let state = AppState::new(settings(&[("FLORIN_SERVER_MAX_REQUEST_BODY_SIZE_MB", "1")]));
-    RequestBody::from_request(Request::new(body), &state).await.unwrap_or_else(|never| match never {})
+    let server = TestServer::new(settings(&[("FLORIN_SERVER_MAX_REQUEST_BODY_SIZE_MB", "1")]));
+    RequestBody::from_request(Request::new(body), &server.state).await.unwrap_or_else(|never| match never {})
 }
 
 #[tokio::test]
