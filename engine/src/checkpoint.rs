@@ -179,7 +179,7 @@ fn put_balance(out: &mut Vec<u8>, balance: &Balance) {
     out.push(u8::from(balance.track_fund_lineage));
     out.push(balance.allocation as u8);
     put_varint(out, balance.history.count);
-    for &row in &balance.history.path {
+    for row in balance.history.path() {
         put_varint(out, row);
     }
 }
@@ -245,6 +245,7 @@ fn parse_balance(from: &mut Reading<'_>) -> Result<Balance, CodecFault> {
     let figures = Figures { posted: parse_posted(from)?, held: parse_posted(from)? };
     let mut balance = Balance {
         figures,
+        history: History::default(),
         version: from.varint()?,
         currency: from.number("a currency")?,
         ledger: from.number("a ledger")?,
@@ -258,11 +259,10 @@ fn parse_balance(from: &mut Reading<'_>) -> Result<Balance, CodecFault> {
         opened: from.number("a balance")?,
         track_fund_lineage: from.byte()? == 1,
         allocation: allocation(from.byte()?)?,
-        history: History { count: from.varint()?, path: Vec::new() },
     };
-    for _ in 0..balance.history.count.count_ones() {
-        balance.history.path.push(from.varint()?);
-    }
+    let count = from.varint()?;
+    let path = (0..count.count_ones()).map(|_| from.varint()).collect::<Result<Vec<u64>, _>>()?;
+    balance.history = History::restore(count, &path).ok_or(CodecFault::Value("a history"))?;
     Ok(balance)
 }
 

@@ -27,6 +27,7 @@ const CHUNK_ROWS: usize = 16_384;
 const CHUNKS_KEPT: usize = 6;
 /// Sealed chunks that may wait for the disk; then pushing waits.
 const CHUNKS_WAITING_MAX: usize = 48;
+const CHUNK_BYTES: usize = CHUNK_ROWS * ROW_BYTES;
 const FILE_NAME: &str = "rows.tbl";
 
 const _: () = assert!((CHUNK_ROWS * ROW_BYTES).is_multiple_of(BLOCK_BYTES), "a chunk is a whole number of blocks");
@@ -187,7 +188,7 @@ impl Rows {
         self.shared.changed.notify_all();
         if self.thread.is_none() {
             drop(behind);
-            self.shared.write_waiting();
+            self.shared.write_waiting(&mut AlignedBytes::new(CHUNK_BYTES));
             behind = self.shared.behind();
         }
         while behind.waiting.len() > CHUNKS_WAITING_MAX && behind.failed.is_none() {
@@ -236,7 +237,8 @@ impl Rows {
         drop(behind);
         let _file = self.shared.file.lock().expect("no holder panics");
         if !partial.is_empty() && self.shared.behind().written < before {
-            write_rows(&*self.shared.writing, first, &partial).map_err(fault)?;
+            let mut buffer = AlignedBytes::new(CHUNK_BYTES);
+            write_rows(&*self.shared.writing, first, &partial, &mut buffer).map_err(fault)?;
         }
         Ok(())
     }
@@ -262,11 +264,11 @@ impl Shared {
         self.behind.lock().expect("no holder panics")
     }
 
-    fn write_waiting(&self) {
+    fn write_waiting(&self, buffer: &mut AlignedBytes) {
         loop {
             let Some((first, chunk)) = self.behind().waiting.front().cloned() else { return };
             let file = self.file.lock().expect("no holder panics");
-            let written = write_rows(&*self.writing, first, &chunk);
+            let written = write_rows(&*self.writing, first, &chunk, buffer);
             drop(chunk);
             let mut behind = self.behind();
             match written {
@@ -288,8 +290,9 @@ impl Shared {
 }
 
 fn write_behind(shared: &Shared) {
+    let mut buffer = AlignedBytes::new(CHUNK_BYTES);
     loop {
-        shared.write_waiting();
+        shared.write_waiting(&mut buffer);
         let mut behind = shared.behind();
         while behind.waiting.is_empty() || behind.failed.is_some() {
             if behind.stopping {
@@ -300,14 +303,16 @@ fn write_behind(shared: &Shared) {
     }
 }
 
-/// Writes rows from a number that begins a chunk, durably.
-fn write_rows(file: &dyn File, first: u64, rows: &[Row]) -> io::Result<()> {
+/// Writes rows from a number that begins a chunk, durably. The buffer holds a chunk.
+fn write_rows(file: &dyn File, first: u64, rows: &[Row], buffer: &mut AlignedBytes) -> io::Result<()> {
     let bytes = rows.len() * ROW_BYTES;
-    let mut buffer = AlignedBytes::new(bytes.next_multiple_of(BLOCK_BYTES));
+    let blocks = bytes.next_multiple_of(BLOCK_BYTES);
     for (row, bytes) in rows.iter().zip(buffer.chunks_exact_mut(ROW_BYTES)) {
         encode(row, bytes);
     }
-    file.write_at(&buffer, first * ROW_BYTES as u64)
+    buffer[bytes..blocks].fill(0);
+    file.write_at(&buffer[..blocks], first * ROW_BYTES as u64)?;
+    if file.is_direct() { Ok(()) } else { file.sync() }
 }
 
 fn read_row(file: &dyn File, path: &Path, number: u64) -> Result<Row, RowsFault> {

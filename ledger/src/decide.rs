@@ -255,6 +255,9 @@ fn movement_of(ask: &Ask, queued: bool, checked: &Checked) -> Movement {
 fn record(state: &State, scratch: &mut Scratch, command: Record, moment: Moment) -> Result<Decision, Refused> {
     let Record { batch, queued, asks, mut text, priors, mismatch } = command;
     assert!(!asks.is_empty(), "the edge refuses empty batches");
+    if asks.len() > 1 {
+        state.bring_near(&asks);
+    }
     let mut draft = Draft::new(state, scratch, asks.len());
     let mut movements: Vec<Movement> = Vec::with_capacity(asks.len());
     let mut known: Vec<u64> = Vec::new();
