@@ -85,17 +85,22 @@ fn every_command_keeps_the_books() {
         for _ in 0..STEPS {
             let step = workload.step(&book);
             let expected = expected(&book, &step);
+            let free = free_items(&book, &step);
             let told = format!("{step:?}");
             let answer = play(&mut book, step);
             if let (Some(expected), Some(answer)) = (expected, &answer) {
                 assert_eq!(verdict(answer), expected, "{told}");
+            }
+            if let (Some(free), Some(answer)) = (free, &answer) {
+                check_kept_items(&free, answer);
             }
             outcomes.extend(answer.as_ref().map(verdict));
         }
         walk_histories(&book);
         read_ids(&book);
     }
-    let reached = outcomes.iter().filter(|verdict| matches!(verdict, Verdict::Refused(_) | Verdict::Rejected(_))).count();
+    let reached =
+        outcomes.iter().filter(|verdict| matches!(verdict, Verdict::Refused(_) | Verdict::Rejected(_))).count();
     assert!(std::env::var("FLORIN_SEED").is_ok() || reached >= 25, "histories reach most refusals, not only {reached}");
 }
 
@@ -151,7 +156,8 @@ fn assert_equal(one: &State, other: &State) {
     assert_eq!(holds(one), holds(other), "open holds");
     assert!(one.timers.iter().eq(other.timers.iter()), "timers");
     let indicators = |state: &State| {
-        let mut all: Vec<_> = state.indicators().map(|(text, currency, handle)| (text.to_owned(), currency, handle)).collect();
+        let mut all: Vec<_> =
+            state.indicators().map(|(text, currency, handle)| (text.to_owned(), currency, handle)).collect();
         all.sort();
         all
     };
@@ -169,8 +175,11 @@ fn walk_histories(book: &Book) {
             assert_eq!(expected.pop(), Some(at), "a history misses no row and has none twice");
             let row = &book.rows[at as usize];
             let source = row.source == handle;
-            let (figures, links) =
-                if source { (row.source_after, row.source_links) } else { (row.destination_after, row.destination_links) };
+            let (figures, links) = if source {
+                (row.source_after, row.source_links)
+            } else {
+                (row.destination_after, row.destination_links)
+            };
             assert!(figures.credit <= after.credit && figures.debit <= after.debit, "sums only grow");
             (at, after) = (links.previous, figures);
         }
@@ -198,6 +207,31 @@ fn read_ids(book: &Book) {
     for handle in 0..book.state.identities.len() as u32 {
         assert_eq!(book.state.find_identity(&book.state.identity_text(handle)), Some(handle));
     }
+}
+
+/// The items of an independent batch none of whose references are taken before it.
+fn free_items(book: &Book, step: &Step) -> Option<Vec<u32>> {
+    let Step::Record(Batch::Independent, _, orders) = step else { return None };
+    let free = |legs: &[Order]| legs.iter().all(|leg| !book.references.contains_key(&leg.reference));
+    let items = orders.chunk_by(|one, next| one.item == next.item);
+    Some(items.filter(|legs| free(legs)).map(|legs| legs[0].item).collect())
+}
+
+/// An independent batch keeps every item before the one that was refused, and none after it.
+fn check_kept_items(free: &[u32], answer: &Result<Decision, Refused>) {
+    let (event, end) = match answer {
+        Ok(Decision::Partly(event, refused)) => (Some(event), refused.item),
+        Ok(Decision::Event(event)) => (Some(event), u32::MAX),
+        Ok(Decision::Known(_)) => (None, u32::MAX),
+        Err(refused) => (None, refused.item),
+    };
+    let mut kept: Vec<u32> = match event {
+        Some(ledger::event::Event::Recorded(event)) => event.movements.iter().map(|movement| movement.item).collect(),
+        _ => Vec::new(),
+    };
+    kept.dedup();
+    let expected: Vec<u32> = free.iter().copied().filter(|item| *item < end).collect();
+    assert_eq!(kept, expected, "items before the refused one are kept, others are not: {answer:?}");
 }
 
 /// What came of a step, as far as the model says it.
@@ -228,7 +262,9 @@ fn verdict(answer: &Result<Decision, Refused>) -> Verdict {
 /// What must come of a step, told from the rows: for single transactions, and for commits and voids of one hold.
 fn expected(book: &Book, step: &Step) -> Option<Verdict> {
     match step {
-        Step::Record(Batch::Single, queued, orders) if orders.len() == 1 => Some(expected_of_order(book, *queued, &orders[0])),
+        Step::Record(Batch::Single, queued, orders) if orders.len() == 1 => {
+            Some(expected_of_order(book, *queued, &orders[0]))
+        }
         Step::Settle(action, rows, amount) if rows.len() == 1 => {
             let refused = expected_refusal_of_hold(book, *action, rows[0], *amount);
             Some(refused.map_or(Verdict::Done, Verdict::Refused))
@@ -274,7 +310,8 @@ fn expected_refusal(book: &Book, order: &Order, source: Option<u32>, destination
     let fits = |found: Option<u32>| {
         found.is_none_or(|handle| book.state.currencies.text(book.state.balance(handle).currency) == order.currency)
     };
-    let figures = |found: Option<u32>| found.map_or(Figures::default(), |handle| book.auditor.sums[handle as usize].figures);
+    let figures =
+        |found: Option<u32>| found.map_or(Figures::default(), |handle| book.auditor.sums[handle as usize].figures);
     let (paying, receiving) = (figures(source), figures(destination));
     let room = i128::MAX / 4;
     let paid = (paying.posted.debit + paying.held.debit).checked_add(order.amount);
@@ -294,7 +331,9 @@ fn expected_refusal(book: &Book, order: &Order, source: Option<u32>, destination
         (short && order.terms.overdraft_limit <= 0, Rejection::InsufficientFunds),
     ];
     let first = checks.into_iter().find(|(broken, _)| *broken).map(|(_, rejection)| rejection);
-    first.or_else(|| (short && available + order.terms.overdraft_limit < order.amount).then_some(Rejection::OverdraftExceeded))
+    first.or_else(|| {
+        (short && available + order.terms.overdraft_limit < order.amount).then_some(Rejection::OverdraftExceeded)
+    })
 }
 
 fn expected_refusal_of_hold(book: &Book, action: Action, row: u64, amount: Option<i128>) -> Option<Rejection> {
@@ -310,6 +349,8 @@ fn expected_refusal_of_hold(book: &Book, action: Action, row: u64, amount: Optio
         (Action::Commit, Some(amount)) if amount < 0 => Some(Rejection::AmountNegative),
         (Action::Commit, Some(0)) => Some(Rejection::AmountZero),
         (Action::Commit, Some(amount)) if amount > hold.amount => Some(Rejection::ExceedsOriginal),
-        (Action::Commit, Some(amount)) => (amount > hold.amount - hold.committed).then_some(Rejection::ExceedsRemaining),
+        (Action::Commit, Some(amount)) => {
+            (amount > hold.amount - hold.committed).then_some(Rejection::ExceedsRemaining)
+        }
     }
 }

@@ -67,6 +67,7 @@ impl Auditor {
             assert_eq!(event.rows_count() as usize, new.len(), "an event makes the rows it says");
             check_parents(event, new);
             check_names(state, event, self.before.len());
+            check_fates(event);
             for row in new {
                 assert_eq!(row.record as usize, record, "a row knows its record");
                 let movement = &event.movements[row.movement as usize];
@@ -83,7 +84,11 @@ impl Auditor {
         assert_eq!((row.source, row.destination), (movement.source, movement.destination));
         assert_eq!((row.amount, row.precision, row.currency), (movement.amount, movement.precision, movement.currency));
         assert_eq!(row.created_at, line.event.at, "a row is made when its event is");
-        assert_eq!(row.effective_at, movement.terms().effective_at.unwrap_or(row.created_at), "the business date is as told");
+        assert_eq!(
+            row.effective_at,
+            movement.terms().effective_at.unwrap_or(row.created_at),
+            "the business date is as told"
+        );
         assert_eq!(row.flags.has(Flags::EFFECTIVE), movement.terms().effective_at.is_some());
         assert_eq!(Id::parse(Prefix::Transaction, &row.id().text(Prefix::Transaction)).map(Id::row), Some(row.number));
         match row.status {
@@ -116,7 +121,10 @@ impl Auditor {
 
     fn add_rejected(&self, line: &Line<'_>) {
         let Outcome::Rejected(rejection) = line.movement.outcome else { panic!("a rejected row says why") };
-        assert!(line.row.flags.has(Flags::OUTCOME) || line.row.flags.has(Flags::EXECUTION), "only requests are rejected");
+        assert!(
+            line.row.flags.has(Flags::OUTCOME) || line.row.flags.has(Flags::EXECUTION),
+            "only requests are rejected"
+        );
         let alone = line.event.batch != Batch::Atomic && line.movement.leg == 0;
         assert!(!alone || rejection != Rejection::BatchRejected, "what stands alone falls alone");
         let available = self.sums.get(line.row.source as usize).map_or(0, |sums| sums.figures.available());
@@ -147,7 +155,11 @@ impl Auditor {
         let Parent::Row(number) = row.parent else { panic!("a settlement belongs to its hold") };
         let hold = self.holds.get_mut(&number).expect("after its end nothing happens to a hold");
         assert!(row.flags.has(Flags::SETTLEMENT));
-        assert_eq!((row.source, row.destination), (hold.source, hold.destination), "a settlement has the sides of its hold");
+        assert_eq!(
+            (row.source, row.destination),
+            (hold.source, hold.destination),
+            "a settlement has the sides of its hold"
+        );
         let remaining = hold.amount - hold.committed;
         assert!(row.amount > 0 && row.amount <= remaining, "no more than is left is settled");
         assert!(!void || row.amount == remaining, "a void releases all that is left");
@@ -191,7 +203,10 @@ impl Auditor {
         }
         let unlimited = movement.allow_overdraft && movement.terms().overdraft_limit == 0;
         let left = self.sums[row.source as usize].figures.available() - row.amount;
-        assert!(unlimited || left >= 0 || left >= -movement.terms().overdraft_limit, "the source can pay: {left} would be left");
+        assert!(
+            unlimited || left >= 0 || left >= -movement.terms().overdraft_limit,
+            "the source can pay: {left} would be left"
+        );
     }
 
     fn post(&mut self, row: &Row, amount: i128) {
@@ -222,7 +237,11 @@ impl Auditor {
         assert!(!once || source == destination, "a row that names one balance twice stands in its history once");
         for (handle, after, links) in [source, destination].into_iter().skip(usize::from(once)) {
             let Some(sums) = self.sums.get_mut(handle as usize) else {
-                assert_eq!((handle, after, links), (NO_BALANCE, Posted::default(), Links::NONE), "nothing has no history");
+                assert_eq!(
+                    (handle, after, links),
+                    (NO_BALANCE, Posted::default(), Links::NONE),
+                    "nothing has no history"
+                );
                 continue;
             };
             assert_eq!(after, sums.figures.posted, "a row tells the figures after it");
@@ -247,7 +266,11 @@ impl Auditor {
             assert_eq!(balance.version, 1 + sums.executed, "a version counts what was executed");
             assert_eq!(balance.history.count as usize, sums.rows.len());
             assert_eq!(balance.history.newest(), sums.rows.last().copied().unwrap_or(NO_ROW));
-            assert_eq!(state.find_balance(balance.id(handle as u32)), Some(handle as u32), "an id leads to its balance");
+            assert_eq!(
+                state.find_balance(balance.id(handle as u32)),
+                Some(handle as u32),
+                "an id leads to its balance"
+            );
             let total = &mut totals[balance.currency as usize];
             *total = (total.0.wrapping_add(figures.balance()), total.1.wrapping_add(figures.inflight()));
         }
@@ -289,6 +312,18 @@ fn check_names(state: &State, event: &Recorded, balances_before: usize) {
     }
 }
 
+/// The legs of an item stand or fall together, and so do the items of an atomic batch.
+fn check_fates(event: &Recorded) {
+    let rejected = |movement: &Movement| matches!(movement.outcome, Outcome::Rejected(_));
+    let together = |one: &Movement, next: &Movement| event.batch == Batch::Atomic || one.item == next.item;
+    for movements in event.movements.chunk_by(together) {
+        assert!(
+            movements.iter().all(|one| rejected(one) == rejected(&movements[0])),
+            "all fall, or none: {movements:?}"
+        );
+    }
+}
+
 /// What the rows of an event belong to, worked out from the movements alone.
 fn check_parents(event: &Recorded, rows: &[Row]) {
     let mut legs: BTreeMap<u32, u64> = BTreeMap::new();
@@ -307,7 +342,11 @@ fn check_parents(event: &Recorded, rows: &[Row]) {
             assert_eq!(split_id(event.at, event.seed, leg).row(), leg, "the id of a split leads to its first leg");
         }
         if let Parent::Batch(first) = expected {
-            assert_eq!(batch_id(event.at, event.seed, first).row(), event.first_row, "the id of a batch leads to its first row");
+            assert_eq!(
+                batch_id(event.at, event.seed, first).row(),
+                event.first_row,
+                "the id of a batch leads to its first row"
+            );
         }
         if !movement.queued || movement.outcome == Outcome::Scheduled {
             assert!(!row.flags.has(Flags::OUTCOME), "what was not queued is no outcome");

@@ -106,7 +106,9 @@ impl Book {
 
     /// The movement of a row.
     pub fn movement(&self, row: &Row) -> (&Recorded, &Movement) {
-        let Event::Recorded(event) = &self.events[row.record as usize] else { panic!("rows come from recorded events") };
+        let Event::Recorded(event) = &self.events[row.record as usize] else {
+            panic!("rows come from recorded events")
+        };
         (event, &event.movements[row.movement as usize])
     }
 
@@ -247,7 +249,8 @@ impl Book {
 
     fn ended(&self, row: u64) -> Ended {
         let children = self.children.get(&row).map_or(&[][..], Vec::as_slice);
-        let settled = children.iter().map(|&child| &self.rows[child as usize]).filter(|row| row.flags.has(Flags::SETTLEMENT));
+        let settled =
+            children.iter().map(|&child| &self.rows[child as usize]).filter(|row| row.flags.has(Flags::SETTLEMENT));
         settled.fold(Ended::NoHold, |ended, child| match child.status {
             _ if ended == Ended::Voided => ended,
             Status::Void => Ended::Voided,

@@ -13,13 +13,13 @@
 //! units minor, mismatch allow, fingerprints equal             settings
 //! ```
 //!
-//! Further words of an order: `reference=…` (also `refund:p1`), `precision=…`, `at=`, `expires=`, `commits=`, `effective=` (seconds from the
-//! start), `inflight`. Amounts are hundredths; with `units minor` they are integers.
+//! Further words of an order: `reference=…` (also `refund:p1`), `precision=…`, `inflight`, and seconds from the start as
+//! `at=`, `expires=`, `commits=`, `effective=`. Amounts are hundredths; with `units minor` they are integers.
 
 use crate::support::book::{Book, START};
 use crate::support::order::Order;
-use ledger::command::{Action, Allocation, Batch, Command, CreateBalance, CreateIdentity, CreateLedger, RenameLedger};
 use ledger::command::Mismatch;
+use ledger::command::{Action, Allocation, Batch, Command, CreateBalance, CreateIdentity, CreateLedger, RenameLedger};
 use ledger::decimal::Decimal;
 use ledger::id::{Id, Prefix};
 use ledger::state::GENERAL_LEDGER_ID;
@@ -111,7 +111,8 @@ impl Script {
 
     fn create(&mut self, what: &str, words: &[&str]) -> String {
         let label = words[0].to_owned();
-        let name = |wanted: &str| option(words, wanted).map(|label| self.names.get(label).cloned().unwrap_or(label.into()));
+        let name =
+            |wanted: &str| option(words, wanted).map(|label| self.names.get(label).cloned().unwrap_or(label.into()));
         let command = match what {
             "ledger" => Command::CreateLedger(CreateLedger { name: label.clone(), metadata: String::new() }),
             "rename" => {

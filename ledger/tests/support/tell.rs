@@ -12,7 +12,8 @@ use ledger::timers::Due;
 /// `InsufficientFunds` is told as `insufficient funds`.
 pub fn words_of(rejection: Rejection) -> String {
     let name = format!("{rejection:?}");
-    let spaced = name.chars().flat_map(|letter| letter.is_uppercase().then_some(' ').into_iter().chain(letter.to_lowercase()));
+    let spaced =
+        name.chars().flat_map(|letter| letter.is_uppercase().then_some(' ').into_iter().chain(letter.to_lowercase()));
     spaced.collect::<String>().trim_start().to_owned()
 }
 
@@ -45,7 +46,9 @@ impl Script {
     fn opened(&self) -> String {
         let Some(Event::Recorded(event)) = self.book.events.last() else { return String::new() };
         let currency = |number| self.book.state.currencies.text(number);
-        let one = |opened: &ledger::event::Opened| format!(" {} {}", opened.indicator.of(&event.text), currency(opened.currency));
+        let one = |opened: &ledger::event::Opened| {
+            format!(" {} {}", opened.indicator.of(&event.text), currency(opened.currency))
+        };
         let all: Vec<String> = event.opened.iter().map(one).collect();
         if all.is_empty() { String::new() } else { format!("; opens{}", all.join(",")) }
     }
@@ -91,7 +94,11 @@ impl Script {
             let figures = balance.figures;
             let money = |amount| self.money(amount);
             let held = [("held_debit", figures.held.debit), ("held_credit", figures.held.credit)];
-            let held: String = held.iter().filter(|(_, sum)| *sum != 0).map(|(name, sum)| format!(" {name}={}", money(*sum))).collect();
+            let held: String = held
+                .iter()
+                .filter(|(_, sum)| *sum != 0)
+                .map(|(name, sum)| format!(" {name}={}", money(*sum)))
+                .collect();
             format!(
                 "{:<7} {} balance={} available={} debit={} credit={}{held} version={}",
                 self.name_of(handle),
@@ -122,13 +129,18 @@ impl Script {
             Parent::Batch(number) => format!(" in batch {}", self.label_of(number)),
             Parent::Split(number) => format!(" in split {}", self.label_of(number)),
         };
-        let effective = row.flags.has(Flags::EFFECTIVE).then(|| format!(" effective={}", (row.effective_at - START) / 1_000_000));
-        let (source, destination) = (side(row.source, movement.source_text), side(row.destination, movement.destination_text));
-        let precision = (row.precision != 100).then(|| format!(" precision={}", row.precision)).unwrap_or_default();
+        let effective =
+            row.flags.has(Flags::EFFECTIVE).then(|| format!(" effective={}", (row.effective_at - START) / 1_000_000));
+        let (source, destination) =
+            (side(row.source, movement.source_text), side(row.destination, movement.destination_text));
+        let precision = if row.precision == 100 { String::new() } else { format!(" precision={}", row.precision) };
         let status = row.status.word();
         let currency = self.book.state.currencies.text(row.currency);
         let (label, amount) = (self.label_of(row.number), self.money(row.amount));
-        format!("{label:<10} {status:<9} {source} -> {destination} {amount} {currency}{parent}{precision}{}", effective.unwrap_or_default())
+        format!(
+            "{label:<10} {status:<9} {source} -> {destination} {amount} {currency}{parent}{precision}{}",
+            effective.unwrap_or_default()
+        )
     }
 
     pub(super) fn timers(&self) -> Vec<String> {
@@ -146,7 +158,9 @@ impl Script {
         let row = &self.book.rows[number as usize];
         let reference = self.book.reference_of(row);
         match row.parent {
-            Parent::Row(of) if row.flags.has(Flags::REFUND) && !row.flags.has(Flags::OUTCOME) => format!("{}_refund", self.label_of(of)),
+            Parent::Row(of) if row.flags.has(Flags::REFUND) && !row.flags.has(Flags::OUTCOME) => {
+                format!("{}_refund", self.label_of(of))
+            }
             Parent::Row(of) if row.flags.has(Flags::REFUND) => format!("{}_q", self.label_of(of)),
             _ => reference,
         }

@@ -29,11 +29,13 @@ const SECOND: i64 = 1_000_000;
 pub struct Workload {
     random: Random,
     references: u64,
+    /// Single orders of the past, to be sent again.
+    sent: Vec<(bool, Order)>,
 }
 
 impl Workload {
     pub fn new(seed: u64) -> Workload {
-        Workload { random: Random::new(seed), references: 0 }
+        Workload { random: Random::new(seed), references: 0, sent: Vec::new() }
     }
 
     pub fn step(&mut self, book: &Book) -> Step {
@@ -44,10 +46,12 @@ impl Workload {
             0..4 => Step::Command(self.create_balance(book)),
             4..6 => Step::Command(self.create_other(book)),
             6..14 => Step::Wait(self.below(40) as i64 * SECOND / 2),
-            14..56 => {
-                let order = self.order(book);
-                Step::Record(Batch::Single, self.one_in(2), vec![order])
+            14..52 => {
+                let (queued, order) = (self.one_in(2), self.order(book));
+                self.sent.push((queued, order.clone()));
+                Step::Record(Batch::Single, queued, vec![order])
             }
+            52..56 => self.send_again(book),
             56..61 => {
                 let legs = self.split(book, 0);
                 Step::Record(Batch::Single, self.one_in(2), legs)
@@ -176,10 +180,39 @@ impl Workload {
             order.terms.overdraft_limit = i128::from(self.below(4000)) - 500;
         }
         order.inflight = self.one_in(3);
+        if self.one_in(8) {
+            order.amount = self.last_coin(book, &order).unwrap_or(order.amount);
+        }
         let mut date = |chance| self.one_in(chance).then(|| book.now + self.below(60) as i64 * SECOND - 5 * SECOND);
         (order.terms.scheduled_at, order.terms.expires_at) = (date(8), date(4));
         (order.terms.commits_at, order.terms.effective_at) = (date(4), date(5));
         order
+    }
+
+    /// All that the source can pay, or one unit more.
+    fn last_coin(&mut self, book: &Book, order: &Order) -> Option<i128> {
+        let handle = book.state.find_balance(Id::parse(Prefix::Balance, &order.source)?)?;
+        let available = book.state.balance(handle).figures.available() + order.terms.overdraft_limit.max(0);
+        (available > 0).then_some(available + i128::from(self.below(2)))
+    }
+
+    /// An earlier order, as it was or with one fact changed.
+    fn send_again(&mut self, book: &Book) -> Step {
+        if self.sent.is_empty() {
+            return Step::Wait(0);
+        }
+        let at = self.below(self.sent.len() as u64) as usize;
+        let (queued, mut order) = self.sent[at].clone();
+        match self.below(10) {
+            0 => order.amount = self.amount(),
+            1 => order.currency = self.currency(),
+            2 => order.inflight = !order.inflight,
+            3 => order.source = self.party(book, &order.currency),
+            4 => order.destination = self.party(book, &order.currency),
+            5 => return Step::Record(Batch::Single, !queued, vec![order]),
+            _ => {}
+        }
+        Step::Record(Batch::Single, queued, vec![order])
     }
 
     /// Legs from one balance to several, or from several to one.
