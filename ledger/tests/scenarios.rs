@@ -3,6 +3,8 @@
 //! A scenario that no longer ends as it says fails with both texts. `FLORIN_UPDATE=1` writes what the ledger answers now into
 //! the files instead: read the difference before you keep it.
 
+// Without the path, rustfmt looks for the modules in `scenarios/`.
+#[path = "support"]
 mod support {
     pub mod auditor;
     pub mod book;

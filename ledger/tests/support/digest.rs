@@ -20,7 +20,7 @@ pub fn digest(state: &State) -> u64 {
         }
         number(balance.version);
         number(balance.history.count);
-        balance.history.path.iter().for_each(|row| number(*row));
+        balance.history.path().into_iter().for_each(&mut number);
     }
     let holds = state.holds.iter().map(|(row, hold)| row.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ hold.remaining as u64);
     number(holds.fold(state.holds.len() as u64, u64::wrapping_add));

@@ -28,6 +28,8 @@ const SECOND: i64 = 1_000_000;
 /// Makes one step after another.
 pub struct Workload {
     random: Random,
+    /// Whether most money moves between the first balances, so that their histories grow long.
+    hot: bool,
     references: u64,
     /// Single orders of the past, to be sent again.
     sent: Vec<(bool, Order)>,
@@ -35,7 +37,7 @@ pub struct Workload {
 
 impl Workload {
     pub fn new(seed: u64) -> Workload {
-        Workload { random: Random::new(seed), references: 0, sent: Vec::new() }
+        Workload { random: Random::new(seed), hot: seed % 4 == 1, references: 0, sent: Vec::new() }
     }
 
     pub fn step(&mut self, book: &Book) -> Step {
@@ -136,7 +138,7 @@ impl Workload {
             1 => Id::new(book.now, self.below(9), self.below(9)).text(Prefix::Balance),
             2..12 => self.indicator(),
             _ => {
-                let handles = book.state.balances.len() as u64;
+                let handles = if self.hot { 3 } else { book.state.balances.len() as u64 };
                 let wanted = book.state.currencies.find(currency);
                 let mut handle = self.below(handles) as u32;
                 for _ in 0..6 {
