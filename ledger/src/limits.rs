@@ -26,6 +26,9 @@ pub const EVENT_ROWS_MAX: usize = 4 * BATCH_ITEMS_MAX;
 pub const SETTLED_HOLDS_MAX: usize = EVENT_ROWS_MAX;
 /// Largest precision: minor units in a major unit.
 pub const PRECISION_MAX: u64 = i64::MAX as u64;
+/// Largest sum of credits, or of debits, that a balance may reach with what is held: half the range of 128 bits, so that a
+/// balance, less what is held, less another amount, is always in range.
+pub const SUM_MAX: i128 = i128::MAX / 2;
 /// Rows that a ledger server can hold: as many as fit into an id.
 pub const ROWS_MAX: u64 = 1 << crate::id::ROW_BITS;
 /// Balances that a ledger server can hold.

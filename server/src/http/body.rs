@@ -15,6 +15,10 @@ use std::time::Duration;
 pub const BODY_SECONDS_MAX: Duration = Duration::from_secs(60);
 /// Bytes past the limit that are read and dropped, so that a client that writes first and reads then gets its answer.
 pub const DRAINED_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a body that are read and dropped for a client without a good key.
+pub const DISCARDED_BYTES_MAX: usize = 1 << 20;
+/// How long that may take.
+pub const DISCARD_SECONDS_MAX: Duration = Duration::from_secs(5);
 /// Memory reserved on the word of the client, before anything has arrived.
 const RESERVED_BYTES_MAX: usize = 1 << 20;
 
@@ -91,6 +95,12 @@ async fn read(mut body: Body, announced: usize, bytes_max: usize) -> Result<Byte
         }
     }
     Ok(if joined.is_empty() { first } else { Bytes::from(joined) })
+}
+
+/// Reads a small body and drops it, so that a client that writes first and reads then gets the answer that it is not allowed to
+/// ask.
+pub async fn discard(body: Body) {
+    drop(tokio::time::timeout(DISCARD_SECONDS_MAX, drain(body, DISCARDED_BYTES_MAX)).await);
 }
 
 async fn drain(mut body: Body, bytes_max: usize) {

@@ -4,7 +4,7 @@
 //! missing key is told before a missing route, and every other answer carries the security headers.
 
 use super::state::AppState;
-use super::{answer, auth, path, router};
+use super::{answer, auth, body, path, router};
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::Request;
@@ -77,7 +77,10 @@ impl Shell {
         let forwarded_https =
             request.headers().get(FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
         let mut response = match auth::authenticate(&self.state, request.uri().path(), request.headers()) {
-            Err(error) => error.into_response(),
+            Err(error) => {
+                body::discard(std::mem::take(request).into_body()).await;
+                error.into_response()
+            }
             Ok(_) if fault == Some(path::PathFault::BadEscape) => {
                 answer::plain(StatusCode::BAD_REQUEST, "400 Bad Request")
             }

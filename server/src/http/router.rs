@@ -1,5 +1,6 @@
 //! Every route, on one page. The OpenAPI document is made from the same list.
 
+use super::body::RequestBody;
 use super::openapi::Operation;
 use super::state::AppState;
 use super::{
@@ -132,7 +133,8 @@ pub fn build(state: AppState) -> Router {
     for route in routes() {
         router = router.route(route.path, route.handler);
     }
-    let not_found = || async { answer::page_not_found() };
+    // The body is taken all the same: a client that is still sending it would not read the answer.
+    let not_found = |_: RequestBody| async { answer::page_not_found() };
     router.fallback(not_found).method_not_allowed_fallback(not_found).with_state(state)
 }
 
