@@ -26,6 +26,7 @@ mod load;
 mod manifest;
 mod merge;
 mod mix;
+pub(crate) mod offline;
 mod run;
 mod tail;
 #[cfg(test)]
@@ -379,7 +380,7 @@ impl IndexFault {
     }
 
     /// True when the files are at fault and not the disk.
-    fn is_damage(&self) -> bool {
+    pub(crate) fn is_damage(&self) -> bool {
         match self {
             IndexFault::Damaged { .. } => true,
             IndexFault::Disk { source, .. } => {

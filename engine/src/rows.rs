@@ -8,7 +8,7 @@
 //! get  ◀── memory, if it is there ◀───────────────────── or the file, with its checksum
 //! ```
 
-mod bytes;
+pub(crate) mod bytes;
 
 use bytes::{ROW_BYTES, decode, encode};
 use journal::block::{AlignedBytes, BLOCK_BYTES};
@@ -28,7 +28,7 @@ const CHUNKS_KEPT: usize = 6;
 /// Sealed chunks that may wait for the disk; then pushing waits.
 const CHUNKS_WAITING_MAX: usize = 48;
 const CHUNK_BYTES: usize = CHUNK_ROWS * ROW_BYTES;
-const FILE_NAME: &str = "rows.tbl";
+pub(crate) const FILE_NAME: &str = "rows.tbl";
 
 const _: () = assert!((CHUNK_ROWS * ROW_BYTES).is_multiple_of(BLOCK_BYTES), "a chunk is a whole number of blocks");
 

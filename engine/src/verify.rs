@@ -1,1 +1,490 @@
-//! x
+//! Checks a data folder that no server uses, and changes nothing in it.
+//!
+//! ```text
+//! journal ─▶ [ reader thread: frames ─▶ hash chain ─▶ events ] ─▶ is it lawful? ─▶ apply to a fresh state
+//!     every checkpoint ◀─ compare with the state at its place ─────────────────────┤
+//!     tables/rows.tbl  ◀─ compare each row, as far as the newest checkpoint says ──┤
+//!     references/ and children/ ◀─ compare all pairs, as far as each index covers ─┘ at the end
+//! ```
+//!
+//! One pass over each file, from front to back. Memory: the state, and 16 bytes for each reference and each child.
+//! What a crash may leave is no problem: a torn group at the end of the journal, rows beyond the newest checkpoint, stale
+//! pairs of an index. Derived files that are missing altogether are none either: the next start makes them.
+
+mod books;
+mod feed;
+mod lawful;
+mod pairs;
+mod still;
+mod table;
+
+use crate::checkpoint;
+use crate::folder::{Folder, FolderFault};
+use crate::index::IndexFault;
+use crate::limits;
+use books::Mismatched;
+use feed::{End, Fed};
+use journal::disk::Disk;
+use journal::open::{OpenFault as JournalFault, Options as JournalOptions};
+use journal::place::Place;
+use journal::reader::{ReadFault, Reader};
+use ledger::apply::apply;
+use ledger::event::{Event, Recorded};
+use ledger::row::{Flags, Parent, Row, Status};
+use ledger::state::State;
+use pairs::Pairs;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use still::StillDisk;
+use table::Table;
+
+/// How far a check has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Records that were checked.
+    pub records: u64,
+    /// Rows that were made from them.
+    pub rows: u64,
+    /// Bytes of the journal that were read.
+    pub bytes: u64,
+    /// Bytes of all segments, of which the last ones are usually empty.
+    pub bytes_max: u64,
+}
+
+/// What a check found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Records in the journal.
+    pub records: u64,
+    /// Rows that they make.
+    pub rows: u64,
+    /// Rows that were compared with the table.
+    pub rows_compared: u64,
+    /// Balances that there are.
+    pub balances: u64,
+    /// Holds that are open.
+    pub holds: u64,
+    /// Checkpoints that were compared.
+    pub checkpoints: u64,
+    /// What each currency sums to.
+    pub currencies: Vec<CurrencyTotal>,
+    /// Postings whose currency is not that of both balances: see `compat.currency_mismatch`.
+    pub mismatched: u64,
+    /// The seq of the last record.
+    pub seq: u64,
+    /// The hash of the last record, hexadecimal: whoever has it can tell whether anything up to there was changed.
+    pub chain: String,
+    /// Bytes of a torn group at the end, which the next start cuts.
+    pub torn_bytes: u64,
+    /// Pairs of the index of references that belong to no row.
+    pub stale_references: u64,
+    /// Pairs of the index of children that belong to no row.
+    pub stale_children: u64,
+    /// What is wrong, up to [`limits::PROBLEMS_MAX`].
+    pub problems: Vec<Problem>,
+    /// How many problems there are.
+    pub problems_count: u64,
+}
+
+/// What one currency sums to, in minor units.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CurrencyTotal {
+    /// The currency.
+    pub currency: String,
+    /// Balances that it has.
+    pub balances: u64,
+    /// Everything that was ever credited.
+    pub credit: i128,
+    /// The sum of all balances: zero.
+    pub balance: i128,
+    /// The sum of all that is held: zero.
+    pub held: i128,
+}
+
+/// Something that is wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// With what.
+    pub part: Part,
+    /// What, for people.
+    pub text: String,
+}
+
+/// What a problem is with.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Part {
+    /// The journal: the truth itself.
+    Journal,
+    /// What the journal says.
+    Books,
+    /// The table of rows.
+    Rows,
+    /// A checkpoint.
+    Checkpoint,
+    /// The index of references.
+    References,
+    /// The index of children.
+    Children,
+}
+
+impl Part {
+    /// Its name.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Part::Journal => "journal",
+            Part::Books => "books",
+            Part::Rows => "tables",
+            Part::Checkpoint => "checkpoints",
+            Part::References => "references",
+            Part::Children => "children",
+        }
+    }
+
+    /// Whether it can be made anew from the journal.
+    pub const fn is_derived(self) -> bool {
+        !matches!(self, Part::Journal | Part::Books)
+    }
+}
+
+/// Problems as they are found.
+#[derive(Default)]
+struct Problems {
+    list: Vec<Problem>,
+    count: u64,
+}
+
+impl Problems {
+    fn add(&mut self, part: Part, text: String) {
+        self.count += 1;
+        if self.list.len() < limits::PROBLEMS_MAX {
+            self.list.push(Problem { part, text });
+        }
+    }
+}
+
+/// Why a folder could not be checked.
+#[derive(Debug)]
+pub enum VerifyFault {
+    /// The folder cannot be used.
+    Folder(FolderFault),
+    /// The journal cannot be looked at.
+    Journal(JournalFault),
+    /// The disk refused to read the journal.
+    Read(ReadFault),
+    /// The disk refused to read an index.
+    Index(IndexFault),
+    /// The disk refused to read another file.
+    Disk {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for VerifyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            VerifyFault::Folder(fault) => fault.fmt(f),
+            VerifyFault::Journal(fault) => fault.fmt(f),
+            VerifyFault::Read(fault) => fault.fmt(f),
+            VerifyFault::Index(fault) => fault.fmt(f),
+            VerifyFault::Disk { path, .. } => write!(f, "cannot read {}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for VerifyFault {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            VerifyFault::Folder(fault) => fault.source(),
+            VerifyFault::Journal(fault) => fault.source(),
+            VerifyFault::Read(fault) => fault.source(),
+            VerifyFault::Index(fault) => fault.source(),
+            VerifyFault::Disk { source, .. } => Some(source),
+        }
+    }
+}
+
+/// Checks everything in a data folder. Damage is told in the report; a fault is when the check itself could not be made.
+pub fn run(
+    disk: Arc<dyn Disk>,
+    folder: &Path,
+    journal: JournalOptions,
+    progress: impl FnMut(Progress),
+) -> Result<Report, VerifyFault> {
+    let folder = Folder::open(folder, false).map_err(VerifyFault::Folder)?;
+    let disk: Arc<dyn Disk> = Arc::new(StillDisk::new(disk));
+    let journal = journal.of_journal(&*disk, &folder.journal()).map_err(VerifyFault::Journal)?;
+    let reader = Reader::offline(Arc::clone(&disk), &folder.journal(), journal);
+    let mut check = Check::begin(&*disk, &folder)?;
+    let bytes_max = reader.segments_count().map_err(VerifyFault::Read)? * journal.segment_bytes;
+    let end = std::thread::scope(|scope| {
+        let (sender, batches) = sync_channel(feed::BATCHES_WAITING_MAX);
+        let source = &reader;
+        let feeder = scope.spawn(move || feed::feed(source, &sender));
+        check.follow(batches, bytes_max, progress)?;
+        Ok(feeder.join().expect("reading does not panic"))
+    })?;
+    if check.stopped {
+        // What follows a contradiction cannot be judged.
+        return check.report(0);
+    }
+    let torn_bytes = check.judge_end(&disk, &folder, journal, end)?;
+    check.compare_indexes(&reader)?;
+    check.report(torn_bytes)
+}
+
+/// A check as it goes on.
+struct Check<'a> {
+    disk: &'a dyn Disk,
+    folder: &'a Folder,
+    state: State,
+    place: Place,
+    table: Table,
+    references: Pairs,
+    children: Pairs,
+    /// Checkpoints that are still ahead: the seq that follows them, their files.
+    checkpoints: VecDeque<(u64, PathBuf)>,
+    checkpoints_compared: u64,
+    mismatched: Mismatched,
+    problems: Problems,
+    /// Set at a contradiction after which nothing can be followed any more.
+    stopped: bool,
+}
+
+impl Check<'_> {
+    fn begin<'a>(disk: &'a dyn Disk, folder: &'a Folder) -> Result<Check<'a>, VerifyFault> {
+        let mut problems = Problems::default();
+        let path = folder.checkpoints();
+        let paths = checkpoint::list(disk, &path).map_err(|source| VerifyFault::Disk { path, source })?;
+        let mut rows_until = 0;
+        let mut checkpoints = VecDeque::new();
+        for path in paths {
+            match read_checkpoint(disk, &path)? {
+                Some((place, state)) => {
+                    rows_until = rows_until.max(state.rows_count);
+                    checkpoints.push_back((place.seq, path));
+                }
+                None => problems.add(Part::Checkpoint, format!("{} is damaged", path.display())),
+            }
+        }
+        let references = Pairs::open(disk, &folder.references(), Part::References, true, &mut problems)?;
+        let children = Pairs::open(disk, &folder.children(), Part::Children, false, &mut problems)?;
+        Ok(Check {
+            disk,
+            folder,
+            state: State::new(),
+            place: Place::start(),
+            table: Table::open(disk, &folder.tables(), rows_until)?,
+            references,
+            children,
+            checkpoints,
+            checkpoints_compared: 0,
+            mismatched: Mismatched::default(),
+            problems,
+            stopped: false,
+        })
+    }
+
+    /// Takes records as they are read.
+    fn follow(
+        &mut self,
+        batches: Receiver<Vec<Fed>>,
+        bytes_max: u64,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<(), VerifyFault> {
+        let mut rows = Vec::new();
+        for batch in batches {
+            for fed in batch {
+                self.compare_checkpoints()?;
+                self.take(&fed, &mut rows)?;
+                if self.stopped {
+                    return Ok(());
+                }
+            }
+            let (records, bytes) = (self.place.seq - 1, self.place.position);
+            progress(Progress { records, rows: self.state.rows_count, bytes, bytes_max });
+        }
+        self.compare_checkpoints()
+    }
+
+    fn take(&mut self, fed: &Fed, rows: &mut Vec<Row>) -> Result<(), VerifyFault> {
+        if let Err(text) = lawful::check(&self.state, &fed.event) {
+            self.problems.add(Part::Books, format!("record {} contradicts those before it: {text}", fed.seq));
+            self.stopped = true;
+            return Ok(());
+        }
+        if let Event::Recorded(event) = &fed.event {
+            self.mismatched.see(&self.state, event);
+        }
+        apply(&mut self.state, &fed.event, fed.position, rows);
+        if let Event::Recorded(event) = &fed.event {
+            for row in rows.iter() {
+                if let Some(text) = self.table.compare(row)? {
+                    self.problems.add(Part::Rows, text);
+                }
+                self.expect_pairs(event, row, fed.position);
+            }
+        }
+        rows.clear();
+        self.place = fed.after;
+        Ok(())
+    }
+
+    /// Notes what the indexes must say of a row.
+    fn expect_pairs(&mut self, event: &Recorded, row: &Row, position: u64) {
+        let key = self.folder.key;
+        let reference = event.movements[row.movement as usize].reference.of(&event.text);
+        if !reference.is_empty() {
+            let execution = row.flags.has(Flags::EXECUTION);
+            if execution || row.flags.has(Flags::OUTCOME) {
+                let mark = if execution { pairs::EXECUTION } else { 0 };
+                self.references.expect(key.of_parts(reference, OUTCOME_SUFFIX), row.number, position, mark);
+            } else {
+                self.references.expect(key.of(reference), row.number, position, 0);
+            }
+            if row.status == Status::Scheduled {
+                let reserved = key.of_parts(reference, OUTCOME_SUFFIX);
+                self.references.expect(reserved, row.number, position, pairs::RESERVED);
+            }
+        }
+        if let Parent::Row(parent) = row.parent
+            && !row.flags.has(Flags::OUTCOME)
+        {
+            self.children.expect(parent, row.number, position, 0);
+        }
+    }
+
+    /// Compares the checkpoints of the present place.
+    fn compare_checkpoints(&mut self) -> Result<(), VerifyFault> {
+        while let Some((seq, path)) = self.checkpoints.front()
+            && *seq <= self.place.seq
+        {
+            let name = path.display().to_string();
+            if let Some((place, found)) = read_checkpoint(self.disk, path)? {
+                if place.chain == self.place.chain && place.seq == self.place.seq {
+                    books::compare(&self.state, &found, &name, &mut self.problems);
+                    self.checkpoints_compared += 1;
+                } else {
+                    self.problems.add(Part::Checkpoint, format!("{name} was made of another journal"));
+                }
+            }
+            self.checkpoints.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Finds out what stands where the records end: nothing, a torn group, or damage.
+    fn judge_end(
+        &mut self,
+        disk: &Arc<dyn Disk>,
+        folder: &Folder,
+        journal: JournalOptions,
+        end: End,
+    ) -> Result<u64, VerifyFault> {
+        for (seq, path) in std::mem::take(&mut self.checkpoints) {
+            let text = format!("it ends at record {}, and {} was made at record {}", self.place.seq - 1, path.display(), seq - 1);
+            self.problems.add(Part::Journal, text);
+        }
+        let stop = match end {
+            End::Unknown { seq, fault } => {
+                self.problems.add(Part::Journal, format!("record {seq} cannot be understood: {fault}"));
+                return Ok(0);
+            }
+            End::Stopped(fault @ ReadFault::Read { .. }) => return Err(VerifyFault::Read(fault)),
+            End::Stopped(fault) => Some(fault),
+            End::Clean => None,
+        };
+        match journal::open::open(Arc::clone(disk), &folder.journal(), journal, self.place) {
+            Ok(opened) if opened.cut_bytes > 0 || stop.is_none() => Ok(opened.cut_bytes),
+            Ok(_) => {
+                self.problems.add(Part::Journal, stop.map_or_else(String::new, |fault| crate::fault_text(&fault)));
+                Ok(0)
+            }
+            Err(fault @ JournalFault::Disk { .. }) => Err(VerifyFault::Journal(fault)),
+            Err(fault) => {
+                self.problems.add(Part::Journal, crate::fault_text(&fault));
+                Ok(0)
+            }
+        }
+    }
+
+    fn compare_indexes(&mut self, reader: &Reader) -> Result<(), VerifyFault> {
+        self.references.compare(&mut self.problems)?;
+        self.children.compare(&mut self.problems)?;
+        let suspects = std::mem::take(&mut self.references.suspects);
+        if suspects.is_empty() {
+            return Ok(());
+        }
+        let texts = references_of(reader, &suspects);
+        for (one, other) in suspects {
+            if let (Some(held), Some(again)) = (texts.get(&one), texts.get(&other))
+                && held.iter().any(|text| again.contains(text))
+            {
+                self.problems.add(Part::Books, format!("rows {one} and {other} have the same reference"));
+            }
+        }
+        Ok(())
+    }
+
+    fn report(mut self, torn_bytes: u64) -> Result<Report, VerifyFault> {
+        let currencies = books::totals(&self.state, &self.mismatched, &mut self.problems);
+        books::check_holds(&self.state, &mut self.problems);
+        Ok(Report {
+            records: self.place.seq - 1,
+            rows: self.state.rows_count,
+            rows_compared: self.table.compared,
+            balances: self.state.balances.len() as u64,
+            holds: self.state.holds.len() as u64,
+            checkpoints: self.checkpoints_compared,
+            currencies,
+            mismatched: self.mismatched.count,
+            seq: self.place.seq - 1,
+            chain: self.place.chain.iter().map(|byte| format!("{byte:02x}")).collect(),
+            torn_bytes,
+            stale_references: self.references.stale,
+            stale_children: self.children.stale,
+            problems: self.problems.list,
+            problems_count: self.problems.count,
+        })
+    }
+}
+
+/// What stands behind the reference of a request in that of its outcome.
+const OUTCOME_SUFFIX: &str = "_q";
+
+fn read_checkpoint(disk: &dyn Disk, path: &Path) -> Result<Option<(Place, State)>, VerifyFault> {
+    checkpoint::read(disk, path).map_err(|source| VerifyFault::Disk { path: path.to_owned(), source })
+}
+
+/// The references that some rows have or reserve, from a second reading of the journal.
+fn references_of(reader: &Reader, rows: &[(u64, u64)]) -> BTreeMap<u64, Vec<String>> {
+    let mut texts: BTreeMap<u64, Vec<String>> =
+        rows.iter().flat_map(|&(one, other)| [(one, Vec::new()), (other, Vec::new())]).collect();
+    let mut scan = reader.scan_all();
+    // The first reading has told what is wrong with a record that cannot be read.
+    while let Ok(Some(record)) = scan.next() {
+        let Ok(Event::Recorded(event)) = crate::codec::decode(record.payload) else { continue };
+        let mut number = event.first_row;
+        for movement in &event.movements {
+            let reference = movement.reference.of(&event.text);
+            let outcome = format!("{reference}{OUTCOME_SUFFIX}");
+            let execution = matches!(movement.kind, ledger::event::Kind::Execution(_));
+            let scheduled = movement.outcome == ledger::event::Outcome::Scheduled;
+            for index in 0..movement.rows_count() {
+                if let Some(held) = texts.get_mut(&number) {
+                    let own = if execution || index > 0 { outcome.clone() } else { reference.to_owned() };
+                    held.push(own);
+                    held.extend(scheduled.then(|| outcome.clone()));
+                }
+                number += 1;
+            }
+        }
+    }
+    texts
+}

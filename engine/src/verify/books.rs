@@ -1,0 +1,139 @@
+//! Looks at a state as an accountant does: does every currency sum to zero, does what is held belong to a hold, and is a
+//! state that was read from a checkpoint the same as the one that the journal makes.
+
+use super::{CurrencyTotal, Part, Problems};
+use ledger::event::{Kind, NO_BALANCE, Outcome, Recorded};
+use ledger::row::Posted;
+use ledger::state::{Balance, State};
+use ledger::timers::Due;
+use std::collections::BTreeMap;
+
+/// Postings in a currency that is not that of both balances, which a server makes only when it is told to.
+#[derive(Default)]
+pub struct Mismatched {
+    /// How many there are.
+    pub count: u64,
+    /// What they moved into each currency: posted, held.
+    moved: BTreeMap<u32, (i128, i128)>,
+}
+
+impl Mismatched {
+    /// Looks at the movements of an event, before it is applied.
+    pub fn see(&mut self, state: &State, event: &Recorded) {
+        let currency_of = |handle: u32| match state.balances.get(handle as usize) {
+            Some(balance) => Some(balance.currency),
+            None => event.opened.get(handle as usize - state.balances.len()).map(|opened| opened.currency),
+        };
+        for movement in &event.movements {
+            let moves = matches!(movement.outcome, Outcome::Applied | Outcome::Held | Outcome::Voided);
+            if !moves || movement.source == NO_BALANCE || movement.destination == NO_BALANCE {
+                continue;
+            }
+            let (source, destination) = (currency_of(movement.source), currency_of(movement.destination));
+            if source == destination && source == Some(movement.currency) {
+                continue;
+            }
+            self.count += 1;
+            let (posted, held) = match (movement.kind, movement.outcome) {
+                (Kind::Settlement { .. }, _) => (movement.amount, -movement.amount),
+                (Kind::Release { .. }, _) => (0, -movement.amount),
+                (_, Outcome::Held) => (0, movement.amount),
+                _ => (movement.amount, 0),
+            };
+            for (currency, sign) in [(source, -1), (destination, 1)] {
+                let Some(currency) = currency else { continue };
+                let moved = self.moved.entry(currency).or_default();
+                moved.0 = moved.0.wrapping_add(sign * posted);
+                moved.1 = moved.1.wrapping_add(sign * held);
+            }
+        }
+    }
+}
+
+/// Sums every currency. Sums wrap around: they are zero or they are not.
+pub fn totals(state: &State, mismatched: &Mismatched, problems: &mut Problems) -> Vec<CurrencyTotal> {
+    let mut totals: Vec<CurrencyTotal> =
+        state.currencies.iter().map(|text| CurrencyTotal { currency: text.to_owned(), ..CurrencyTotal::default() }).collect();
+    for balance in state.balances.iter() {
+        let total = &mut totals[balance.currency as usize];
+        total.balances += 1;
+        total.balance = total.balance.wrapping_add(balance.figures.balance());
+        total.held = total.held.wrapping_add(balance.figures.inflight());
+        total.credit = total.credit.saturating_add(balance.figures.posted.credit);
+    }
+    for (number, total) in totals.iter().enumerate() {
+        let explained = mismatched.moved.get(&(number as u32)).copied().unwrap_or_default();
+        if (total.balance, total.held) != explained {
+            let text = format!("the balances of {} sum to {}, those held to {}", total.currency, total.balance, total.held);
+            problems.add(Part::Books, text);
+        }
+    }
+    totals
+}
+
+/// Sees that what balances hold is what the open holds say, and that every hold that ends by itself has a timer.
+pub fn check_holds(state: &State, problems: &mut Problems) {
+    let mut held: BTreeMap<u32, Posted> = BTreeMap::new();
+    let mut timers = 0;
+    for (row, hold) in state.holds.iter() {
+        if hold.remaining <= 0 || hold.remaining > hold.amount {
+            problems.add(Part::Books, format!("hold {row} has {} left of {}", hold.remaining, hold.amount));
+        }
+        held.entry(hold.source).or_default().debit += hold.remaining;
+        held.entry(hold.destination).or_default().credit += hold.remaining;
+        timers += usize::from(hold.expires_at.is_some()) + usize::from(hold.commits_at.is_some());
+    }
+    for (handle, balance) in state.balances.iter().enumerate() {
+        let wanted = held.get(&(handle as u32)).copied().unwrap_or_default();
+        if balance.figures.held != wanted {
+            let text = format!("balance {} holds other amounts than its holds say", state.balance_id(handle as u32));
+            problems.add(Part::Books, text);
+        }
+    }
+    if state.timers.iter().filter(|(_, _, due)| *due != Due::Execute).count() != timers {
+        problems.add(Part::Books, "the timers are not those of the holds".to_owned());
+    }
+}
+
+/// Compares a state that was read from a file with the one that the journal makes there.
+pub fn compare(wanted: &State, found: &State, name: &str, problems: &mut Problems) {
+    let mut differ = |what: String| problems.add(Part::Checkpoint, format!("{name} has other {what} than the journal makes"));
+    if (wanted.rows_count, wanted.latest_at) != (found.rows_count, found.latest_at) {
+        differ("numbers of rows, or another time,".to_owned());
+    }
+    if !wanted.currencies.iter().eq(found.currencies.iter()) {
+        differ("currencies".to_owned());
+    }
+    if !wanted.ledgers.iter().eq(found.ledgers.iter()) {
+        differ("ledgers".to_owned());
+    }
+    if !wanted.identities.iter().eq(found.identities.iter()) {
+        differ("identities".to_owned());
+    }
+    if wanted.balances.len() != found.balances.len() {
+        differ(format!("balances ({} instead of {})", found.balances.len(), wanted.balances.len()));
+    }
+    for (handle, (wanted_one, found_one)) in wanted.balances.iter().zip(found.balances.iter()).enumerate() {
+        if !same_balance(wanted_one, found_one) {
+            differ(format!("figures of balance {}", wanted.balance_id(handle as u32)));
+        }
+    }
+    let indicator = |state: &State, text: &str, currency| state.find_indicator(text, currency);
+    if wanted.indicators().count() != found.indicators().count()
+        || wanted.indicators().any(|(text, currency, handle)| indicator(found, text, currency) != Some(handle))
+    {
+        differ("indicators".to_owned());
+    }
+    if wanted.holds.len() != found.holds.len() || wanted.holds.iter().any(|(row, hold)| found.holds.get(row) != Some(hold)) {
+        differ("holds".to_owned());
+    }
+    if wanted.timers != found.timers {
+        differ("timers".to_owned());
+    }
+}
+
+fn same_balance(one: &Balance, other: &Balance) -> bool {
+    // What a history keeps in memory beyond its path means nothing.
+    let plain = |balance: &Balance| Balance { history: Default::default(), ..balance.clone() };
+    plain(one) == plain(other) && one.history.count == other.history.count && one.history.path() == other.history.path()
+}

@@ -1,0 +1,144 @@
+//! Whether an event may follow a state: what `apply` asserts, told instead of asserted.
+//!
+//! `apply` stops the program at a contradiction, as a wrong ledger must not go on. A program that looks for contradictions
+//! has to find them before.
+
+use ledger::event::{BalanceCreated, Event, Kind, Movement, NO_BALANCE, Outcome, Recorded};
+use ledger::limits;
+use ledger::state::State;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Says what of an event contradicts the state that it follows.
+pub fn check(state: &State, event: &Event) -> Result<(), String> {
+    if event.at() < state.latest_at {
+        return Err(format!("its time {} is before that of an earlier record, {}", event.at(), state.latest_at));
+    }
+    match event {
+        Event::LedgerCreated(_) => Ok(()),
+        Event::LedgerRenamed(event) if (event.ledger as usize) < state.ledgers.len() => Ok(()),
+        Event::LedgerRenamed(event) => Err(format!("it renames ledger {}, which does not exist", event.ledger)),
+        Event::IdentityCreated(event) if !event.id.is_empty() && state.find_identity(&event.id).is_some() => {
+            Err(format!("it makes identity {} a second time", event.id))
+        }
+        Event::IdentityCreated(_) => Ok(()),
+        Event::BalanceCreated(event) => check_balance(state, event),
+        Event::Recorded(event) => check_recorded(state, event),
+    }
+}
+
+fn check_balance(state: &State, event: &BalanceCreated) -> Result<(), String> {
+    if event.ledger as usize >= state.ledgers.len() {
+        return Err(format!("it makes a balance in ledger {}, which does not exist", event.ledger));
+    }
+    if event.identity.is_some_and(|identity| identity as usize >= state.identities.len()) {
+        return Err("it makes a balance of an identity that does not exist".to_owned());
+    }
+    let currency = state.currencies.find(&event.currency);
+    let taken = currency.is_some_and(|currency| state.find_indicator(&event.indicator, currency).is_some());
+    if taken && !event.indicator.is_empty() {
+        return Err(format!("it makes the balance of {} a second time", event.indicator));
+    }
+    check_room(state.balances.len() + 1)
+}
+
+fn check_room(balances: usize) -> Result<(), String> {
+    if balances > limits::BALANCES_MAX { Err("it makes more balances than there may be".to_owned()) } else { Ok(()) }
+}
+
+fn check_recorded(state: &State, event: &Recorded) -> Result<(), String> {
+    if event.first_row != state.rows_count {
+        return Err(format!("its first row is {}, and {} rows were made before it", event.first_row, state.rows_count));
+    }
+    if event.first_row + event.rows_count() > limits::ROWS_MAX {
+        return Err("it makes more rows than there may be".to_owned());
+    }
+    check_room(state.balances.len() + event.opened.len())?;
+    check_names(state, event)?;
+    let mut taken = BTreeMap::new();
+    for (index, movement) in event.movements.iter().enumerate() {
+        check_movement(state, event, movement, &mut taken).map_err(|text| format!("its movement {index} {text}"))?;
+    }
+    Ok(())
+}
+
+/// Currencies and indicators that are named for the first time were not named before.
+fn check_names(state: &State, event: &Recorded) -> Result<(), String> {
+    let mut currencies = BTreeSet::new();
+    for currency in &event.currencies {
+        let text = currency.of(&event.text);
+        if state.currencies.find(text).is_some() || !currencies.insert(text) {
+            return Err(format!("it names currency {text} as new a second time"));
+        }
+    }
+    let mut opened = BTreeSet::new();
+    for one in &event.opened {
+        let text = one.indicator.of(&event.text);
+        if !is_currency(state, event, one.currency) {
+            return Err(format!("it opens {text} in a currency that does not exist"));
+        }
+        if text.is_empty() || state.find_indicator(text, one.currency).is_some() || !opened.insert((text, one.currency)) {
+            return Err(format!("it opens {text:?} a second time"));
+        }
+    }
+    Ok(())
+}
+
+fn is_currency(state: &State, event: &Recorded, number: u32) -> bool {
+    (number as usize) < state.currencies.len() + event.currencies.len()
+}
+
+fn check_movement(
+    state: &State,
+    event: &Recorded,
+    movement: &Movement,
+    taken: &mut BTreeMap<u64, i128>,
+) -> Result<(), String> {
+    let moves = matches!(movement.outcome, Outcome::Applied | Outcome::Held | Outcome::Voided);
+    let balances = state.balances.len() + event.opened.len();
+    for (handle, debited) in [(movement.source, true), (movement.destination, false)] {
+        if handle == NO_BALANCE && !moves {
+            continue;
+        }
+        if handle == NO_BALANCE || handle as usize >= balances {
+            return Err(format!("names balance {handle}, which does not exist"));
+        }
+        let figures = state.balances.get(handle as usize).map(|balance| balance.figures).unwrap_or_default();
+        let fits = if debited { figures.can_debit(movement.amount) } else { figures.can_credit(movement.amount) };
+        let ends_hold = matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. });
+        if moves && (movement.amount <= 0 || !fits && !ends_hold) {
+            return Err(format!("moves {}, which cannot be", movement.amount));
+        }
+    }
+    if !is_currency(state, event, movement.currency) {
+        return Err(format!("is in currency {}, which does not exist", movement.currency));
+    }
+    let waits = movement.outcome == Outcome::Scheduled || matches!(movement.kind, Kind::Execution(_));
+    if waits && movement.terms().scheduled_at.is_none() {
+        return Err("waits for a time that it does not tell".to_owned());
+    }
+    match movement.kind {
+        Kind::Posting => Ok(()),
+        Kind::Execution(row) | Kind::Refund(row) if row < event.first_row => Ok(()),
+        Kind::Execution(row) | Kind::Refund(row) => Err(format!("follows row {row}, which does not exist")),
+        Kind::Settlement { hold, .. } | Kind::Release { hold, .. } => check_hold(state, movement, hold, taken),
+    }
+}
+
+fn check_hold(state: &State, movement: &Movement, row: u64, taken: &mut BTreeMap<u64, i128>) -> Result<(), String> {
+    let Some(hold) = state.holds.get(&row) else { return Err(format!("ends hold {row}, which is not open")) };
+    if (hold.source, hold.destination, hold.currency) != (movement.source, movement.destination, movement.currency) {
+        return Err(format!("ends hold {row} between other balances"));
+    }
+    if matches!(movement.outcome, Outcome::Rejected(_) | Outcome::Scheduled) {
+        return Err(format!("names hold {row} and does nothing with it"));
+    }
+    let taken = taken.entry(row).or_default();
+    *taken = taken.saturating_add(movement.amount);
+    if *taken > hold.remaining {
+        return Err(format!("ends hold {row} for more than is left of it"));
+    }
+    if matches!(movement.kind, Kind::Release { .. }) && *taken != hold.remaining {
+        return Err(format!("releases hold {row} in part"));
+    }
+    Ok(())
+}
