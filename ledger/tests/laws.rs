@@ -16,6 +16,7 @@ use ledger::command::{Action, Batch, Mismatch};
 use ledger::decide::Decision;
 use ledger::event::{NO_BALANCE, Outcome};
 use ledger::id::{Id, Prefix};
+use ledger::limits::SUM_MAX;
 use ledger::rejection::{Refused, Rejection};
 use ledger::row::{NO_ROW, Row};
 use ledger::state::{Figures, State};
@@ -325,13 +326,12 @@ fn expected_refusal(book: &Book, order: &Order, source: Option<u32>, destination
     let figures =
         |found: Option<u32>| found.map_or(Figures::default(), |handle| book.auditor.sums[handle as usize].figures);
     let (paying, receiving) = (figures(source), figures(destination));
-    let room = i128::MAX / 4;
     let paid = (paying.posted.debit + paying.held.debit).checked_add(order.amount);
     let received = (receiving.posted.credit + receiving.held.credit).checked_add(order.amount);
     let available = paying.posted.credit - paying.posted.debit - paying.held.debit;
     let same = order.source == order.destination || source.is_some() && source == destination;
     let short = available < order.amount && !(order.allow_overdraft && order.terms.overdraft_limit == 0);
-    let beyond = |sum: Option<i128>| sum.is_none_or(|sum| sum > room);
+    let beyond = |sum: Option<i128>| sum.is_none_or(|sum| sum > SUM_MAX);
     let checks = [
         (missing(&order.source, source), Rejection::SourceNotFound),
         (missing(&order.destination, destination), Rejection::DestinationNotFound),
