@@ -9,6 +9,7 @@ pub mod auth;
 pub mod balances;
 pub mod body;
 pub mod bulk;
+pub mod deliveries;
 pub mod docs;
 pub mod error;
 pub mod failure;

@@ -30,8 +30,11 @@ pub fn change(
     rows_wanted: usize,
 ) -> impl Future<Output = Result<Outcome, ApiError>> + use<> {
     let (sender, receiver) = oneshot::channel();
+    let deliveries = state.deliveries().clone();
+    deliveries.start();
     // The client may have gone; the command is carried out all the same.
-    state.engine().submit(command, rows_wanted, Box::new(move |answer| drop(sender.send(answer))));
+    let reply = move |answer| deliveries.send(Box::new(move || drop(sender.send(answer))));
+    state.engine().submit(command, rows_wanted, Box::new(reply));
     async move {
         match receiver.await.unwrap_or(Answer::Unavailable(Unavailable::Closing)) {
             Answer::Made { handle, at } => Ok(Outcome::Made(handle, at)),
@@ -48,8 +51,10 @@ pub async fn look<T: Send + 'static>(
     look: impl FnOnce(&View<'_>) -> T + Send + 'static,
 ) -> Result<T, ApiError> {
     let (sender, receiver) = oneshot::channel();
+    let deliveries = state.deliveries().clone();
+    deliveries.start();
     // The client may have gone.
-    state.engine().read(look, move |found| drop(sender.send(found)));
+    state.engine().read(look, move |found| deliveries.send(Box::new(move || drop(sender.send(found)))));
     receiver.await.map_err(|_| {
         let why = state.engine().health().stopped().map_or(Unavailable::Busy, Unavailable::Stopped);
         failure::unavailable(&why)

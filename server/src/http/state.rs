@@ -1,5 +1,6 @@
 //! What handlers share.
 
+use super::deliveries::Deliveries;
 use crate::config::Settings;
 use crate::config::posting::CurrencyMismatch;
 use axum::response::Response;
@@ -15,6 +16,7 @@ pub struct AppState(Arc<Shared>);
 struct Shared {
     settings: Settings,
     engine: Engine,
+    deliveries: Deliveries,
     /// Why the server cannot do its work, once that is so. It does not become well again: a wrong ledger stops.
     down: Mutex<Option<String>>,
     openapi: Vec<u8>,
@@ -23,7 +25,7 @@ struct Shared {
 impl AppState {
     /// The state of a server with these settings.
     pub fn new(settings: Settings, engine: Engine) -> AppState {
-        AppState(Arc::new(Shared { settings, engine, down: Mutex::new(None), openapi: super::openapi::document_text() }))
+        AppState(Arc::new(Shared { settings, engine, deliveries: Deliveries::default(), down: Mutex::new(None), openapi: super::openapi::document_text() }))
     }
 
     /// The settings.
@@ -34,6 +36,11 @@ impl AppState {
     /// The engine.
     pub fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// How the writer's answers reach handlers.
+    pub fn deliveries(&self) -> &Deliveries {
+        &self.0.deliveries
     }
 
     /// What every thread may read.
