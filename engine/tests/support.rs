@@ -1,15 +1,19 @@
 //! What the tests of the engine share: an engine on a disk in memory, and commands in short.
 #![allow(dead_code, missing_docs, clippy::new_without_default, reason = "each test uses a part of it, and only tests do")]
 
+pub mod model;
+pub mod workload;
+
 use engine::answer::{Answer, Recorded};
 use engine::clock::Clock;
 use engine::engine::{Engine, Options};
 use engine::limits::Sizes;
+use engine::verify::{self, Report};
 use engine::writer::View;
 use journal::disk::Disk;
 use journal::open::Options as JournalOptions;
 use ledger::command::{
-    Action, Allocation, Ask, Batch, Command, CreateBalance, CreateLedger, HoldAsk, Mismatch, Party, Record, Settle, Terms,
+    Action, Allocation, Ask, Batch, Command, CreateBalance, CreateLedger, HoldAsk, Mismatch, Original, Party, Record, Refund, Settle, Terms,
 };
 use ledger::id::{Id, Prefix};
 use ledger::text;
@@ -102,6 +106,9 @@ pub struct Post {
     pub overdraft: bool,
     pub inflight: bool,
     pub scheduled_at: Option<i64>,
+    pub expires_at: Option<i64>,
+    /// Bytes of the description.
+    pub padding: usize,
 }
 
 pub fn post(source: &str, destination: &str, amount: i128, reference: &str) -> Post {
@@ -113,6 +120,8 @@ pub fn post(source: &str, destination: &str, amount: i128, reference: &str) -> P
         overdraft: source.starts_with('@'),
         inflight: false,
         scheduled_at: None,
+        expires_at: None,
+        padding: 4,
     }
 }
 
@@ -140,12 +149,12 @@ pub fn record(engine: &Engine, batch: Batch, queued: bool, posts: &[Post]) -> Co
             reference: text::push(&mut arena, &one.reference),
             fingerprint: engine.books().fingerprint(&one.reference),
             outcome_fingerprint: engine.books().fingerprint_of_parts(&one.reference, "_q"),
-            description: text::push(&mut arena, "test"),
+            description: text::push(&mut arena, &"t".repeat(one.padding)),
             metadata: text::Span::EMPTY,
             allow_overdraft: one.overdraft,
             inflight: one.inflight,
             atomic: false,
-            terms: Terms { scheduled_at: one.scheduled_at, ..Terms::NONE }.boxed(),
+            terms: Terms { scheduled_at: one.scheduled_at, expires_at: one.expires_at, ..Terms::NONE }.boxed(),
         });
     }
     Command::Record(Record { batch, queued, asks, text: arena, priors: Vec::new(), mismatch: Mismatch::Refuse })
@@ -156,6 +165,10 @@ pub fn pay(engine: &Engine, one: Post) -> Answer {
 }
 
 pub fn settle(engine: &Engine, row: u64, action: Action, amount: Option<i128>) -> Answer {
+    submit(engine, settle_command(row, action, amount))
+}
+
+pub fn settle_command(row: u64, action: Action, amount: Option<i128>) -> Command {
     let hold = HoldAsk {
         row,
         ended: None,
@@ -164,7 +177,7 @@ pub fn settle(engine: &Engine, row: u64, action: Action, amount: Option<i128>) -
         description: text::Span::EMPTY,
         metadata: text::Span::EMPTY,
     };
-    submit(engine, Command::Settle(Settle { action, holds: vec![hold], amount, queued: false, text: String::new() }))
+    Command::Settle(Settle { action, holds: vec![hold], amount, queued: false, text: String::new() })
 }
 
 /// Posted balance, held debits.
@@ -174,4 +187,25 @@ pub fn figures(engine: &Engine, id: Id) -> (i128, i128) {
         (balance.figures.balance(), balance.figures.held.debit)
     })
     .expect("the engine answers")
+}
+
+pub fn refund_command(engine: &Engine, row: u64, reference: &str) -> Command {
+    let mut arena = String::new();
+    let original = Original {
+        row,
+        facts: None,
+        reference: text::push(&mut arena, reference),
+        fingerprint: engine.books().fingerprint(reference),
+        outcome_fingerprint: engine.books().fingerprint_of_parts(reference, "_q"),
+        prior: None,
+        description: text::Span::EMPTY,
+        metadata: text::Span::EMPTY,
+    };
+    Command::Refund(Refund { originals: vec![original], queued: false, text: arena })
+}
+
+/// What `verify` finds in a folder.
+pub fn verified(disk: &(impl Disk + Clone + 'static), folder: &Scratch) -> Report {
+    let journal = options(folder).journal;
+    verify::run(Arc::new(disk.clone()), &folder.0, journal, |_| {}).expect("the folder can be checked")
 }
