@@ -1,9 +1,11 @@
 //! What the writer answers. An answer is sent when everything it tells is durable.
 
+use ledger::event::Recorded as Event;
 use ledger::id::Id;
 use ledger::rejection::Refused;
 use ledger::row::Row;
 use std::fmt;
+use std::sync::Arc;
 
 /// The answer to a command.
 #[derive(Clone, Debug)]
@@ -38,6 +40,8 @@ pub struct Recorded {
     pub failed: Option<Refused>,
     /// Whether the request was known, and nothing was made.
     pub known: bool,
+    /// The event that made the rows, if rows were asked for: who shows them need not read it again.
+    pub event: Option<Arc<Event>>,
 }
 
 /// Why a command was not carried out.

@@ -138,8 +138,8 @@ impl Engine {
     /// Has a command carried out. `reply` is called once, on the writer's thread, when all that the answer tells is durable;
     /// it must not block. The answer carries at most `rows_wanted` rows.
     pub fn submit(&self, command: Command, rows_wanted: usize, reply: Reply) {
-        if let Err((request, why)) = self.enter(Request::Change { command, rows_wanted, reply })
-            && let Request::Change { reply, .. } = request
+        if let Err(refused) = self.enter(Request::Change { command, rows_wanted, reply })
+            && let (Request::Change { reply, .. }, why) = *refused
         {
             reply(Answer::Unavailable(why));
         }
@@ -160,9 +160,9 @@ impl Engine {
     }
 
     /// Lets a request in, if the queues have room.
-    fn enter(&self, request: Request) -> Result<(), (Request, Unavailable)> {
+    fn enter(&self, request: Request) -> Result<(), Box<(Request, Unavailable)>> {
         if let Some(reason) = self.health.stopped() {
-            return Err((request, Unavailable::Stopped(reason)));
+            return Err(Box::new((request, Unavailable::Stopped(reason))));
         }
         let postings = postings_of(&request);
         let requests_before = self.health.requests_waiting.fetch_add(1, Ordering::Relaxed);
@@ -174,10 +174,10 @@ impl Engine {
         };
         let full = postings_before > 0 && postings_before + postings > limits::QUEUE_POSTINGS_MAX;
         if requests_before >= limits::QUEUE_REQUESTS_MAX || full {
-            return Err((request, leave(Unavailable::Busy)));
+            return Err(Box::new((request, leave(Unavailable::Busy))));
         }
         self.wakes.send(Wake::Request(request)).map_err(|error| match error.0 {
-            Wake::Request(request) => (request, leave(Unavailable::Closing)),
+            Wake::Request(request) => Box::new((request, leave(Unavailable::Closing))),
             _ => unreachable!("a request was sent"),
         })
     }

@@ -165,6 +165,9 @@ impl Writer {
             original.facts = self.row(original.row)?;
             let reference = original.reference.of(&refund.text);
             original.prior = self.holder(original.fingerprint, reference, "")?;
+            if original.prior.is_none() && refund.queued {
+                original.prior = self.holder(original.outcome_fingerprint, reference, "_q")?;
+            }
         }
         Ok(())
     }

@@ -294,8 +294,8 @@ impl Writer {
         self.check_health()?;
         let moment = Moment { at: self.clock.now().max(self.state.latest_at), seed: self.seeds.make() };
         match decide(&self.state, &mut self.scratch, command, moment).map_err(Answer::Refused)? {
-            Decision::Event(event) => self.add(&event, None, rows_wanted),
-            Decision::Partly(event, refused) => self.add(&event, Some(refused), rows_wanted),
+            Decision::Event(event) => self.add(event, None, rows_wanted),
+            Decision::Partly(event, refused) => self.add(event, Some(refused), rows_wanted),
             Decision::Known(rows) => self.known(&rows),
         }
     }
@@ -308,11 +308,11 @@ impl Writer {
     }
 
     /// Writes an event into the open group and applies it.
-    fn add(&mut self, event: &Event, failed: Option<Refused>, rows_wanted: usize) -> Result<Answer, Answer> {
-        let pushed = self.open.group.push(|out| codec::encode(event, out));
+    fn add(&mut self, event: Event, failed: Option<Refused>, rows_wanted: usize) -> Result<Answer, Answer> {
+        let pushed = self.open.group.push(|out| codec::encode(&event, out));
         let pushed = pushed.map_err(|_| Answer::Unavailable(Unavailable::TooLarge))?;
         self.open.positions.push(pushed.position);
-        let made = match event {
+        let made = match &event {
             Event::LedgerCreated(_) => self.state.ledgers.len() as u32,
             Event::LedgerRenamed(event) => event.ledger,
             Event::IdentityCreated(_) => self.state.identities.len() as u32,
@@ -321,7 +321,7 @@ impl Writer {
         let currencies_before = self.state.currencies.len();
         let balances_before = self.state.balances.len();
         let rows_before = self.open.rows.len();
-        apply(&mut self.state, event, pushed.position, &mut self.open.rows);
+        apply(&mut self.state, &event, pushed.position, &mut self.open.rows);
         for handle in balances_before..self.state.balances.len() {
             self.open.balances.push(self.state.balance_id(handle as u32));
         }
@@ -330,11 +330,11 @@ impl Writer {
         let Event::Recorded(event) = event else { return Ok(Answer::Made { handle: made, at: event.at() }) };
         for index in rows_before..self.open.rows.len() {
             let row = self.open.rows[index];
-            self.index_row(event, &row);
+            self.index_row(&event, &row);
         }
         let rows = &self.open.rows[rows_before..];
         let splits = event.movements.iter().filter(|movement| movement.leg == 1);
-        let splits = if rows_wanted == 0 || splits.count() == 0 { Vec::new() } else { splits_of(event, rows) };
+        let splits = if rows_wanted == 0 || splits.count() == 0 { Vec::new() } else { splits_of(&event, rows) };
         Ok(Answer::Recorded(Recorded {
             rows: rows.iter().copied().take(rows_wanted.min(limits::ANSWER_ROWS_MAX)).collect(),
             rows_count: rows.len() as u64,
@@ -342,6 +342,7 @@ impl Writer {
             splits,
             failed,
             known: false,
+            event: (rows_wanted > 0).then(|| Arc::new(event)),
         }))
     }
 
@@ -360,6 +361,7 @@ impl Writer {
             splits: Vec::new(),
             failed: None,
             known: true,
+            event: None,
         }))
     }
 }

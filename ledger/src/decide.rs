@@ -149,7 +149,10 @@ fn check(draft: &Draft<'_>, ask: &Ask, text: &str, checked: &Checked, mismatch: 
     if same {
         return Err(Rejection::SameBalance);
     }
-    let fits = |side| matches!(side, Found::NewIndicator(_)) || matches!(side, Found::Balance(handle) if draft.currency_of(handle) == currency);
+    let fits = |side| match side {
+        Found::Balance(handle) => draft.currency_of(handle) == currency,
+        Found::NewIndicator(_) | Found::Missing => true,
+    };
     if mismatch == Mismatch::Refuse && !(fits(source) && fits(destination)) {
         return Err(Rejection::CurrencyMismatch);
     }
@@ -176,7 +179,15 @@ fn check_funds(available: i128, ask: &Ask) -> Result<(), Rejection> {
     if available - ask.amount >= -limit { Ok(()) } else { Err(Rejection::OverdraftExceeded) }
 }
 
-/// Decides one ask: its movement, with the draft changed accordingly, or why not (with the movement of a refusal).
+/// Whether there is room for what an ask may open.
+fn check_room(draft: &Draft<'_>) -> Result<(), Rejection> {
+    if draft.currencies_count() > limits::CURRENCIES_MAX {
+        return Err(Rejection::TooManyCurrencies);
+    }
+    if draft.balances_count() + 2 > limits::BALANCES_MAX { Err(Rejection::TooManyBalances) } else { Ok(()) }
+}
+
+/// Decides one ask: its movement, whose outcome tells when it was rejected. The draft is changed accordingly.
 fn decide_ask(
     draft: &mut Draft<'_>,
     state: &State,
@@ -184,19 +195,13 @@ fn decide_ask(
     text: &str,
     queued: bool,
     mismatch: Mismatch,
-) -> Result<Movement, (Rejection, Movement)> {
+) -> Movement {
     let checked = look_up(draft, state, ask, text);
     let mut movement = movement_of(ask, queued, &checked);
-    let verdict = if draft.currencies_count() > limits::CURRENCIES_MAX {
-        Err(Rejection::TooManyCurrencies)
-    } else if draft.balances_count() + 2 > limits::BALANCES_MAX {
-        Err(Rejection::TooManyBalances)
-    } else {
-        check(draft, ask, text, &checked, mismatch)
-    };
+    let verdict = check_room(draft).and_then(|()| check(draft, ask, text, &checked, mismatch));
     if let Err(rejection) = verdict {
         movement.outcome = Outcome::Rejected(rejection);
-        return Err((rejection, movement));
+        return movement;
     }
     let mut open = |side| match side {
         Found::Balance(handle) => handle,
@@ -211,7 +216,7 @@ fn decide_ask(
         if ask.inflight { figures.hold(side, ask.amount) } else { figures.post(side, ask.amount) }
         draft.set(handle, figures);
     }
-    Ok(movement)
+    movement
 }
 
 fn look_up(draft: &mut Draft<'_>, state: &State, ask: &Ask, text: &str) -> Checked {
@@ -331,6 +336,9 @@ fn decide_item(
     if queued && legs[0].terms().scheduled_at.is_some() {
         for ask in legs {
             let checked = look_up(draft, state, ask, text);
+            if let Err(rejection) = check_room(draft) {
+                return Some(rejection);
+            }
             let mut movement = Movement { outcome: Outcome::Scheduled, ..movement_of(ask, queued, &checked) };
             // The request is accepted, so the indicators it names get their balances now.
             for (side, found) in [(&mut movement.source, checked.source), (&mut movement.destination, checked.destination)] {
@@ -344,13 +352,11 @@ fn decide_item(
     }
     let mut failed = None;
     for ask in legs {
-        match decide_ask(draft, state, ask, text, queued, mismatch) {
-            Ok(movement) => movements.push(movement),
-            Err((rejection, movement)) => {
-                failed = failed.or(Some(rejection));
-                movements.push(movement);
-            }
+        let movement = decide_ask(draft, state, ask, text, queued, mismatch);
+        if let Outcome::Rejected(rejection) = movement.outcome {
+            failed = failed.or(Some(rejection));
         }
+        movements.push(movement);
     }
     if failed.is_some() {
         reject_all(&mut movements[before..], draft.balances_before_item());
@@ -451,13 +457,10 @@ fn execute(state: &State, scratch: &mut Scratch, command: Execute, moment: Momen
     let Execute { request, ask, mut text, mismatch } = command;
     let mut draft = Draft::new(state, scratch, 1);
     draft.begin_item();
-    let movement = match decide_ask(&mut draft, state, &ask, &text, false, mismatch) {
-        Ok(movement) => movement,
-        Err((_, movement)) => {
-            draft.undo_item();
-            movement
-        }
-    };
+    let movement = decide_ask(&mut draft, state, &ask, &text, false, mismatch);
+    if matches!(movement.outcome, Outcome::Rejected(_)) {
+        draft.undo_item();
+    }
     let movement = Movement { kind: Kind::Execution(request), ..movement };
     let event = recorded(state, &draft, moment, Batch::Single, false, vec![movement], &mut text);
     Ok(Decision::Event(Event::Recorded(Recorded { text, ..event })))

@@ -60,7 +60,7 @@ pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<St
     match ask::change(&state, Command::Refund(command), 1).await? {
         Outcome::Recorded(recorded) => {
             let row = recorded.rows.first().ok_or_else(ApiError::internal)?;
-            let view = Viewer::new(state.books()).view(row, true)?.told_as_refund(row, !queued);
+            let view = Viewer::of_answer(state.books(), &recorded).view(row, true)?.told_as_refund(row, !queued);
             Ok(answer::json(StatusCode::CREATED, &view))
         }
         Outcome::Refused(refused) => {

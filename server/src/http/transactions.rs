@@ -129,7 +129,7 @@ fn created(
     recorded: &Recorded,
     queued: bool,
 ) -> Result<TransactionView, ApiError> {
-    let mut viewer = Viewer::new(state.books());
+    let mut viewer = Viewer::of_answer(state.books(), recorded);
     let row = recorded.rows.first().ok_or_else(ApiError::internal)?;
     let inflight = checked.body.inflight.unwrap_or(false);
     let view = viewer.view(row, true)?.told_as_asked(checked, queued, inflight);

@@ -14,6 +14,7 @@ use ledger::id::{Id, Prefix};
 use ledger::row::{Flags, Parent, Row, Status};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// A transaction.
 #[derive(Debug, Serialize)]
@@ -75,7 +76,7 @@ pub struct PartView {
 /// Shows rows; keeps the last record it read, as rows that follow each other often share one.
 pub struct Viewer<'a> {
     books: &'a Books,
-    last: Option<(u64, Recorded)>,
+    last: Option<(u64, Arc<Recorded>)>,
 }
 
 impl<'a> Viewer<'a> {
@@ -84,10 +85,16 @@ impl<'a> Viewer<'a> {
         Viewer { books, last: None }
     }
 
+    /// A viewer of rows that were just made, whose event is at hand.
+    pub fn of_answer(books: &'a Books, answer: &engine::answer::Recorded) -> Viewer<'a> {
+        let last = answer.event.as_ref().zip(answer.rows.first());
+        Viewer { books, last: last.map(|(event, row)| (row.record, Arc::clone(event))) }
+    }
+
     /// The event of a row.
     pub fn event(&mut self, row: &Row) -> Result<&Recorded, BooksFault> {
         if self.last.as_ref().is_none_or(|(position, _)| *position != row.record) {
-            self.last = Some((row.record, self.books.recorded(row)?));
+            self.last = Some((row.record, Arc::new(self.books.recorded(row)?)));
         }
         let (_, event) = self.last.as_ref().expect("it was just read");
         if event.movements.len() <= row.movement as usize { Err(BooksFault::Row(row.number)) } else { Ok(event) }
@@ -221,7 +228,13 @@ fn hash(amount: &str, reference: &str, currency: &str, source: &str, destination
     for part in [amount, reference, currency, source, destination] {
         hasher.update(part);
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(64);
+    for byte in hasher.finalize() {
+        text.push(DIGITS[usize::from(byte >> 4)] as char);
+        text.push(DIGITS[usize::from(byte & 15)] as char);
+    }
+    text
 }
 
 impl TransactionView {
