@@ -239,6 +239,31 @@ pub fn run(
     check.report(torn_bytes)
 }
 
+/// What is wrong with the end of a journal, seen from the newest checkpoint; `None` when it is whole from there on, or torn
+/// as a crash tears it. Whoever deletes the checkpoints deletes what proves that records are missing, and looks here before.
+pub fn journal_end(
+    disk: Arc<dyn Disk>,
+    folder: &Folder,
+    journal: JournalOptions,
+) -> Result<Option<String>, VerifyFault> {
+    let disk: Arc<dyn Disk> = Arc::new(StillDisk::new(disk));
+    let journal = journal.of_journal(&*disk, &folder.journal()).map_err(VerifyFault::Journal)?;
+    let path = folder.checkpoints();
+    let paths = checkpoint::list(&*disk, &path).map_err(|source| VerifyFault::Disk { path, source })?;
+    let mut from = Place::start();
+    for path in paths.iter().rev() {
+        if let Some((place, _)) = read_checkpoint(&*disk, path)? {
+            from = place;
+            break;
+        }
+    }
+    match journal::open::open(disk, &folder.journal(), journal, from) {
+        Ok(_) => Ok(None),
+        Err(fault @ JournalFault::Disk { .. }) => Err(VerifyFault::Journal(fault)),
+        Err(fault) => Ok(Some(crate::fault_text(&fault))),
+    }
+}
+
 /// A check as it goes on.
 struct Check<'a> {
     disk: &'a dyn Disk,

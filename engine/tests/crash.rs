@@ -4,7 +4,11 @@
 //! or not at all, and only from the front; that references are taken or free accordingly; that after a fault the engine
 //! refuses changes and never does something else; and that `verify` finds nothing wrong in what a crash left.
 
-mod support;
+mod support {
+    pub mod harness;
+    pub mod model;
+    pub mod workload;
+}
 
 use engine::answer::{Answer, Unavailable};
 use engine::clock::Clock;
@@ -16,9 +20,9 @@ use ledger::command::Batch;
 use ledger::rejection::Rejection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use support::harness::{self, Scratch, pay, post, record, submit, verified};
 use support::model::{Model, Step};
 use support::workload::{START, Trace, carry_out, compare, plan, records_count};
-use support::{Scratch, pay, post, record, submit, verified};
 
 /// Bursts of the workload.
 const BURSTS: usize = 70;
@@ -31,7 +35,7 @@ fn options(folder: &Scratch, clock: &Arc<AtomicI64>) -> Options {
         journal: JournalOptions { segment_bytes: 64 << 10, record_bytes_max: 60 << 10 },
         clock: Clock::Moved(Arc::clone(clock)),
         sizes: Sizes { checkpoint_rows: 25, checkpoint_records: 20, references_tail_pairs: 16, children_tail_pairs: 4 },
-        ..support::options(folder)
+        ..harness::options(folder)
     }
 }
 

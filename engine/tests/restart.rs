@@ -1,6 +1,8 @@
 //! What was answered is there after a restart, whatever is left of the derived files.
 
-mod support;
+mod support {
+    pub mod harness;
+}
 
 use engine::answer::Answer;
 use journal::disk::{MemoryDisk, RealDisk};
@@ -8,7 +10,7 @@ use ledger::command::{Action, Batch};
 use ledger::id::Prefix;
 use ledger::rejection::Rejection;
 use ledger::row::Status;
-use support::{Scratch, balance, figures, ledger, look, open, pay, post, record, recorded, settle, submit};
+use support::harness::{Post, Scratch, balance, figures, ledger, look, open, pay, post, record, recorded, settle, submit};
 
 #[test]
 fn money_is_where_it_was_after_a_clean_stop_and_without_derived_files() {
@@ -19,7 +21,7 @@ fn money_is_where_it_was_after_a_clean_stop_and_without_derived_files() {
     let (a, b) = (balance(&engine, &ledger), balance(&engine, &ledger));
     let (a_text, b_text) = (a.text(Prefix::Balance), b.text(Prefix::Balance));
     let first = recorded(pay(&engine, post("@World", &a_text, 10_000, "fund"))).rows[0];
-    let held = recorded(pay(&engine, support::Post { inflight: true, ..post(&a_text, &b_text, 4_000, "hold") })).rows[0];
+    let held = recorded(pay(&engine, Post { inflight: true, ..post(&a_text, &b_text, 4_000, "hold") })).rows[0];
     recorded(settle(&engine, held.number, Action::Commit, Some(1_500)));
     recorded(submit(&engine, record(&engine, Batch::Single, true, &[post(&a_text, &b_text, 100, "queued")])));
     assert_eq!(figures(&engine, a), (8_400, 2_500));
@@ -54,7 +56,7 @@ fn a_hold_ends_once() {
     let ledger = ledger(&engine);
     let a = balance(&engine, &ledger);
     let hold = |reference: &str| {
-        let one = support::Post { inflight: true, ..post("@World", &a.text(Prefix::Balance), 100, reference) };
+        let one = Post { inflight: true, ..post("@World", &a.text(Prefix::Balance), 100, reference) };
         recorded(pay(&engine, one)).rows[0].number
     };
     let refused = |answer: Answer| match answer {

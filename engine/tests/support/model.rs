@@ -1,5 +1,6 @@
 //! A small ledger of its own, against which the engine is held: accounts, rows, references, holds, timers. It shares no code
 //! with the engine and knows only what the workload uses.
+#![allow(dead_code, missing_docs, reason = "each test uses a part of it, and only tests do")]
 
 use ledger::command::{Action, Batch};
 use ledger::row::Status;

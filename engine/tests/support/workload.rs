@@ -1,7 +1,8 @@
 //! Seeded work, and carrying it out on an engine.
+#![allow(dead_code, missing_docs, reason = "each test uses a part of it, and only tests do")]
 
+use super::harness::{Post, look, record, refund_command, settle_command};
 use super::model::{Expected, Model, Order, Step};
-use super::{Post, look, record, refund_command, settle_command};
 use engine::answer::{Answer, Unavailable};
 use engine::engine::Engine;
 use engine::reading::reference_of;

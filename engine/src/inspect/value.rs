@@ -1,0 +1,175 @@
+//! A record as a tree of named values, for whoever prints it.
+
+use super::Record;
+use super::line::{kind, time};
+use ledger::command::{Allocation, Batch};
+use ledger::event::{Event, Kind, Movement, NO_BALANCE, Outcome, Recorded};
+
+/// A value of a record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Value {
+    /// A number.
+    Number(i128),
+    /// A text.
+    Text(String),
+    /// Yes or no.
+    Flag(bool),
+    /// Several values.
+    List(Vec<Value>),
+    /// Named values, in order.
+    Fields(Vec<(&'static str, Value)>),
+}
+
+/// All fields of a record. What is not set is left out; handles are numbers in the order of making.
+pub fn value_of(record: &Record) -> Value {
+    let mut fields = vec![
+        ("seq", number(record.seq)),
+        ("position", number(record.position)),
+        ("bytes", number(record.bytes)),
+        ("chain", Value::Text(record.chain.clone())),
+        ("time", Value::Text(time(record.event.at()))),
+        ("kind", text(kind(&record.event))),
+    ];
+    match &record.event {
+        Event::LedgerCreated(event) => {
+            fields.push(("seed", number(event.seed)));
+            fields.push(("name", text(&event.name)));
+            put_text(&mut fields, "metadata", &event.metadata);
+        }
+        Event::LedgerRenamed(event) => {
+            fields.push(("ledger", number(event.ledger)));
+            fields.push(("name", text(&event.name)));
+        }
+        Event::IdentityCreated(event) => {
+            fields.push(("seed", number(event.seed)));
+            put_text(&mut fields, "id", &event.id);
+            put_text(&mut fields, "detail", &event.detail);
+        }
+        Event::BalanceCreated(event) => {
+            fields.push(("seed", number(event.seed)));
+            fields.push(("ledger", number(event.ledger)));
+            fields.extend(event.identity.map(|identity| ("identity", number(identity))));
+            fields.push(("currency", text(&event.currency)));
+            put_text(&mut fields, "indicator", &event.indicator);
+            put_text(&mut fields, "metadata", &event.metadata);
+            fields.push(("track_fund_lineage", Value::Flag(event.track_fund_lineage)));
+            let allocation = match event.allocation {
+                Allocation::Fifo => "FIFO",
+                Allocation::Lifo => "LIFO",
+                Allocation::Proportional => "PROPORTIONAL",
+            };
+            fields.push(("allocation", text(allocation)));
+        }
+        Event::Recorded(event) => put_recorded(&mut fields, event),
+    }
+    Value::Fields(fields)
+}
+
+type Fields = Vec<(&'static str, Value)>;
+
+fn number(number: impl Into<i128>) -> Value {
+    Value::Number(number.into())
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+fn put_text(fields: &mut Fields, name: &'static str, content: &str) {
+    if !content.is_empty() {
+        fields.push((name, text(content)));
+    }
+}
+
+fn put_recorded(fields: &mut Fields, event: &Recorded) {
+    let batch = match event.batch {
+        Batch::Single => "single",
+        Batch::Independent => "independent",
+        Batch::Atomic => "atomic",
+    };
+    fields.push(("seed", number(event.seed)));
+    fields.push(("first_row", number(event.first_row)));
+    fields.push(("rows", number(event.rows_count())));
+    fields.push(("batch", text(batch)));
+    fields.push(("queued", Value::Flag(event.queued)));
+    if !event.currencies.is_empty() {
+        let list = event.currencies.iter().map(|currency| text(currency.of(&event.text)));
+        fields.push(("currencies", Value::List(list.collect())));
+    }
+    if !event.opened.is_empty() {
+        let one = |opened: &ledger::event::Opened| {
+            let indicator = text(opened.indicator.of(&event.text));
+            Value::Fields(vec![("indicator", indicator), ("currency", number(opened.currency))])
+        };
+        fields.push(("opened", Value::List(event.opened.iter().map(one).collect())));
+    }
+    let movements = event.movements.iter().map(|movement| movement_of(movement, &event.text));
+    fields.push(("movements", Value::List(movements.collect())));
+}
+
+fn movement_of(movement: &Movement, arena: &str) -> Value {
+    let (kind, of) = match movement.kind {
+        Kind::Posting => ("posting", None),
+        Kind::Execution(row) => ("execution", Some(row)),
+        Kind::Settlement { hold, .. } => ("settlement", Some(hold)),
+        Kind::Release { hold, .. } => ("release", Some(hold)),
+        Kind::Refund(row) => ("refund", Some(row)),
+    };
+    let mut fields = vec![("kind", text(kind))];
+    fields.extend(of.map(|row| ("of_row", number(row))));
+    let outcome = match movement.outcome {
+        Outcome::Applied => "applied",
+        Outcome::Held => "held",
+        Outcome::Voided => "voided",
+        Outcome::Rejected(_) => "rejected",
+        Outcome::Scheduled => "scheduled",
+    };
+    fields.push(("outcome", text(outcome)));
+    if let Outcome::Rejected(rejection) = movement.outcome {
+        fields.push(("rejection", Value::Text(format!("{rejection:?}"))));
+    }
+    fields.push(("item", number(movement.item)));
+    if movement.leg > 0 {
+        fields.push(("leg", number(movement.leg)));
+    }
+    for (name, handle, named) in [
+        ("source", movement.source, movement.source_text),
+        ("destination", movement.destination, movement.destination_text),
+    ] {
+        fields.push((name, if handle == NO_BALANCE { text(named.of(arena)) } else { number(handle) }));
+    }
+    fields.push(("amount", number(movement.amount)));
+    fields.push(("precision", number(movement.precision)));
+    fields.push(("currency", number(movement.currency)));
+    put_text(&mut fields, "reference", movement.reference.of(arena));
+    put_text(&mut fields, "description", movement.description.of(arena));
+    put_text(&mut fields, "metadata", movement.metadata.of(arena));
+    put_terms(&mut fields, movement);
+    Value::Fields(fields)
+}
+
+/// What few movements have.
+fn put_terms(fields: &mut Fields, movement: &Movement) {
+    let asked_queued =
+        matches!(movement.kind, Kind::Settlement { queued: true, .. } | Kind::Release { queued: true, .. });
+    for (name, set) in [
+        ("queued", movement.queued || asked_queued),
+        ("allow_overdraft", movement.allow_overdraft),
+        ("inflight", movement.inflight),
+        ("atomic", movement.atomic),
+    ] {
+        fields.extend(set.then_some((name, Value::Flag(true))));
+    }
+    let terms = movement.terms();
+    if terms.overdraft_limit != 0 {
+        fields.push(("overdraft_limit", number(terms.overdraft_limit)));
+    }
+    for (name, at) in [
+        ("effective_at", terms.effective_at),
+        ("scheduled_at", terms.scheduled_at),
+        ("expires_at", terms.expires_at),
+        ("commits_at", terms.commits_at),
+    ] {
+        fields.extend(at.map(|at| (name, Value::Text(time(at)))));
+    }
+}
