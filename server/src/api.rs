@@ -7,6 +7,7 @@ pub mod transaction;
 pub mod split;
 pub mod inflight;
 pub mod bulk;
+pub mod filter;
 pub mod metadata;
 pub mod number;
 pub mod time;

@@ -19,6 +19,11 @@ impl Metadata {
         if text.is_empty() { None } else { serde_json::from_str(text).ok() }
     }
 
+    /// The value of a key, as it was written.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(|value| value.get())
+    }
+
     /// Sets a key.
     pub fn set(&mut self, key: &str, value: impl Serialize) {
         let value = serde_json::value::to_raw_value(&value).expect("texts, numbers and flags can be written");

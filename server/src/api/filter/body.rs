@@ -1,0 +1,98 @@
+//! Filters in a JSON body.
+
+use super::columns::Column;
+use super::compile::{self, Asked};
+use super::operand::Operand;
+use super::{NO_LOGIC, Operator, Wanted, is_any, refuse};
+use crate::decode::Text;
+use crate::http::error::{ApiError, Code};
+use serde_json::value::RawValue;
+
+/// Rows of a page unless asked for, and when too many are.
+const PAGE_DEFAULT: usize = 20;
+/// Most rows of a page; who asks for more gets [`PAGE_DEFAULT`].
+const PAGE_MAX: usize = 100;
+
+crate::lenient_struct! {
+    /// Body of `POST /{collection}/filter`.
+    pub struct FilterBody<'a> {
+        /// The conditions.
+        "filters" filters: Vec<ConditionBody<'a>>,
+        /// How they are joined.
+        "logical_operator" logic: Text<'a>,
+        /// Rows of the page.
+        "limit" limit: i64,
+        /// Rows before the page.
+        "offset" offset: i64,
+        /// The column by which rows are sorted.
+        "sort_by" sort_by: Text<'a>,
+        /// `asc` or `desc`.
+        "sort_order" sort_order: Text<'a>,
+        /// Whether all matches are counted.
+        "include_count" count: bool,
+    }
+}
+
+crate::lenient_struct! {
+    /// One condition.
+    pub struct ConditionBody<'a> {
+        /// The name of the field.
+        "field" field: Text<'a>,
+        /// The operator.
+        "operator" operator: Text<'a>,
+        /// What it is compared with.
+        "value" value: &'a RawValue,
+        /// What it is compared with, by `in` and `between`.
+        "values" values: Vec<&'a RawValue>,
+    }
+}
+
+impl FilterBody<'_> {
+    /// What is asked for.
+    pub fn wanted<C: Column>(&self) -> Result<Wanted<C>, ApiError> {
+        let any = is_any(self.logic.as_deref().unwrap_or_default())
+            .ok_or_else(|| ApiError::new(Code::GenValidationError, NO_LOGIC))?;
+        let mut tests = Vec::new();
+        for condition in self.filters.as_deref().unwrap_or_default() {
+            let asked = condition.asked()?;
+            // Whether the field is known is told before what is wrong with a later condition.
+            compile::filters::<C>(std::slice::from_ref(&asked), any)?;
+            tests.push(asked);
+        }
+        let page = self.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(PAGE_DEFAULT);
+        Ok(Wanted {
+            filters: compile::filters(&tests, any)?,
+            sort: compile::sort(self.sort_by.as_deref().unwrap_or_default(), self.sort_order.as_deref().unwrap_or_default())?,
+            limit: if (1..=PAGE_MAX).contains(&page) { page } else { PAGE_DEFAULT },
+            offset: self.offset.and_then(|offset| usize::try_from(offset).ok()).unwrap_or(0),
+            count: self.count.unwrap_or(false),
+        })
+    }
+}
+
+impl ConditionBody<'_> {
+    fn asked(&self) -> Result<Asked, ApiError> {
+        let field = self.field.as_deref().unwrap_or_default().to_owned();
+        let word = self.operator.as_deref().unwrap_or_default();
+        let operator = Operator::of(word).ok_or_else(|| {
+            let known = Operator::ALL.map(|(word, _)| word).join(", ");
+            refuse(format!("invalid operator '{word}' for field '{field}': must be one of {known}"))
+        })?;
+        let values = self.values.as_deref().unwrap_or_default();
+        let raw: Vec<Option<&RawValue>> = match operator {
+            Operator::IsNull | Operator::IsNotNull => Vec::new(),
+            Operator::In if values.is_empty() => {
+                return Err(refuse(format!("operator 'in' for field '{field}' needs 'values'")));
+            }
+            Operator::Between if values.len() != 2 => {
+                let count = values.len();
+                return Err(refuse(format!("operator 'between' for field '{field}' needs 2 values, not {count}")));
+            }
+            Operator::In | Operator::Between => values.iter().map(|value| Some(*value)).collect(),
+            _ => vec![self.value],
+        };
+        let operands = raw.into_iter().map(Operand::of_json).collect::<Option<Vec<Operand>>>();
+        let operands = operands.ok_or_else(|| refuse(format!("the value for field '{field}' cannot be compared with")))?;
+        Ok(Asked { field, operator, operands })
+    }
+}
