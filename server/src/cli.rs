@@ -4,12 +4,16 @@
 
 pub mod config;
 pub mod serve;
+pub mod verify;
+pub mod inspect;
+pub mod rebuild;
 
 use crate::bench::{self, BenchOptions};
 use crate::config::source::Sources;
 use crate::config::typed::Typed;
 use crate::config::{ConfigError, Settings};
 use clap::{Args, Parser, Subcommand};
+use journal::open::{Options, RECORD_BYTES_MAX, SEGMENT_BYTES};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,6 +26,7 @@ Examples:
                                             answer to everyone who has the key
   florin bench --bulk 1000                  measure a running server
   florin config                             show the settings and where each comes from
+  florin verify --data ./data               check the books of a stopped server
 
 Settings come from florin.toml or blnk.json in the working folder (or --config FILE), then from the environment
 (FLORIN_SERVER_PORT or BLNK_SERVER_PORT), then from flags; the later wins.
@@ -44,6 +49,12 @@ enum Command {
     Bench(Box<BenchOptions>),
     /// Show the settings in force, where each comes from, and those that do nothing here
     Config(ServerArguments),
+    /// Check a data folder that no server uses: the journal, and everything that is derived from it
+    Verify(DataArguments),
+    /// Print the records of a journal that no server uses
+    Inspect(InspectArguments),
+    /// Delete everything that is derived from the journal, and make it anew
+    Rebuild(DataArguments),
 }
 
 /// What can be said about the server. `config` takes the same, to show what `serve` would do.
@@ -60,6 +71,30 @@ pub struct ServerArguments {
     /// Allow an address that others can reach without asking them for a key
     #[arg(long)]
     insecure: bool,
+}
+
+/// Which data folder to work on.
+#[derive(Debug, Args)]
+struct DataArguments {
+    /// Folder of the data; stop its server first
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+/// What to print of a journal.
+#[derive(Debug, Args)]
+struct InspectArguments {
+    #[command(flatten)]
+    folder: DataArguments,
+    /// First record to print
+    #[arg(long, value_name = "SEQ", default_value_t = 1)]
+    from: u64,
+    /// Most records to print
+    #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
+    limit: u64,
+    /// Print all fields, as one JSON object a line
+    #[arg(long)]
+    json: bool,
 }
 
 /// Where settings are read from.
@@ -86,6 +121,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Config(arguments) => {
             settings_of(&arguments).and_then(|(typed, settings)| config::run(&typed, &settings))
         }
+        Command::Verify(arguments) => verify::run(&arguments.data),
+        Command::Inspect(arguments) => {
+            inspect::run(&arguments.folder.data, arguments.from, arguments.limit, arguments.json)
+        }
+        Command::Rebuild(arguments) => rebuild::run(&arguments.data),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -96,6 +136,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Sizes for commands that work on a journal that is there: it knows the size of its segments itself.
+fn offline_options() -> Options {
+    Options { segment_bytes: SEGMENT_BYTES, record_bytes_max: RECORD_BYTES_MAX }
 }
 
 /// Why a command failed, and what to do, for people. Lines.
