@@ -97,3 +97,19 @@ fn an_atomic_batch_with_a_bad_item_leaves_nothing() {
     assert_eq!(figures(&engine, a), (10, 0));
     recorded(pay(&engine, post(&a_text, "@Newer", 1, "x3")));
 }
+
+/// The key of the fingerprints is lost with `format`: what was indexed with it must not be taken for empty.
+#[test]
+fn references_are_known_when_everything_but_the_journal_is_deleted() {
+    let folder = Scratch::new();
+    let disk = RealDisk::new();
+    let engine = open(&disk, &folder);
+    let ledger = ledger(&engine);
+    let a = balance(&engine, &ledger).text(Prefix::Balance);
+    recorded(pay(&engine, post("@World", &a, 10_000, "fund")));
+    drop(engine);
+    std::fs::remove_file(folder.0.join("format")).expect("it was made");
+    let engine = open(&disk, &folder);
+    let again = pay(&engine, post("@World", &a, 10_000, "fund"));
+    assert!(matches!(again, Answer::Refused(refused) if refused.rejection == Rejection::DuplicateReference), "{again:?}");
+}

@@ -106,7 +106,10 @@ impl Writer {
 
     fn settle(&mut self, mut pending: Pending, result: Result<Place, AppendFault>) {
         match result {
-            Ok(place) => self.publish(&mut pending, place),
+            Ok(place) => {
+                self.publish(&mut pending, place);
+                self.check_followers();
+            }
             Err(fault) => {
                 let reason = crate::fault_text(&fault);
                 self.health.stop(reason.clone());
@@ -117,6 +120,18 @@ impl Writer {
         }
         pending.clear();
         self.spare = Some(pending);
+    }
+
+    /// Takes no more changes when what is derived cannot be written any more: it would be kept in memory without bound.
+    fn check_followers(&self) {
+        if let Some(reason) = self.books.rows.failed() {
+            self.health.stop(reason);
+        }
+        for index in [&self.references, &self.children] {
+            if index.is_full() {
+                self.health.stop(index.fault().unwrap_or_else(|| "an index cannot be written".to_owned()));
+            }
+        }
     }
 
     /// Lets out what a durable group did: rows and names first, then the answers that tell of them.
