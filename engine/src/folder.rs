@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The version of the whole folder. A folder of another version is refused.
 const FORMAT: &str = "florin data folder, format 1";
 
+/// The folder of the index of references.
+const REFERENCES: &str = "references";
+
 /// Why a data folder cannot be used.
 #[derive(Debug)]
 pub enum FolderFault {
@@ -69,24 +72,27 @@ impl Folder {
     /// Takes a folder; makes it when it is not there and `make` says so.
     pub fn open(path: &Path, make: bool) -> Result<Folder, FolderFault> {
         let fault = |path: &Path, source| FolderFault::Disk { path: path.to_owned(), source };
-        if !path.exists() && !make {
+        let format_path = path.join("format");
+        // A folder of something else gets no files of ours.
+        if !make && !format_path.exists() {
             return Err(FolderFault::Missing(path.to_owned()));
         }
         fs::create_dir_all(path).map_err(|source| fault(path, source))?;
         let lock_path = path.join("LOCK");
-        let lock = fs::File::create(&lock_path).map_err(|source| fault(&lock_path, source))?;
+        let lock = fs::OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
+        let lock = lock.map_err(|source| fault(&lock_path, source))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(FolderFault::InUse(path.to_owned())),
             Err(fs::TryLockError::Error(source)) => return Err(fault(&lock_path, source)),
         }
-        let format_path = path.join("format");
         let key = match fs::read_to_string(&format_path) {
             Ok(text) => key_of(&text).ok_or_else(|| FolderFault::Format(format_path.clone()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
+                // An index that was made with another key finds nothing, and every reference would be free again.
+                remove_folder(&path.join(REFERENCES))?;
                 write_format(path, &format_path).map_err(|source| fault(&format_path, source))?
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(FolderFault::Missing(path.to_owned())),
             Err(source) => return Err(fault(&format_path, source)),
         };
         Ok(Folder { path: path.to_owned(), key, _lock: lock })
@@ -104,7 +110,7 @@ impl Folder {
 
     /// Where the index of references is.
     pub fn references(&self) -> PathBuf {
-        self.path.join("references")
+        self.path.join(REFERENCES)
     }
 
     /// Where the index of children is.
@@ -120,13 +126,18 @@ impl Folder {
     /// Deletes everything that is derived from the journal.
     pub fn delete_derived(&self) -> Result<(), FolderFault> {
         for path in [self.tables(), self.references(), self.children(), self.checkpoints()] {
-            match fs::remove_dir_all(&path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(FolderFault::Disk { path, source }),
-            }
+            remove_folder(&path)?;
         }
         Ok(())
+    }
+}
+
+fn remove_folder(path: &Path) -> Result<(), FolderFault> {
+    match fs::remove_dir_all(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(FolderFault::Disk { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
     }
 }
 
