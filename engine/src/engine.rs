@@ -24,6 +24,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+/// Why an engine whose writer has ended by itself takes no changes.
+const BUG: &str = "the writer met a bug and stopped";
+
 /// How an engine is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -138,6 +141,8 @@ impl Engine {
     /// Has a command carried out. `reply` is called once, on the writer's thread, when all that the answer tells is durable;
     /// it must not block. The answer carries at most `rows_wanted` rows.
     pub fn submit(&self, command: Command, rows_wanted: usize, reply: Reply) {
+        let mut owed = Owed(Some(reply));
+        let reply: Reply = Box::new(move |answer| owed.pay(answer));
         if let Err(refused) = self.enter(Request::Change { command, rows_wanted, reply })
             && let (Request::Change { reply, .. }, why) = *refused
         {
@@ -205,8 +210,27 @@ impl Engine {
         if let Some(thread) = thread
             && thread.join().is_err()
         {
-            self.health.stop("the writer met a bug and stopped".to_owned());
+            self.health.stop(BUG.to_owned());
         }
+    }
+}
+
+/// A reply that is owed. A request that reaches the writer's queue when the writer has just ended is dropped with the queue;
+/// whoever waits for it is told then.
+struct Owed(Option<Reply>);
+
+impl Owed {
+    fn pay(&mut self, answer: Answer) {
+        if let Some(reply) = self.0.take() {
+            reply(answer);
+        }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        let bug = std::thread::panicking();
+        self.pay(Answer::Unavailable(if bug { Unavailable::Stopped(BUG.to_owned()) } else { Unavailable::Closing }));
     }
 }
 
