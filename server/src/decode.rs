@@ -1,7 +1,7 @@
 //! JSON from clients, read as Go reads it: whatever the content type says, keys in any letter case, the last of several
 //! equal keys, `null` as if the key were absent, unknown keys and anything after the first value ignored.
 //!
-//! Numbers are had as their text ([`Number`]), so that money never passes through a float. NUL and text that is not UTF-8
+//! Numbers are had as their text ([`Number`]), so that money never passes through a float. NUL and what is not Unicode text
 //! are refused: they could be stored, but not everything that reads them later could bear them.
 
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, Visitor};
@@ -44,7 +44,7 @@ pub fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malforme
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
     match values.next() {
         Some(Ok(value)) => {
-            refuse_nul(&text[..values.byte_offset()])?;
+            check_escapes(&text[..values.byte_offset()])?;
             Ok(value)
         }
         _ if !is_text => Err(Malformed::new("invalid UTF-8 in the request body")),
@@ -54,18 +54,37 @@ pub fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malforme
     }
 }
 
-/// NUL can only stand in JSON as an escape: the parser refuses bare control characters in text.
-fn refuse_nul(text: &str) -> Result<(), Malformed> {
+/// NUL can only stand in JSON as an escape: the parser refuses bare control characters in text. Half a surrogate pair is no
+/// text at all; the parser finds it in texts that it reads, not in those that are kept as they were written.
+fn check_escapes(text: &str) -> Result<(), Malformed> {
     let bytes = text.as_bytes();
-    for at in memchr::memmem::find_iter(bytes, b"\\u0000") {
+    let mut high_before = None;
+    for at in memchr::memmem::find_iter(bytes, b"\\u") {
         let backslashes_before = bytes[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
         // After an odd number of them this backslash is itself escaped, and what follows is plain text.
-        if backslashes_before % 2 == 0 {
-            return Err(Malformed::new("invalid character NUL in the request body"));
+        if backslashes_before % 2 == 1 {
+            continue;
+        }
+        let unit = text.get(at + 2..at + 6).and_then(|digits| u16::from_str_radix(digits, 16).ok()).unwrap_or_default();
+        let follows = high_before.take() == Some(at);
+        match unit {
+            0 => return Err(Malformed::new("invalid character NUL in the request body")),
+            0xD800..0xDC00 if !follows => high_before = Some(at + 6),
+            0xDC00..0xE000 if follows => {}
+            0xD800..0xE000 => return Err(Malformed::new(LONE_SURROGATE)),
+            _ if follows => return Err(Malformed::new(LONE_SURROGATE)),
+            _ => {}
+        }
+        if let Some(end) = high_before
+            && bytes.get(end..end + 2) != Some(b"\\u")
+        {
+            return Err(Malformed::new(LONE_SURROGATE));
         }
     }
     Ok(())
 }
+
+const LONE_SURROGATE: &str = "lone surrogate in the request body";
 
 /// A text, borrowed from the body unless it contains escapes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -11,9 +11,12 @@ pub const ZERO: &str = "0001-01-01T00:00:00Z";
 pub struct Moment(OffsetDateTime);
 
 impl Moment {
-    /// Reads RFC 3339, with an offset or `Z`, and a fraction if need be.
+    /// Reads RFC 3339, with an offset or `Z`, and a fraction if need be. In UTC too it must be in a year of four digits, as it
+    /// is shown so.
     pub fn parse(text: &str) -> Option<Moment> {
-        OffsetDateTime::parse(text, &Rfc3339).ok().map(Moment)
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        let utc = moment.checked_to_offset(UtcOffset::UTC)?;
+        (utc.year() >= 0).then_some(Moment(moment))
     }
 
     /// Microseconds since 1970; finer parts are dropped.
@@ -56,7 +59,7 @@ mod tests {
         }
         assert_eq!(Moment::parse("2025-02-15T10:30:00+00:00").expect("a time").text(), "2025-02-15T10:30:00Z");
         assert_eq!(Moment::parse("1988-05-17T23:30:00Z").expect("a time").day(), "1988-05-17T00:00:00Z");
-        for bad in ["tomorrow", "2030-01-01", "2030-01-01 10:00:00", "2030-01-01T10:00:00"] {
+        for bad in ["tomorrow", "2030-01-01", "2030-01-01 10:00:00", "2030-01-01T10:00:00", "9999-12-31T23:59:59-10:00", "0000-01-01T00:00:00+10:00"] {
             assert_eq!(Moment::parse(bad), None, "{bad}");
         }
     }

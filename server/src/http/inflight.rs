@@ -49,14 +49,6 @@ pub const UPDATE_INFLIGHT: Operation = Operation {
     ..Operation::new("update_inflight", "Transactions")
 };
 
-/// What an id stands for.
-enum Target {
-    /// Nothing.
-    Unknown,
-    /// A transaction, a split transaction or a batch: a row that it is known by, and its holds, oldest first.
-    Known(Row, Vec<Row>),
-}
-
 /// `PUT /transactions/inflight/{id}`.
 pub async fn update_inflight(State(state): State<AppState>, Path(id): Path<String>, body: RequestBody) -> Answer {
     let body: SettleBody<'_> = body.decode()?;
@@ -156,9 +148,9 @@ pub async fn prepare(
     queued: bool,
 ) -> Result<Ending, Trouble> {
     let (known, holds) = match target(state, id).await? {
-        Target::Unknown => return Err(Trouble::Unknown),
-        Target::Known(_, holds) if holds.is_empty() => return Err(Trouble::NoHold),
-        Target::Known(known, holds) => (known, holds),
+        None => return Err(Trouble::Unknown),
+        Some((_, holds)) if holds.is_empty() => return Err(Trouble::NoHold),
+        Some(found) => found,
     };
     let amount = match action {
         Action::Commit => minor_units(amount, holds[0].precision).map_err(Trouble::Refused)?,
@@ -248,24 +240,25 @@ impl Ending {
     }
 }
 
-/// What an id stands for, and the holds that it means: its own, those of its requests, of its legs, of its items.
-async fn target(state: &AppState, id: &str) -> Result<Target, ApiError> {
+/// A row that an id is known by, and the holds that it means, oldest first: its own, those of its requests, of its legs, of
+/// its items. Nothing when there is nothing by this id.
+async fn target(state: &AppState, id: &str) -> Result<Option<(Row, Vec<Row>)>, ApiError> {
     let books = state.books();
     if let Some(batch) = Id::parse(Prefix::Batch, id) {
-        let Some((first, event)) = books.find_batch(batch)? else { return Ok(Target::Unknown) };
+        let Some((first, event)) = books.find_batch(batch)? else { return Ok(None) };
         let rows = ask::rows_of_record(books, event.first_row, event.rows_count())?;
-        return Ok(Target::Known(first, holds_of(state, &rows).await?));
+        return Ok(Some((first, holds_of(state, &rows).await?)));
     }
-    let Some(parsed) = Id::parse(Prefix::Transaction, id) else { return Ok(Target::Unknown) };
+    let Some(parsed) = Id::parse(Prefix::Transaction, id) else { return Ok(None) };
     if let Some(row) = books.find_transaction(parsed)? {
         let rows = with_outcome(state, row)?;
-        return Ok(Target::Known(row, holds_of(state, &rows).await?));
+        return Ok(Some((row, holds_of(state, &rows).await?)));
     }
-    let Some((first, event)) = books.find_split(parsed)? else { return Ok(Target::Unknown) };
+    let Some((first, event)) = books.find_split(parsed)? else { return Ok(None) };
     let item = event.movements[first.movement as usize].item;
     let rows = ask::rows_of_record(books, first.number, event.first_row + event.rows_count() - first.number)?;
     let legs: Vec<Row> = rows.into_iter().filter(|row| event.movements[row.movement as usize].item == item).collect();
-    Ok(Target::Known(first, holds_of(state, &legs).await?))
+    Ok(Some((first, holds_of(state, &legs).await?)))
 }
 
 /// A row, and the outcome beside it when it is a request.

@@ -137,7 +137,7 @@ fn check_count(count: usize, field: &str) -> Result<(), ApiError> {
     if count > BULK_ITEMS_MAX {
         return Err(ApiError::new(
             Code::TxnBulkLimitExceeded,
-            format!("too many transactions; max is {BULK_ITEMS_MAX}"),
+            format!("too many {field}; max is {BULK_ITEMS_MAX}"),
         ));
     }
     Ok(())

@@ -150,6 +150,13 @@ fn refund_command(state: &AppState, rows: &[Row], body: &RefundBody<'_>, queued:
         if let Some(given) = given.clone() {
             inherited.merge(given);
         }
+        let inherited = inherited.text();
+        if given.is_some() {
+            // What is merely inherited is as long as it is; merging must not make it grow from refund to refund.
+            let mut problems = Problems::default();
+            problems.length("meta_data", &inherited, limits::METADATA_BYTES_MAX);
+            problems.into_result(Code::TxnValidationError)?;
+        }
         let event = viewer.event(row)?;
         let described = event.movements[row.movement as usize].description.of(&event.text);
         let described = body.description.as_deref().filter(|text| !text.is_empty()).unwrap_or(described);
@@ -163,7 +170,7 @@ fn refund_command(state: &AppState, rows: &[Row], body: &RefundBody<'_>, queued:
             outcome_fingerprint: books.fingerprint_of_parts(&reference, "_q"),
             prior: None,
             description,
-            metadata: text::push(&mut arena, &inherited.text()),
+            metadata: text::push(&mut arena, &inherited),
         });
     }
     Ok(Refund { originals, queued, text: arena })
