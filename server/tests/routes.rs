@@ -1,13 +1,78 @@
-//! Routes, in process: one file a route, and `platform` for what all of them share.
+//! Routes, in process: one file a route, and others for what all of them share.
 
 #[path = "support/server.rs"]
 mod support;
 
-#[path = "routes/body.rs"]
-mod body;
-#[path = "routes/docs.rs"]
-mod docs;
-#[path = "routes/platform.rs"]
-mod platform;
-#[path = "routes/service.rs"]
-mod service;
+#[path = "support/books.rs"]
+mod books;
+
+#[path = "routes"]
+mod routes {
+    // What all share.
+    mod body;
+    mod log;
+    mod malformed;
+    mod platform;
+    mod unavailable;
+
+    mod docs;
+    mod service;
+    mod ledgers {
+        mod get;
+        mod post;
+        mod id {
+            mod get;
+            mod put;
+        }
+    }
+    mod balances {
+        mod get;
+        mod indicator;
+        mod post;
+        mod id {
+            mod get;
+        }
+    }
+    mod identities {
+        mod get;
+        mod post;
+        mod id {
+            mod get;
+        }
+    }
+    mod transactions {
+        mod get;
+        mod post;
+        mod bulk {
+            mod post;
+        }
+        mod id {
+            mod get;
+        }
+        mod inflight {
+            mod bulk {
+                mod commit {
+                    mod post;
+                }
+                mod void {
+                    mod post;
+                }
+            }
+            mod id {
+                mod put;
+            }
+        }
+        mod post_amounts;
+        mod post_limits;
+        mod post_split;
+        mod recover {
+            mod post;
+        }
+        mod reference {
+            mod get;
+        }
+    }
+    mod refund_transaction {
+        mod post;
+    }
+}

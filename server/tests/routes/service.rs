@@ -1,4 +1,5 @@
 use crate::support::{open, secure};
+use serde_json::json;
 
 #[tokio::test]
 async fn root_needs_no_key() {
@@ -21,4 +22,15 @@ async fn health_tells_up_and_down() {
         (told.status.as_u16(), told.text.as_str()),
         (503, r#"{"reason":"the journal cannot be written","status":"DOWN"}"#)
     );
+}
+
+#[tokio::test]
+async fn info_tells_what_there_is_and_needs_a_key() {
+    let server = secure();
+    server.ask_with("GET", "/internal/info", &[], "").await.is_error(401, "AUTH_MISSING_API_KEY", "");
+    let version = env!("CARGO_PKG_VERSION");
+    let wanted = |transactions, balances| json!({"version": version, "sync": "direct", "transactions": transactions, "balances": balances});
+    server.get("/internal/info").await.is(200, wanted(0, 0));
+    server.funded(1).await;
+    server.get("/internal/info").await.is(200, wanted(1, 2));
 }

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use engine::clock::Clock;
 use engine::engine::{Engine, Options};
+use engine::limits::Sizes;
 use http_body_util::BodyExt;
 use journal::disk::MemoryDisk;
 use journal::open::Options as JournalOptions;
@@ -93,6 +94,7 @@ impl TestServer {
             journal: JournalOptions { segment_bytes, record_bytes_max: segment_bytes as u32 - 4096 },
             mismatch: mismatch_of(&settings),
             clock: Clock::Moved(clock.clone()),
+            sizes: Sizes::USUAL,
         };
         let engine = Engine::open(Arc::new(disk.clone()), options).expect("an empty folder can be opened");
         let state = AppState::new(settings, engine);
@@ -141,7 +143,7 @@ impl Told {
     /// Status, and the body with labels in place of ids; see [`labels`].
     #[track_caller]
     pub fn is(&self, status: u16, body: Value) {
-        let told = labels::labelled(&self.json());
+        let told = labels::labelled(&self.text);
         assert_eq!((self.status.as_u16(), &told), (status, &body), "told {told:#}");
     }
 
@@ -174,10 +176,12 @@ pub mod labels {
     const PREFIXES: [&str; 6] = ["txn_", "bln_", "ldg_", "idt_", "bulk_", "ref_"];
     const UUID_BYTES: usize = 36;
 
-    /// The value with `<txn 1>` in place of the first id of a transaction, and `<hash>` in place of 64 hex digits.
-    pub fn labelled(value: &Value) -> Value {
+    /// A body with `<txn 1>` in place of the first id of a transaction, and `<hash>` in place of 64 hex digits.
+    pub fn labelled(body: &str) -> Value {
         let mut seen = Vec::new();
-        walk(value, &mut seen)
+        // Numbered in the order of the text; that of the keys of a value is another.
+        label(body, &mut seen);
+        walk(&serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}")), &mut seen)
     }
 
     fn walk(value: &Value, seen: &mut Vec<String>) -> Value {

@@ -1,0 +1,86 @@
+use crate::books::payment;
+use crate::support::{NOW, open};
+use serde_json::json;
+
+#[tokio::test]
+async fn gives_back_once() {
+    let server = open();
+    let (a, b) = (server.funded(10_000).await, server.balance().await);
+    let id = server
+        .post("/transactions", payment(&a, &b, json!({"amount": 19.99, "meta_data": {"k": 1, "o": 2}})))
+        .await
+        .field("transaction_id");
+    let path = format!("/refund-transaction/{id}");
+    let told = server
+        .post(&path, json!({"skip_queue": true, "description": "sorry", "meta_data": {"k": 2}, "unknown": 1}))
+        .await;
+    let zero = "0001-01-01T00:00:00Z";
+    told.is(
+        201,
+        json!({
+            "precise_amount": 1999, "amount": 19.99, "amount_string": "19.99", "precision": 100, "overdraft_limit": 0,
+            "transaction_id": "<txn 1>", "parent_transaction": "<txn 2>", "source": "<bln 1>", "destination": "<bln 2>",
+            "reference": "<txn 2>_refund", "currency": "USD", "description": "sorry", "status": "APPLIED", "hash": "<hash>",
+            "allow_overdraft": true, "inflight": false, "skip_queue": true, "atomic": false, "created_at": NOW, "effective_date": NOW,
+            "scheduled_for": zero, "inflight_expiry_date": zero, "inflight_commit_date": zero,
+            "meta_data": {"k": 2, "o": 2, "allow_overdraft": true},
+        }),
+    );
+    assert_eq!((told.field("source"), told.field("parent_transaction")), (b.clone(), id.clone()));
+    assert_eq!(server.figures(&a).await, [10_000, 11_999, 1999, 0, 0]);
+    for body in ["", "{}", r#"{"skip_queue": true}"#] {
+        let wanted = format!("error occurred during processing: [transaction {id} has already been refunded]");
+        server.refuses(("POST", &path), body, (409, "GEN_CONFLICT", &wanted)).await;
+    }
+    // A refund is a transaction, and can be given back.
+    let again = server.ask("POST", &format!("/refund-transaction/{}", told.field("transaction_id")), "").await;
+    assert_eq!((again.status.as_u16(), again.field("status").as_str()), (201, "QUEUED"));
+    assert_eq!(server.figures(&a).await[0], 8001);
+}
+
+#[tokio::test]
+async fn what_cannot_be_given_back_is_not_found() {
+    let server = open();
+    let (a, b) = (server.funded(10_000).await, server.balance().await);
+    let hold = server.hold(&a, &b, "hold").await;
+    for id in ["x", "txn_00000000-0000-4000-8000-000000000000", "bulk_00000000-0000-4000-8000-000000000000", &hold] {
+        server
+            .refuses(
+                ("POST", &format!("/refund-transaction/{id}")),
+                "",
+                (404, "TXN_NOT_FOUND", "no transaction to refund"),
+            )
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn refusals() {
+    let server = open();
+    let (a, b) = (server.funded(10_000).await, server.balance().await);
+    let id = server.post("/transactions", payment(&a, &b, json!({}))).await.field("transaction_id");
+    let path = format!("/refund-transaction/{id}");
+    let invalid = "TXN_VALIDATION_ERROR";
+    for (body, text) in [
+        (json!({"description": "d".repeat(65_537)}), "description: cannot be longer than 65536 bytes."),
+        (json!({"meta_data": {"k": "m".repeat(262_144 - 7)}}), "meta_data: cannot be longer than 262144 bytes."),
+        (json!({"dry_run": true}), "dry_run: dry runs are not supported yet"),
+    ] {
+        server.refuses(("POST", &path), body.to_string(), (400, invalid, text)).await;
+    }
+    let longest = json!({"description": "d".repeat(65_536)});
+    assert_eq!(server.post(&path, longest).await.status.as_u16(), 201);
+}
+
+/// Inherited metadata and the request's are one object, which must not be longer than one may be.
+#[tokio::test]
+async fn merged_metadata_has_the_same_limit() {
+    let server = open();
+    let (a, b) = (server.funded(10_000).await, server.balance().await);
+    let half = "m".repeat(200_000);
+    let id =
+        server.post("/transactions", payment(&a, &b, json!({"meta_data": {"a": half}}))).await.field("transaction_id");
+    let body = json!({"meta_data": {"b": half}}).to_string();
+    let wanted = (400, "TXN_VALIDATION_ERROR", "meta_data: cannot be longer than 262144 bytes");
+    server.refuses(("POST", &format!("/refund-transaction/{id}")), body, wanted).await;
+}

@@ -1,0 +1,96 @@
+//! Books to test with, and what is in them.
+
+use crate::support::TestServer;
+use serde_json::{Value, json};
+use server::http::ask;
+
+/// How much there is of everything.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Counts {
+    pub transactions: u64,
+    pub balances: usize,
+    pub ledgers: usize,
+    pub identities: usize,
+    pub currencies: usize,
+}
+
+/// A payment of 1.00 that is posted at once, with these fields instead.
+pub fn payment(source: &str, destination: &str, fields: Value) -> Value {
+    let usual = json!({"amount": 1, "precision": 100, "currency": "USD", "reference": "pay", "description": "test", "skip_queue": true});
+    with(with(usual, json!({"source": source, "destination": destination})), fields)
+}
+
+/// An object with fields of another; a null takes the field away.
+pub fn with(mut object: Value, fields: Value) -> Value {
+    for (name, value) in fields.as_object().expect("fields are an object") {
+        match value {
+            Value::Null => drop(object.as_object_mut().expect("an object").remove(name)),
+            value => object[name] = value.clone(),
+        }
+    }
+    object
+}
+
+impl TestServer {
+    pub async fn counts(&self) -> Counts {
+        let state = ask::look(&self.state, |view| {
+            let state = view.state;
+            (state.balances.len(), state.ledgers.len(), state.identities.len(), state.currencies.iter().count())
+        });
+        let (balances, ledgers, identities, currencies) = state.await.expect("the engine runs");
+        Counts { transactions: self.state.books().rows.len(), balances, ledgers, identities, currencies }
+    }
+
+    /// A balance in US dollars.
+    pub async fn balance(&self) -> String {
+        let told = self.post("/balances", json!({"ledger_id": "general_ledger_id", "currency": "USD"})).await;
+        told.field("balance_id")
+    }
+
+    /// A balance with so many cents.
+    pub async fn funded(&self, minor: u64) -> String {
+        let balance = self.balance().await;
+        let reference = format!("fund {balance}");
+        let fund = payment(
+            "@World",
+            &balance,
+            json!({"amount": null, "precise_amount": minor, "reference": reference, "allow_overdraft": true}),
+        );
+        assert_eq!(self.post("/transactions", fund).await.status.as_u16(), 201);
+        balance
+    }
+
+    /// The id of a hold of 10.00 from one balance to another.
+    pub async fn hold(&self, source: &str, destination: &str, reference: &str) -> String {
+        let hold = payment(source, destination, json!({"amount": 10, "inflight": true, "reference": reference}));
+        self.post("/transactions", hold).await.field("transaction_id")
+    }
+
+    /// Balance, credit, debit, and held credits and debits.
+    pub async fn figures(&self, balance: &str) -> [i64; 5] {
+        let told = self.get(&format!("/balances/{balance}")).await.json();
+        ["balance", "credit_balance", "debit_balance", "inflight_credit_balance", "inflight_debit_balance"]
+            .map(|name| told[name].as_i64().unwrap_or_else(|| panic!("{name} in {told}")))
+    }
+
+    /// Sends what must be refused with this code and a message that contains this text, and must leave nothing behind.
+    #[track_caller]
+    pub fn refuses<'a>(
+        &'a self,
+        (method, path): (&'a str, &'a str),
+        body: impl Into<Vec<u8>>,
+        (status, code, text): (u16, &'a str, &'a str),
+    ) -> impl Future<Output = ()> + 'a {
+        let body = body.into();
+        let caller = std::panic::Location::caller();
+        async move {
+            let before = self.counts().await;
+            let told = self.ask(method, path, body).await;
+            let detail = &told.json()["error_detail"];
+            let message = detail["message"].as_str().unwrap_or_default();
+            let good = told.status.as_u16() == status && detail["code"] == code && message.contains(text);
+            assert!(good, "{caller}: wanted {status} {code} {text:?}, told {} {:.2000}", told.status, told.text);
+            assert_eq!(self.counts().await, before, "{caller}: something was left behind");
+        }
+    }
+}
