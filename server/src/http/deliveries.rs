@@ -66,7 +66,7 @@ mod tests {
         let sending = deliveries.clone();
         let thread = std::thread::spawn(move || {
             for (number, sender) in senders.into_iter().enumerate() {
-                sending.send(Box::new(move || drop(sender.send(number))));
+                sending.send(Box::new(move || sender.send(number).expect("the receiver waits")));
             }
         });
         for (number, receiver) in receivers.into_iter().enumerate() {
