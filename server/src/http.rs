@@ -14,6 +14,7 @@ pub mod docs;
 pub mod error;
 pub mod failure;
 pub mod identities;
+pub mod filters;
 pub mod inflight;
 pub mod inflight_bulk;
 pub mod layers;

@@ -70,6 +70,14 @@ macro_rules! identity_fields {
                     meta_data: detail.meta_data,
                 }
             }
+
+            /// A text by its name.
+            pub fn text(&self, name: &str) -> Option<&str> {
+                match name {
+                    $($key => Some(&self.$field),)*
+                    _ => None,
+                }
+            }
         }
     };
 }
@@ -108,6 +116,16 @@ identity_fields! {
 }
 
 impl IdentityView {
+    /// The date of birth, microseconds since 1970; long ago when there is none.
+    pub fn born_at(&self) -> i64 {
+        Moment::parse(&self.dob).or_else(|| Moment::parse(ZERO)).map_or(0, Moment::micros)
+    }
+
+    /// What its maker noted.
+    pub const fn metadata(&self) -> Option<&Metadata> {
+        self.meta_data.as_ref()
+    }
+
     /// The answer to the request that made it: the date of birth with its time, as it was sent.
     pub fn told_as_asked(mut self, dob: Option<&str>) -> IdentityView {
         if let Some(moment) = dob.and_then(Moment::parse) {

@@ -180,6 +180,9 @@ impl<'a> TransactionBody<'a> {
             if parts.len() > limits::SPLIT_LEGS_MAX {
                 problems.add(field, format!("cannot have more than {} parts", limits::SPLIT_LEGS_MAX));
             }
+            if parts.iter().any(|part| part.identifier.as_deref().unwrap_or_default().is_empty()) {
+                problems.add(field, "every part needs an identifier");
+            }
             for part in parts {
                 check_party(problems, field, part.identifier.as_deref().unwrap_or_default());
             }

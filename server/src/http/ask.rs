@@ -75,6 +75,16 @@ pub async fn row_of_reference(state: &AppState, reference: &str) -> Result<Optio
     Ok(None)
 }
 
+/// Numbers of rows, among them all that have one of these references.
+pub async fn rows_of_references(state: &AppState, references: &[String]) -> Result<Vec<u64>, ApiError> {
+    let fingerprints: Vec<u64> = references.iter().map(|reference| state.books().fingerprint(reference)).collect();
+    let found = look(state, move |view| {
+        let found = fingerprints.iter().map(|fingerprint| view.rows_of_reference(*fingerprint));
+        found.collect::<Result<Vec<Vec<u64>>, _>>()
+    });
+    Ok(found.await?.map_err(|fault| index_fault(&fault))?.concat())
+}
+
 /// The rows whose parent is this row and that stand in other records, newest first.
 pub async fn children(state: &AppState, parent: u64) -> Result<Vec<Row>, ApiError> {
     let found = look(state, move |view| view.children(parent)).await?;

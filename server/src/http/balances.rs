@@ -5,12 +5,14 @@ use super::ask::{self, Outcome};
 use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
+use super::filters::{newest_first, stored};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::paging::{self, Paging};
 use super::parameters::Parameters;
 use super::state::{Answer, AppState};
 use super::{identities, ledgers};
 use crate::api::balance::{BalanceBody, BalanceParts, BalanceView};
+use crate::api::filter::query;
 use crate::api::number::NumberText;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -22,7 +24,8 @@ use ledger::rejection::Rejection;
 use ledger::state::{Balance, State as LedgerState};
 use serde_json::json;
 
-const BALANCE: Object = Object {
+/// A balance in the document.
+pub const BALANCE: Object = Object {
     name: "Balance",
     description: "A balance. Money is in minor units.",
     fields: &[
@@ -64,7 +67,8 @@ pub struct Found {
 }
 
 impl Found {
-    fn new(state: &LedgerState, handle: u32) -> Found {
+    /// A balance that exists.
+    pub fn new(state: &LedgerState, handle: u32) -> Found {
         let balance = state.balance(handle).clone();
         Found {
             id: balance.id(handle),
@@ -76,15 +80,8 @@ impl Found {
     }
 
     /// The balance as it is shown.
-    fn view(self, books: &Books) -> Result<BalanceView, ApiError> {
-        let (indicator, metadata) = match books.event(self.balance.record)? {
-            Event::BalanceCreated(event) => (event.indicator, event.metadata),
-            Event::Recorded(event) => match event.opened.get(self.balance.opened as usize) {
-                Some(opened) => (opened.indicator.of(&event.text).to_owned(), String::new()),
-                None => (String::new(), String::new()),
-            },
-            _ => (String::new(), String::new()),
-        };
+    pub fn view(self, books: &Books) -> Result<BalanceView, ApiError> {
+        let (indicator, metadata) = texts(books, &self.balance)?;
         Ok(BalanceView::new(BalanceParts {
             figures: self.balance.figures,
             version: self.balance.version,
@@ -99,6 +96,18 @@ impl Found {
             allocation: self.balance.allocation,
         }))
     }
+}
+
+/// The indicator and the metadata of a balance, from its record.
+pub fn texts(books: &Books, balance: &Balance) -> Result<(String, String), ApiError> {
+    Ok(match books.event(balance.record)? {
+        Event::BalanceCreated(event) => (event.indicator, event.metadata),
+        Event::Recorded(event) => match event.opened.get(balance.opened as usize) {
+            Some(opened) => (opened.indicator.of(&event.text).to_owned(), String::new()),
+            None => (String::new(), String::new()),
+        },
+        _ => (String::new(), String::new()),
+    })
 }
 
 /// Document of [`create_balance`].
@@ -204,7 +213,12 @@ const PAGE_DEFAULT: usize = 10;
 /// `GET /balances`.
 pub async fn list_balances(State(state): State<AppState>, query: Parameters) -> Answer {
     let paging = Paging::strict(&query, PAGE_DEFAULT, ["invalid limit value", "invalid offset value"])?;
-    paging::refuse_filters(&query)?;
+    let filters = query::filters(&query)?;
+    if !filters.is_empty() {
+        let paging = paging.filtered();
+        let found = stored::find_balances(&state, newest_first(filters, paging.limit, paging.offset)).await?;
+        return Ok(answer::json(StatusCode::OK, &found.views));
+    }
     let found = ask::look(&state, move |view| {
         let count = u32::try_from(view.state.balances.len()).expect("balances are limited");
         let newest_first = (0..count).rev().skip(paging.offset).take(paging.limit);

@@ -5,10 +5,12 @@ use super::ask::{self, Outcome};
 use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
+use super::filters::{newest_first, stored};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::paging::{self, Paging};
 use super::parameters::Parameters;
 use super::state::{Answer, AppState};
+use crate::api::filter::query;
 use crate::api::identity::{IdentityBody, IdentityView};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -17,7 +19,8 @@ use ledger::command::Command;
 use ledger::event::Event;
 use ledger::state::Identity;
 
-const IDENTITY: Object = Object {
+/// An identity in the document.
+pub const IDENTITY: Object = Object {
     name: "Identity",
     description: "A person or an organization that owns balances.",
     fields: &[
@@ -79,7 +82,8 @@ pub async fn find(state: &AppState, id: String) -> Result<Option<IdentityView>, 
     found.await?.map(|(id, identity)| shown(state.books(), id, &identity)).transpose()
 }
 
-fn shown(books: &Books, id: String, identity: &Identity) -> Result<IdentityView, ApiError> {
+/// An identity with its texts, which are in its record.
+pub fn shown(books: &Books, id: String, identity: &Identity) -> Result<IdentityView, ApiError> {
     match books.event(identity.record)? {
         Event::IdentityCreated(event) => Ok(IdentityView::new(id, identity.created_at, &event.detail)),
         _ => Err(ApiError::internal()),
@@ -99,8 +103,12 @@ const PAGE_DEFAULT: usize = 20;
 
 /// `GET /identities`.
 pub async fn list_identities(State(state): State<AppState>, query: Parameters) -> Answer {
-    paging::refuse_filters(&query)?;
     let paging = Paging::lenient(&query, PAGE_DEFAULT).ledgers();
+    let filters = query::filters(&query)?;
+    if !filters.is_empty() {
+        let found = stored::find_identities(&state, newest_first(filters, paging.limit, paging.offset)).await?;
+        return Ok(answer::json(StatusCode::OK, &found.views));
+    }
     let found = ask::look(&state, move |view| {
         let identities = &view.state.identities;
         let handles = (0..identities.len()).rev().skip(paging.offset).take(paging.limit);

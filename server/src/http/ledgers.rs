@@ -5,10 +5,12 @@ use super::ask::{self, Outcome};
 use super::body::RequestBody;
 use super::error::{ApiError, Code, Legacy};
 use super::failure::{self, About};
+use super::filters::{newest_first, stored};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::paging::{self, Paging};
 use super::parameters::Parameters;
 use super::state::{Answer, AppState};
+use crate::api::filter::query;
 use crate::api::ledger::{LedgerBody, LedgerView};
 use crate::api::metadata::Metadata;
 use crate::api::time;
@@ -20,7 +22,8 @@ use ledger::event::Event;
 use ledger::state::{GENERAL_LEDGER_NAME, Ledger, NO_RECORD};
 use serde_json::json;
 
-const LEDGER: Object = Object {
+/// A ledger in the document.
+pub const LEDGER: Object = Object {
     name: "Ledger",
     description: "A ledger: what balances belong to.",
     fields: &[
@@ -95,8 +98,12 @@ const PAGE_DEFAULT: usize = 10;
 
 /// `GET /ledgers`.
 pub async fn list_ledgers(State(state): State<AppState>, query: Parameters) -> Answer {
-    paging::refuse_filters(&query)?;
     let paging = Paging::strict(&query, PAGE_DEFAULT, ["Invalid limit value", "Invalid offset value"])?.ledgers();
+    let filters = query::filters(&query)?;
+    if !filters.is_empty() {
+        let found = stored::find_ledgers(&state, newest_first(filters, paging.limit, paging.offset)).await?;
+        return Ok(answer::json(StatusCode::OK, &found.views));
+    }
     let found = ask::look(&state, move |view| {
         let ledgers = &view.state.ledgers;
         let handles = (0..ledgers.len()).rev().skip(paging.offset).take(paging.limit);
@@ -135,7 +142,7 @@ fn not_found() -> ApiError {
 }
 
 /// A ledger with its texts, which are in its records.
-fn shown(books: &Books, ledger_id: String, ledger: &Ledger) -> Result<LedgerView, ApiError> {
+pub fn shown(books: &Books, ledger_id: String, ledger: &Ledger) -> Result<LedgerView, ApiError> {
     let (mut name, mut metadata) = (GENERAL_LEDGER_NAME.to_owned(), "{}".to_owned());
     if ledger.record != NO_RECORD
         && let Event::LedgerCreated(event) = books.event(ledger.record)?

@@ -6,6 +6,8 @@ use super::parameters::Parameters;
 
 /// Most rows of a page, whatever is asked for.
 pub const PAGE_ROWS_MAX: usize = 10_000;
+/// Most rows of a page of balances or transactions that are filtered.
+const FILTERED_PAGE_ROWS_MAX: usize = 1_000;
 /// Past this limit a page of ledgers or identities has [`FALLBACK_ROWS`].
 const SMALL_PAGE_ROWS_MAX: usize = 100;
 /// Rows of a page whose limit was too large for its list.
@@ -44,6 +46,12 @@ impl Paging {
         Paging { limit: number("limit", default, 1).min(PAGE_ROWS_MAX), offset: number("offset", 0, 0) }
     }
 
+    /// The page of a filtered list of balances or transactions.
+    #[must_use]
+    pub fn filtered(self) -> Paging {
+        Paging { limit: self.limit.min(FILTERED_PAGE_ROWS_MAX), ..self }
+    }
+
     /// The page of a list whose limit falls back past a hundred.
     #[must_use]
     pub fn ledgers(self) -> Paging {
@@ -53,25 +61,4 @@ impl Paging {
 
 fn parse(text: &str, least: usize) -> Option<usize> {
     text.parse().ok().filter(|&number| number >= least)
-}
-
-/// Keys that never are filters.
-const NO_FILTERS: [&str; 12] = [
-    "page", "pagesize", "per_page", "limit", "offset", "sort", "order", "order_by", "order_dir", "logical_operator",
-    "instance_id", "org_id",
-];
-const OPERATORS: [&str; 15] = [
-    "eq", "ne", "neq", "gt", "gte", "gteq", "lt", "lte", "lteq", "in", "between", "like", "ilike", "isnull", "isnotnull",
-];
-
-/// Refuses filters, which lists do not have yet: rows that were not asked for would be worse than none.
-pub fn refuse_filters(query: &Parameters) -> Result<(), ApiError> {
-    for (key, _) in query.pairs() {
-        let filter = !NO_FILTERS.contains(&key.to_ascii_lowercase().as_str())
-            && key.rsplit_once('_').is_some_and(|(_, operator)| OPERATORS.contains(&operator.to_ascii_lowercase().as_str()));
-        if filter {
-            return Err(ApiError::new(Code::GenBadRequest, format!("Invalid filter: lists cannot be filtered yet ({key})")));
-        }
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use super::body::RequestBody;
 use super::openapi::Operation;
 use super::state::AppState;
 use super::{
-    answer, balances, bulk, docs, identities, inflight, inflight_bulk, ledgers, path, recover, refunds, service,
+    answer, balances, bulk, docs, filters, identities, inflight, inflight_bulk, ledgers, path, recover, refunds, service,
     transactions,
 };
 use axum::Router;
@@ -46,6 +46,10 @@ pub fn routes() -> Vec<Route> {
             &transactions::GET_TRANSACTION_BY_REFERENCE,
             transactions::get_transaction_by_reference,
         ),
+        post("/ledgers/filter", &filters::FILTER_LEDGERS, filters::filter_ledgers),
+        post("/balances/filter", &filters::FILTER_BALANCES, filters::filter_balances),
+        post("/identities/filter", &filters::FILTER_IDENTITIES, filters::filter_identities),
+        post("/transactions/filter", &filters::FILTER_TRANSACTIONS, filters::filter_transactions),
         post("/transactions/bulk", &bulk::CREATE_TRANSACTIONS, bulk::create_transactions),
         put("/transactions/inflight/{id}", &inflight::UPDATE_INFLIGHT, inflight::update_inflight),
         post("/transactions/inflight/bulk/commit", &inflight_bulk::COMMIT_HOLDS, inflight_bulk::commit_holds),

@@ -5,10 +5,13 @@ use super::ask::{self, Outcome};
 use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
+use super::filters::newest_first;
+use super::filters::transactions::find_transactions;
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::paging::{self, Paging};
 use super::parameters::Parameters;
 use super::state::{Answer, AppState};
+use crate::api::filter::query;
 use crate::api::split;
 use crate::api::transaction::view::{TransactionView, Viewer};
 use crate::api::transaction::{Checked, How, Last, TransactionBody, legs, seal};
@@ -202,8 +205,13 @@ const PAGE_DEFAULT: usize = 20;
 
 /// `GET /transactions`.
 pub async fn list_transactions(State(state): State<AppState>, query: Parameters) -> Answer {
-    paging::refuse_filters(&query)?;
     let paging = Paging::lenient(&query, PAGE_DEFAULT);
+    let filters = query::filters(&query)?;
+    if !filters.is_empty() {
+        let paging = paging.filtered();
+        let found = find_transactions(&state, newest_first(filters, paging.limit, paging.offset)).await?;
+        return Ok(answer::json(StatusCode::OK, &found.views));
+    }
     let books = state.books();
     let count = books.rows.len().saturating_sub(paging.offset as u64);
     let mut viewer = Viewer::new(books);

@@ -148,7 +148,7 @@ impl<'a> Viewer<'a> {
     }
 
     /// The id of what a row belongs to, or empty.
-    fn parent(&mut self, row: &Row) -> Result<String, BooksFault> {
+    pub fn parent(&mut self, row: &Row) -> Result<String, BooksFault> {
         let event = self.event(row)?;
         Ok(match row.parent {
             Parent::None => String::new(),
@@ -217,7 +217,8 @@ fn queued_parent(event: &Recorded, row: &Row) -> String {
     Id::new(event.at, request, nonce).text(Prefix::Transaction)
 }
 
-fn shows_inflight(row: &Row) -> bool {
+/// Whether a row is shown as a hold.
+pub fn shows_inflight(row: &Row) -> bool {
     row.flags.has(Flags::INFLIGHT)
         && matches!(row.status, Status::Queued | Status::Scheduled | Status::Inflight | Status::Rejected)
 }
