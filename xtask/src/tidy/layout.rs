@@ -62,8 +62,8 @@ pub fn code_map(texts: &Texts, exists: &dyn Fn(&str) -> bool) -> Vec<Finding> {
             line.strip_prefix("| `").or_else(|| line.strip_prefix("- `")).and_then(|rest| rest.split('`').next());
         if let (true, Some(place)) = (inside, first) {
             named.push(place.trim_end_matches('/'));
-            if !exists(place) {
-                findings.push(Finding::new(MAP, at + 1, format!("`{place}` does not exist")));
+            for path in spelled_out(place).into_iter().filter(|path| !exists(path)) {
+                findings.push(Finding::new(MAP, at + 1, format!("`{path}` does not exist")));
             }
         }
     }
@@ -72,6 +72,17 @@ pub fn code_map(texts: &Texts, exists: &dyn Fn(&str) -> bool) -> Vec<Finding> {
         findings.push(Finding::new(MAP, 0, format!("the code map does not name `{member}`")));
     }
     findings
+}
+
+/// `src/{a,b}.rs` → `src/a.rs`, `src/b.rs`.
+fn spelled_out(place: &str) -> Vec<String> {
+    let group = place.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+    match group {
+        Some((before, (names, behind))) => {
+            names.split(',').map(|name| format!("{before}{}{behind}", name.trim())).collect()
+        }
+        None => vec![place.to_string()],
+    }
 }
 
 fn members(manifest: &str) -> Vec<String> {
@@ -125,10 +136,9 @@ mod tests {
 
     #[test]
     fn the_code_map_is_checked_both_ways() {
-        let map =
-            "## Code map\n\n| `ledger` | rules |\n- `ledger/src/gone.rs`: x\n- `docs/`: y\n\n## Then\n- `elsewhere`\n";
+        let map = "## Code map\n\n| `ledger` | rules |\n- `ledger/src/{there,gone}.rs`: x\n- `docs/`: y\n\n## Then\n- `elsewhere`\n";
         let both = texts(&[("ARCHITECTURE.md", map), ("Cargo.toml", "[workspace]\nmembers = [\"ledger\", \"new\"]\n")]);
-        let found = code_map(&both, &|path| path == "ledger" || path == "docs/");
+        let found = code_map(&both, &|path| ["ledger", "docs/", "ledger/src/there.rs"].contains(&path));
         assert_eq!(
             found,
             [
