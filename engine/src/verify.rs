@@ -33,7 +33,7 @@ use ledger::event::{Event, Recorded};
 use ledger::row::{Flags, Parent, Row, Status};
 use ledger::state::State;
 use pairs::Pairs;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -413,7 +413,12 @@ impl Check<'_> {
         end: End,
     ) -> Result<u64, VerifyFault> {
         for (seq, path) in std::mem::take(&mut self.checkpoints) {
-            let text = format!("it ends at record {}, and {} was made at record {}", self.place.seq - 1, path.display(), seq - 1);
+            let text = format!(
+                "it ends at record {}, and {} was made at record {}",
+                self.place.seq - 1,
+                path.display(),
+                seq - 1
+            );
             self.problems.add(Part::Journal, text);
         }
         let stop = match end {
@@ -446,7 +451,7 @@ impl Check<'_> {
         if suspects.is_empty() {
             return Ok(());
         }
-        let texts = references_of(reader, &suspects);
+        let texts = feed::references_of(reader, &suspects);
         for (one, other) in suspects {
             if let (Some(held), Some(again)) = (texts.get(&one), texts.get(&other))
                 && held.iter().any(|text| again.contains(text))
@@ -485,31 +490,4 @@ const OUTCOME_SUFFIX: &str = "_q";
 
 fn read_checkpoint(disk: &dyn Disk, path: &Path) -> Result<Option<(Place, State)>, VerifyFault> {
     checkpoint::read(disk, path).map_err(|source| VerifyFault::Disk { path: path.to_owned(), source })
-}
-
-/// The references that some rows have or reserve, from a second reading of the journal.
-fn references_of(reader: &Reader, rows: &[(u64, u64)]) -> BTreeMap<u64, Vec<String>> {
-    let mut texts: BTreeMap<u64, Vec<String>> =
-        rows.iter().flat_map(|&(one, other)| [(one, Vec::new()), (other, Vec::new())]).collect();
-    let mut scan = reader.scan_all();
-    // The first reading has told what is wrong with a record that cannot be read.
-    while let Ok(Some(record)) = scan.next() {
-        let Ok(Event::Recorded(event)) = crate::codec::decode(record.payload) else { continue };
-        let mut number = event.first_row;
-        for movement in &event.movements {
-            let reference = movement.reference.of(&event.text);
-            let outcome = format!("{reference}{OUTCOME_SUFFIX}");
-            let execution = matches!(movement.kind, ledger::event::Kind::Execution(_));
-            let scheduled = movement.outcome == ledger::event::Outcome::Scheduled;
-            for index in 0..movement.rows_count() {
-                if let Some(held) = texts.get_mut(&number) {
-                    let own = if execution || index > 0 { outcome.clone() } else { reference.to_owned() };
-                    held.push(own);
-                    held.extend(scheduled.then(|| outcome.clone()));
-                }
-                number += 1;
-            }
-        }
-    }
-    texts
 }

@@ -15,7 +15,8 @@ use engine::inspect::Record;
 use engine::inspect::value::{Value, value_of};
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::event::{
-    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, LedgerRenamed, Movement, NO_BALANCE, Opened, Outcome, Recorded,
+    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, LedgerRenamed, Movement, NO_BALANCE, Opened, Outcome,
+    Recorded,
 };
 use ledger::rejection::Rejection;
 use ledger::text::{self, Span};
@@ -273,9 +274,15 @@ fn counts_are_not_believed() {
 fn golden_events() -> Vec<(&'static str, Event)> {
     let (at, seed) = (1_790_000_000_123_456, 0x0123_4567_89ab_cdef);
     vec![
-        ("ledger_created", Event::LedgerCreated(LedgerCreated { at, seed, name: "Büro".into(), metadata: "{\"a\":1}".into() })),
+        (
+            "ledger_created",
+            Event::LedgerCreated(LedgerCreated { at, seed, name: "Büro".into(), metadata: "{\"a\":1}".into() }),
+        ),
         ("ledger_renamed", Event::LedgerRenamed(LedgerRenamed { at, ledger: 300, name: "Kasse".into() })),
-        ("identity_created", Event::IdentityCreated(IdentityCreated { at, seed, id: "idt_7".into(), detail: "{}".into() })),
+        (
+            "identity_created",
+            Event::IdentityCreated(IdentityCreated { at, seed, id: "idt_7".into(), detail: "{}".into() }),
+        ),
         (
             "balance_created",
             Event::BalanceCreated(BalanceCreated {
@@ -345,7 +352,12 @@ fn golden_recorded(at: i64, seed: u64) -> Recorded {
         },
         Movement { kind: Kind::Execution(5), outcome: Outcome::Held, item: 1, ..plain.clone() },
         Movement { kind: Kind::Settlement { hold: 6, queued: true }, item: 130, amount: i128::MAX, ..plain.clone() },
-        Movement { kind: Kind::Release { hold: 1 << 39, queued: false }, outcome: Outcome::Voided, item: 131, ..plain.clone() },
+        Movement {
+            kind: Kind::Release { hold: 1 << 39, queued: false },
+            outcome: Outcome::Voided,
+            item: 131,
+            ..plain.clone()
+        },
         Movement { kind: Kind::Refund(8), item: 131, amount: i128::MIN, ..plain.clone() },
         Movement { outcome: Outcome::Scheduled, item: 132, source: 70_000, ..plain },
     ];
@@ -361,10 +373,8 @@ fn golden(name: &str) -> PathBuf {
 #[test]
 fn bytes_are_those_of_version_1() {
     for (name, event) in golden_events() {
-        let lines: Vec<String> = bytes_of(&event)
-            .chunks(32)
-            .map(|chunk| chunk.iter().map(|byte| format!("{byte:02x}")).collect())
-            .collect();
+        let lines: Vec<String> =
+            bytes_of(&event).chunks(32).map(|chunk| chunk.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
         let text = lines.join("\n") + "\n";
         let path = golden(name);
         if std::env::var("FLORIN_GOLDEN").is_ok_and(|value| value == "write") && !path.exists() {

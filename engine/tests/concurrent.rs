@@ -61,7 +61,8 @@ fn a_reference_is_used_once() {
                 submit(&engine, record(&engine, Batch::Single, queued, &[one]))
             });
             let taken = answers.iter().filter(|answer| matches!(answer, Answer::Recorded(_))).count();
-            let refused = answers.iter().filter(|answer| refusal(answer) == Some(Rejection::DuplicateReference)).count();
+            let refused =
+                answers.iter().filter(|answer| refusal(answer) == Some(Rejection::DuplicateReference)).count();
             assert_eq!((taken, refused), (1, THREADS - 1), "{reference}");
         }
     }
@@ -139,7 +140,8 @@ fn a_hold_is_committed_or_voided() {
         });
         let won: Vec<usize> = (0..8).filter(|number| matches!(answers[*number], Answer::Recorded(_))).collect();
         assert_eq!(won.len(), 1, "{answers:?}");
-        let wanted = if (won[0] + round).is_multiple_of(2) { Rejection::AlreadyCommitted } else { Rejection::AlreadyVoided };
+        let wanted =
+            if (won[0] + round).is_multiple_of(2) { Rejection::AlreadyCommitted } else { Rejection::AlreadyVoided };
         committed += i128::from(wanted == Rejection::AlreadyCommitted);
         assert!(answers.iter().filter_map(refusal).all(|why| why == wanted), "{answers:?}");
     }

@@ -29,7 +29,12 @@ fn options(folder: &Scratch, clock: &Arc<AtomicI64>) -> Options {
     Options {
         journal: JournalOptions { segment_bytes: 256 << 10, record_bytes_max: 200 << 10 },
         clock: Clock::Moved(Arc::clone(clock)),
-        sizes: Sizes { checkpoint_rows: 300, checkpoint_records: 200, references_tail_pairs: 100, children_tail_pairs: 20 },
+        sizes: Sizes {
+            checkpoint_rows: 300,
+            checkpoint_records: 200,
+            references_tail_pairs: 100,
+            children_tail_pairs: 20,
+        },
         ..harness::options(folder)
     }
 }
@@ -89,9 +94,17 @@ fn start_and_compare(folder: &Scratch, worked: &Worked, what: &str) -> u64 {
     compare(&engine, &worked.model);
     assert_eq!(all_rows(&engine), worked.rows, "{what}");
     for row in worked.rows.iter().step_by(37) {
-        let children: Vec<u64> = worked.model.rows.iter().enumerate().rev().filter_map(|(number, child)| {
-            (child.parent == Some(row.number) && !worked.rows[number].flags.has(ledger::row::Flags::OUTCOME)).then_some(number as u64)
-        }).collect();
+        let children: Vec<u64> = worked
+            .model
+            .rows
+            .iter()
+            .enumerate()
+            .rev()
+            .filter_map(|(number, child)| {
+                (child.parent == Some(row.number) && !worked.rows[number].flags.has(ledger::row::Flags::OUTCOME))
+                    .then_some(number as u64)
+            })
+            .collect();
         let number = row.number;
         let found = look(&engine, move |view| view.children(number)).expect("it answers").expect("it is readable");
         assert_eq!(found, children, "{what}: children of row {number}");
@@ -118,7 +131,8 @@ fn any_derived_folders_can_be_deleted() {
     assert_eq!((whole.problems, whole.checkpoints), (Vec::new(), 2));
     for subset in 0..1 << DERIVED.len() {
         let folder = copy(&worked);
-        let gone: Vec<&str> = DERIVED.iter().enumerate().filter(|(bit, _)| subset >> bit & 1 == 1).map(|(_, name)| *name).collect();
+        let gone: Vec<&str> =
+            DERIVED.iter().enumerate().filter(|(bit, _)| subset >> bit & 1 == 1).map(|(_, name)| *name).collect();
         for name in &gone {
             fs::remove_dir_all(folder.0.join(name)).expect("it was made");
         }
@@ -189,11 +203,16 @@ fn damage_of_the_journal_is_found() {
         bytes[at] ^= 1;
         fs::write(&path, bytes).expect("it can be written");
         let report = verified(&RealDisk::new(), &folder);
-        assert!(report.problems.iter().any(|problem| problem.part == Part::Journal), "{segment} {at}: {:?}", report.problems);
+        assert!(
+            report.problems.iter().any(|problem| problem.part == Part::Journal),
+            "{segment} {at}: {:?}",
+            report.problems
+        );
     }
     for gone in [0, 1] {
         let folder = copy(&worked);
-        fs::remove_file(folder.0.join("journal").join(segments[gone].file_name().expect("it has a name"))).expect("it is there");
+        fs::remove_file(folder.0.join("journal").join(segments[gone].file_name().expect("it has a name")))
+            .expect("it is there");
         let report = verified(&RealDisk::new(), &folder);
         assert!(report.problems.iter().any(|problem| problem.part == Part::Journal), "{gone}: {:?}", report.problems);
     }
@@ -228,7 +247,10 @@ fn records_are_told_up_to_damage() {
     bytes[100_000] ^= 1;
     fs::write(&path, bytes).expect("it can be written");
     let (before, ended) = told(&folder, 1, usize::MAX);
-    assert!(matches!(ended, engine::inspect::Ended::Stopped { seq, .. } if seq == before.len() as u64 + 1), "{ended:?}");
+    assert!(
+        matches!(ended, engine::inspect::Ended::Stopped { seq, .. } if seq == before.len() as u64 + 1),
+        "{ended:?}"
+    );
     assert_eq!(told(&folder, count, usize::MAX).0, [count], "what lies behind the damage can be told from there on");
 }
 
@@ -238,7 +260,8 @@ fn other_folders_are_left_alone() {
     let folder = Scratch::new();
     fs::create_dir_all(&folder.0).expect("it can be made");
     let journal = harness::options(&folder).journal;
-    let fault = engine::verify::run(Arc::new(RealDisk::new()), &folder.0, journal, |_| {}).expect_err("there are no data");
+    let fault =
+        engine::verify::run(Arc::new(RealDisk::new()), &folder.0, journal, |_| {}).expect_err("there are no data");
     assert!(fault.to_string().contains("there is no data folder"), "{fault}");
     assert_eq!(fs::read_dir(&folder.0).expect("it is there").count(), 0);
 }

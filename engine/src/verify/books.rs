@@ -52,8 +52,11 @@ impl Mismatched {
 
 /// Sums every currency. Sums wrap around: they are zero or they are not.
 pub fn totals(state: &State, mismatched: &Mismatched, problems: &mut Problems) -> Vec<CurrencyTotal> {
-    let mut totals: Vec<CurrencyTotal> =
-        state.currencies.iter().map(|text| CurrencyTotal { currency: text.to_owned(), ..CurrencyTotal::default() }).collect();
+    let mut totals: Vec<CurrencyTotal> = state
+        .currencies
+        .iter()
+        .map(|text| CurrencyTotal { currency: text.to_owned(), ..CurrencyTotal::default() })
+        .collect();
     for balance in state.balances.iter() {
         let total = &mut totals[balance.currency as usize];
         total.balances += 1;
@@ -64,7 +67,8 @@ pub fn totals(state: &State, mismatched: &Mismatched, problems: &mut Problems) -
     for (number, total) in totals.iter().enumerate() {
         let explained = mismatched.moved.get(&(number as u32)).copied().unwrap_or_default();
         if (total.balance, total.held) != explained {
-            let text = format!("the balances of {} sum to {}, those held to {}", total.currency, total.balance, total.held);
+            let text =
+                format!("the balances of {} sum to {}, those held to {}", total.currency, total.balance, total.held);
             problems.add(Part::Books, text);
         }
     }
@@ -97,7 +101,8 @@ pub fn check_holds(state: &State, problems: &mut Problems) {
 
 /// Compares a state that was read from a file with the one that the journal makes there.
 pub fn compare(wanted: &State, found: &State, name: &str, problems: &mut Problems) {
-    let mut differ = |what: String| problems.add(Part::Checkpoint, format!("{name} has other {what} than the journal makes"));
+    let mut differ =
+        |what: String| problems.add(Part::Checkpoint, format!("{name} has other {what} than the journal makes"));
     if (wanted.rows_count, wanted.latest_at) != (found.rows_count, found.latest_at) {
         differ("numbers of rows, or another time,".to_owned());
     }
@@ -124,7 +129,9 @@ pub fn compare(wanted: &State, found: &State, name: &str, problems: &mut Problem
     {
         differ("indicators".to_owned());
     }
-    if wanted.holds.len() != found.holds.len() || wanted.holds.iter().any(|(row, hold)| found.holds.get(row) != Some(hold)) {
+    if wanted.holds.len() != found.holds.len()
+        || wanted.holds.iter().any(|(row, hold)| found.holds.get(row) != Some(hold))
+    {
         differ("holds".to_owned());
     }
     if wanted.timers != found.timers {

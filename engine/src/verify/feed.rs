@@ -1,9 +1,11 @@
 //! Reads the journal from its first record on a thread of its own: frames, hash chain, events.
 
+use super::OUTCOME_SUFFIX;
 use crate::codec::{self, CodecFault};
 use journal::place::Place;
 use journal::reader::{ReadFault, Reader};
-use ledger::event::Event;
+use ledger::event::{Event, Kind, Outcome};
+use std::collections::BTreeMap;
 use std::sync::mpsc::SyncSender;
 
 /// Bytes of records that are handed over at once.
@@ -68,4 +70,31 @@ pub fn feed(reader: &Reader, batches: &SyncSender<Vec<Fed>>) -> End {
     // Whoever takes no more has seen enough.
     drop(batches.send(batch));
     end
+}
+
+/// The references that some rows have or reserve, from a second reading of the journal.
+pub fn references_of(reader: &Reader, rows: &[(u64, u64)]) -> BTreeMap<u64, Vec<String>> {
+    let mut texts: BTreeMap<u64, Vec<String>> =
+        rows.iter().flat_map(|&(one, other)| [(one, Vec::new()), (other, Vec::new())]).collect();
+    let mut scan = reader.scan_all();
+    // The first reading has told what is wrong with a record that cannot be read.
+    while let Ok(Some(record)) = scan.next() {
+        let Ok(Event::Recorded(event)) = codec::decode(record.payload) else { continue };
+        let mut number = event.first_row;
+        for movement in &event.movements {
+            let reference = movement.reference.of(&event.text);
+            let outcome = format!("{reference}{OUTCOME_SUFFIX}");
+            let execution = matches!(movement.kind, Kind::Execution(_));
+            let scheduled = movement.outcome == Outcome::Scheduled;
+            for index in 0..movement.rows_count() {
+                if let Some(held) = texts.get_mut(&number) {
+                    let own = if execution || index > 0 { outcome.clone() } else { reference.to_owned() };
+                    held.push(own);
+                    held.extend(scheduled.then(|| outcome.clone()));
+                }
+                number += 1;
+            }
+        }
+    }
+    texts
 }

@@ -76,7 +76,8 @@ fn check_names(state: &State, event: &Recorded) -> Result<(), String> {
         if !is_currency(state, event, one.currency) {
             return Err(format!("it opens {text} in a currency that does not exist"));
         }
-        if text.is_empty() || state.find_indicator(text, one.currency).is_some() || !opened.insert((text, one.currency)) {
+        if text.is_empty() || state.find_indicator(text, one.currency).is_some() || !opened.insert((text, one.currency))
+        {
             return Err(format!("it opens {text:?} a second time"));
         }
     }

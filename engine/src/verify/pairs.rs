@@ -120,7 +120,8 @@ impl Pairs {
             && row_of(before) != row_of(next)
         {
             let mark = |pair: u128| pair as u64 & ((1 << MARK_BITS) - 1);
-            let of_one_request = mark(before) + mark(next) == RESERVED + EXECUTION && mark(before) != 0 && mark(next) != 0;
+            let of_one_request =
+                mark(before) + mark(next) == RESERVED + EXECUTION && mark(before) != 0 && mark(next) != 0;
             if !of_one_request && self.suspects.len() < SUSPECTS_MAX {
                 self.suspects.push((row_of(before), row_of(next)));
             }

@@ -1,8 +1,8 @@
 //! Compares the table of rows with the rows that the journal makes, reading the file once from front to back.
 
 use super::VerifyFault;
-use crate::rows::bytes::{ROW_BYTES, decode, encode};
 use crate::rows::FILE_NAME;
+use crate::rows::bytes::{ROW_BYTES, decode, encode};
 use journal::disk::{Access, Disk, File};
 use ledger::row::Row;
 use std::io;
@@ -63,7 +63,9 @@ impl Table {
         }
         Ok(Some(match decode(row.number, found) {
             None => format!("row {} is damaged", row.number),
-            Some(other) => format!("row {} is not what the journal says: it has another {}", row.number, differing(row, &other)),
+            Some(other) => {
+                format!("row {} is not what the journal says: it has another {}", row.number, differing(row, &other))
+            }
         }))
     }
 
@@ -91,7 +93,10 @@ fn differing(one: &Row, other: &Row) -> String {
         ("parent", one.parent != other.parent),
         ("status", one.status != other.status),
         ("flags", one.flags != other.flags),
-        ("balance after it", (one.source_after, one.destination_after) != (other.source_after, other.destination_after)),
+        (
+            "balance after it",
+            (one.source_after, one.destination_after) != (other.source_after, other.destination_after),
+        ),
         ("history", (one.source_links, one.destination_links) != (other.source_links, other.destination_links)),
     ];
     let names: Vec<&str> = fields.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();

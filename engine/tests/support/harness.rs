@@ -1,5 +1,10 @@
 //! What the tests of the engine share: an engine on a disk in memory, and commands in short.
-#![allow(dead_code, missing_docs, clippy::new_without_default, reason = "each test uses a part of it, and only tests do")]
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::new_without_default,
+    reason = "each test uses a part of it, and only tests do"
+)]
 
 use engine::answer::{Answer, Recorded};
 use engine::clock::Clock;
@@ -10,8 +15,8 @@ use engine::writer::View;
 use journal::disk::Disk;
 use journal::open::Options as JournalOptions;
 use ledger::command::{
-    Action, Allocation, Ask, Batch, Command, CreateBalance, CreateLedger, HoldAsk, Mismatch, Original, Party, Record, Refund,
-    Settle, Terms,
+    Action, Allocation, Ask, Batch, Command, CreateBalance, CreateLedger, HoldAsk, Mismatch, Original, Party, Record,
+    Refund, Settle, Terms,
 };
 use ledger::id::{Id, Prefix};
 use ledger::text;

@@ -49,7 +49,9 @@ pub fn plan(seed: u64, bursts: usize) -> Vec<Vec<Step>> {
     let mut made = 0;
     let mut plan: Vec<Vec<Step>> = vec![vec![Step::Ledger]];
     plan.extend(ACCOUNTS.iter().map(|name| vec![Step::Account((*name).to_owned())]));
-    plan.push(ACCOUNTS.iter().map(|name| record_step(vec![order("@World", name, 500, format!("fund-{name}"))])).collect());
+    plan.push(
+        ACCOUNTS.iter().map(|name| record_step(vec![order("@World", name, 500, format!("fund-{name}"))])).collect(),
+    );
     for step in plan.iter().flatten() {
         model.take(step);
     }

@@ -53,8 +53,8 @@ fn json_of(value: &Value) -> serde_json::Value {
         Value::Text(text) => serde_json::Value::String(text.clone()),
         Value::Flag(flag) => serde_json::Value::Bool(*flag),
         Value::List(list) => serde_json::Value::Array(list.iter().map(json_of).collect()),
-        Value::Fields(fields) => {
-            serde_json::Value::Object(fields.iter().map(|(name, value)| ((*name).to_owned(), json_of(value))).collect::<Map<_, _>>())
-        }
+        Value::Fields(fields) => serde_json::Value::Object(
+            fields.iter().map(|(name, value)| ((*name).to_owned(), json_of(value))).collect::<Map<_, _>>(),
+        ),
     }
 }

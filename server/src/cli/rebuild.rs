@@ -18,7 +18,9 @@ pub fn run(data: &Path) -> Result<(), Failure> {
     let failure = |fault: &dyn std::error::Error| Failure(engine::fault_text(fault));
     let disk = Arc::new(RealDisk::new());
     let folder = Folder::open(data, false).map_err(|fault| failure(&fault))?;
-    if let Some(problem) = verify::journal_end(disk.clone(), &folder, offline_options()).map_err(|fault| failure(&fault))? {
+    if let Some(problem) =
+        verify::journal_end(disk.clone(), &folder, offline_options()).map_err(|fault| failure(&fault))?
+    {
         return Err(Failure(format!("nothing was deleted, because the journal is not whole: {problem}")));
     }
     folder.delete_derived().map_err(|fault| failure(&fault))?;

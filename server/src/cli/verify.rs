@@ -25,6 +25,10 @@ pub fn run(data: &Path) -> Result<(), Failure> {
             eprint!("{}{}", line(&progress), if watched { "\r" } else { "\n" });
         }
     });
+    if watched {
+        // Takes the line of progress away.
+        eprint!("\r\x1b[K");
+    }
     let report = report.map_err(|fault| Failure(engine::fault_text(&fault)))?;
     let text = describe(&report, began.elapsed());
     match io::stdout().write_all(text.as_bytes()) {
@@ -56,7 +60,10 @@ fn describe(report: &Report, took: Duration) -> String {
     put("last record", format!("seq {}, hash {}", report.seq, report.chain));
     if report.mismatched > 0 {
         let count = report.mismatched;
-        put("currency mismatches", format!("{count} postings between currencies (compat.currency_mismatch = \"allow\")"));
+        put(
+            "currency mismatches",
+            format!("{count} postings between currencies (compat.currency_mismatch = \"allow\")"),
+        );
     }
     if report.torn_bytes > 0 {
         put("torn end", format!("{} bytes of an unanswered group; the next start cuts them", report.torn_bytes));
