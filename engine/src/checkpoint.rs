@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"FLORINC1";
 const SUFFIX: &str = ".checkpoint";
+/// Of one that is being written.
+const SUFFIX_NEW: &str = ".new";
 /// Bytes that are collected before they are written.
 const PIECE_BYTES: usize = 1 << 20;
 /// Checkpoints that are kept.
@@ -26,7 +28,7 @@ const KEPT: usize = 2;
 pub fn write(disk: &dyn Disk, folder: &Path, place: Place, state: &State) -> io::Result<(PathBuf, PathBuf)> {
     disk.create_folder(folder)?;
     let path = folder.join(format!("{:020}{SUFFIX}", place.seq));
-    let temporary = folder.join(format!("{:020}.new", place.seq));
+    let temporary = folder.join(format!("{:020}{SUFFIX_NEW}", place.seq));
     let file = disk.open(&temporary, Access::Create)?;
     file.set_len(0)?;
     let mut out = Out { file, buffer: Vec::with_capacity(2 * PIECE_BYTES), offset: 0, checksum: crc32fast::Hasher::new() };
@@ -56,6 +58,9 @@ pub fn list(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<PathBuf>> {
         return Ok(Vec::new());
     }
     let names = disk.list(folder)?;
+    for name in names.iter().filter(|name| name.ends_with(SUFFIX_NEW)) {
+        disk.remove(&folder.join(name))?;
+    }
     Ok(names.into_iter().filter(|name| name.ends_with(SUFFIX)).map(|name| folder.join(name)).collect())
 }
 

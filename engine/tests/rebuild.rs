@@ -266,6 +266,18 @@ fn other_folders_are_left_alone() {
     assert_eq!(fs::read_dir(&folder.0).expect("it is there").count(), 0);
 }
 
+/// Proves that checkpoints that were never finished do not pile up.
+#[test]
+fn what_an_interrupted_checkpoint_left_is_removed() {
+    let worked = work();
+    let left = worked.folder.0.join("checkpoints").join("00000000000000000007.new");
+    fs::write(&left, b"half").expect("it can be written");
+    assert_eq!(verified(&RealDisk::new(), &worked.folder).problems, []);
+    assert!(left.exists(), "verify changes nothing");
+    start_and_compare(&worked.folder, &worked, "with a half checkpoint");
+    assert!(!left.exists());
+}
+
 /// Proves that a clock that is behind does not make time go back.
 #[test]
 fn a_clock_that_goes_back_is_not_followed() {
