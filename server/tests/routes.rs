@@ -10,6 +10,7 @@ mod books;
 mod routes {
     // What all share.
     mod body;
+    mod filters;
     mod log;
     mod malformed;
     mod platform;

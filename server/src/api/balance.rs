@@ -121,6 +121,7 @@ pub struct BalanceView {
     inflight_expires_at: &'static str,
     meta_data: Option<Metadata>,
     track_fund_lineage: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
     allocation_strategy: &'static str,
 }
 
@@ -178,5 +179,11 @@ impl BalanceView {
             track_fund_lineage: parts.track_fund_lineage,
             allocation_strategy: allocation_word(parts.allocation),
         }
+    }
+
+    /// The balance as lists show it.
+    #[must_use]
+    pub fn listed(self) -> BalanceView {
+        BalanceView { allocation_strategy: "", ..self }
     }
 }

@@ -8,16 +8,16 @@
 //! Text is compared byte by byte and `ilike` folds letters as Unicode says; no locale is involved. Numbers are compared
 //! exactly, whatever their size.
 
-pub mod columns;
 pub mod body;
-pub mod query;
-pub mod compile;
 pub mod check;
-pub mod operand;
-pub mod number;
-pub mod moment;
-pub mod pattern;
+pub mod columns;
+pub mod compile;
 pub mod json;
+pub mod moment;
+pub mod number;
+pub mod operand;
+pub mod pattern;
+pub mod query;
 
 use super::metadata::Metadata;
 use crate::http::error::{ApiError, Code};

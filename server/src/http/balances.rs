@@ -224,6 +224,6 @@ pub async fn list_balances(State(state): State<AppState>, query: Parameters) -> 
         let newest_first = (0..count).rev().skip(paging.offset).take(paging.limit);
         newest_first.map(|handle| Found::new(view.state, handle)).collect::<Vec<_>>()
     });
-    let views = found.await?.into_iter().map(|found| found.view(state.books()));
+    let views = found.await?.into_iter().map(|found| found.view(state.books()).map(BalanceView::listed));
     Ok(answer::json(StatusCode::OK, &views.collect::<Result<Vec<_>, _>>()?))
 }

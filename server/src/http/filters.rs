@@ -6,8 +6,8 @@
 
 pub mod plan;
 pub mod scan;
-pub mod transactions;
 pub mod stored;
+pub mod transactions;
 
 use super::answer;
 use super::body::RequestBody;
@@ -30,7 +30,20 @@ const CONDITION: Object = Object {
         Field::required("field", Schema::Text, "A column, or `meta_data.<key>`."),
         Field::required(
             "operator",
-            Schema::Choice(&["eq", "ne", "gt", "gte", "lt", "lte", "in", "between", "like", "ilike", "isnull", "isnotnull"]),
+            Schema::Choice(&[
+                "eq",
+                "ne",
+                "gt",
+                "gte",
+                "lt",
+                "lte",
+                "in",
+                "between",
+                "like",
+                "ilike",
+                "isnull",
+                "isnotnull",
+            ]),
             "How it is compared.",
         ),
         Field::optional("value", Schema::Any, "With what. Text keeps all digits of a number."),
@@ -76,7 +89,11 @@ pub const FILTER_BALANCES: Operation = Operation {
     summary: "Find balances",
     description: DESCRIPTION,
     body: BODY,
-    answers: &[Told { status: 200, description: "Balances.", schema: &Schema::List(&Schema::Object(&balances::BALANCE)) }],
+    answers: &[Told {
+        status: 200,
+        description: "Balances.",
+        schema: &Schema::List(&Schema::Object(&balances::BALANCE)),
+    }],
     ..Operation::new("filter_balances", "Balances")
 };
 
@@ -93,7 +110,11 @@ pub const FILTER_IDENTITIES: Operation = Operation {
     summary: "Find identities",
     description: DESCRIPTION,
     body: BODY,
-    answers: &[Told { status: 200, description: "Identities.", schema: &Schema::List(&Schema::Object(&identities::IDENTITY)) }],
+    answers: &[Told {
+        status: 200,
+        description: "Identities.",
+        schema: &Schema::List(&Schema::Object(&identities::IDENTITY)),
+    }],
     ..Operation::new("filter_identities", "Identities")
 };
 

@@ -62,7 +62,10 @@ impl FilterBody<'_> {
         let page = self.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(PAGE_DEFAULT);
         Ok(Wanted {
             filters: compile::filters(&tests, any)?,
-            sort: compile::sort(self.sort_by.as_deref().unwrap_or_default(), self.sort_order.as_deref().unwrap_or_default())?,
+            sort: compile::sort(
+                self.sort_by.as_deref().unwrap_or_default(),
+                self.sort_order.as_deref().unwrap_or_default(),
+            )?,
             limit: if (1..=PAGE_MAX).contains(&page) { page } else { PAGE_DEFAULT },
             offset: self.offset.and_then(|offset| usize::try_from(offset).ok()).unwrap_or(0),
             count: self.count.unwrap_or(false),
@@ -92,7 +95,8 @@ impl ConditionBody<'_> {
             _ => vec![self.value],
         };
         let operands = raw.into_iter().map(Operand::of_json).collect::<Option<Vec<Operand>>>();
-        let operands = operands.ok_or_else(|| refuse(format!("the value for field '{field}' cannot be compared with")))?;
+        let operands =
+            operands.ok_or_else(|| refuse(format!("the value for field '{field}' cannot be compared with")))?;
         Ok(Asked { field, operator, operands })
     }
 }

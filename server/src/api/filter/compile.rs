@@ -50,10 +50,9 @@ pub fn sort<C: Column>(by: &str, order: &str) -> Result<Sort<C>, ApiError> {
 fn test<C: Column>(asked: &Asked) -> Result<Test<C>, ApiError> {
     let (name, operator) = (asked.field.as_str(), asked.operator);
     let named = C::named(name);
-    if let (Some(Named::Sides(..)), false) = (
-        named,
-        matches!(operator, Operator::Eq | Operator::Ne | Operator::In | Operator::IsNull | Operator::IsNotNull),
-    ) {
+    if let (Some(Named::Sides(..)), false) =
+        (named, matches!(operator, Operator::Eq | Operator::Ne | Operator::In | Operator::IsNull | Operator::IsNotNull))
+    {
         return Err(refuse(format!("field '{name}' takes the operators eq, ne, in, isnull, isnotnull")));
     }
     if let Some(key) = name.strip_prefix(METADATA_PREFIX) {
@@ -136,7 +135,10 @@ fn like(asked: &Asked, operands: &[Operand]) -> Result<Check, ApiError> {
 fn whole_metadata(asked: &Asked, operands: &[Operand]) -> Result<Check, ApiError> {
     let wanted = operands.iter().filter_map(Operand::text).map(|text| {
         let is_json = serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok();
-        is_json.then(|| Json::parse(&text)).flatten().ok_or_else(|| refuse("the value for field 'meta_data' is not JSON"))
+        is_json
+            .then(|| Json::parse(&text))
+            .flatten()
+            .ok_or_else(|| refuse("the value for field 'meta_data' is not JSON"))
     });
     let mut wanted = wanted.collect::<Result<Vec<Json>, ApiError>>()?;
     match asked.operator {

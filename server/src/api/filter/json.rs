@@ -113,7 +113,14 @@ mod tests {
 
     #[test]
     fn texts() {
-        for (raw, text) in [("\"a\\\"b\"", Some("a\"b")), ("5.0", Some("5.0")), ("1e3", Some("1000")), ("true", Some("true")), ("null", None), ("[1]", Some("[1]"))] {
+        for (raw, text) in [
+            ("\"a\\\"b\"", Some("a\"b")),
+            ("5.0", Some("5.0")),
+            ("1e3", Some("1000")),
+            ("true", Some("true")),
+            ("null", None),
+            ("[1]", Some("[1]")),
+        ] {
             assert_eq!(text_of(raw).as_deref(), text, "{raw}");
         }
     }

@@ -129,7 +129,9 @@ impl<C: crate::api::filter::columns::Column> Scan<C> {
     pub fn finish(self) -> Page {
         let numbers = match self.ordered {
             true => self.numbers,
-            false => self.heap.into_sorted_vec().into_iter().skip(self.wanted.offset).map(|entry| entry.number).collect(),
+            false => {
+                self.heap.into_sorted_vec().into_iter().skip(self.wanted.offset).map(|entry| entry.number).collect()
+            }
         };
         Page { numbers, total: self.matches }
     }

@@ -1,9 +1,9 @@
 //! Ledgers, balances and identities, as filters see them. All of them are in the state, of which a clone is walked; their
 //! texts are in records.
 
+use super::Found;
 use super::plan::{self, Path};
 use super::scan::{self, Cursor, Page, Scan, Source};
-use super::Found;
 use crate::api::balance::BalanceView;
 use crate::api::filter::columns::{BalanceColumn, Column, IdentityColumn, LedgerColumn};
 use crate::api::filter::number::Number;
@@ -38,11 +38,15 @@ pub async fn find_balances(state: &AppState, wanted: Wanted<BalanceColumn>) -> R
     let path = handle.unwrap_or(Path::Down(0..ledger.balances.len() as u64));
     let (page, Balances(ledger)) = walk(state, wanted, path, Balances(ledger)).await?;
     let views = page.numbers.iter().map(|&number| balances::Found::new(&ledger, number as u32).view(state.books()));
+    let views = views.map(|view| view.map(BalanceView::listed));
     Ok(Found { views: views.collect::<Result<_, _>>()?, total: page.total })
 }
 
 /// Finds identities.
-pub async fn find_identities(state: &AppState, wanted: Wanted<IdentityColumn>) -> Result<Found<IdentityView>, ApiError> {
+pub async fn find_identities(
+    state: &AppState,
+    wanted: Wanted<IdentityColumn>,
+) -> Result<Found<IdentityView>, ApiError> {
     let ledger = clone(state).await?;
     let handle = required(&wanted, IdentityColumn::Id, |id| ledger.find_identity(id).map(u64::from));
     let path = handle.unwrap_or(Path::Down(0..ledger.identities.len() as u64));
@@ -65,7 +69,12 @@ fn required<C: Column>(wanted: &Wanted<C>, id: C, find: impl Fn(&str) -> Option<
     Some(Path::Some(numbers))
 }
 
-async fn walk<S: Source>(state: &AppState, wanted: Wanted<S::Column>, path: Path, source: S) -> Result<(Page, S), ApiError> {
+async fn walk<S: Source>(
+    state: &AppState,
+    wanted: Wanted<S::Column>,
+    path: Path,
+    source: S,
+) -> Result<(Page, S), ApiError> {
     let (path, ordered) = plan::in_order(&wanted, path);
     scan::run(state, Scan::new(wanted, path, ordered)?, source).await
 }
