@@ -192,29 +192,53 @@ fn damage_of_a_derived_file_is_found_and_made_good() {
     }
 }
 
+/// Proves that an index that is whole and says something else is found: the two indexes, exchanged.
+#[test]
+fn an_index_that_misses_rows_is_found() {
+    let worked = work();
+    let folder = copy(&worked);
+    let (references, children, aside) =
+        (folder.0.join("references"), folder.0.join("children"), folder.0.join("aside"));
+    for (from, to) in [(&references, &aside), (&children, &references), (&aside, &children)] {
+        fs::rename(from, to).expect("it can be renamed");
+    }
+    let report = verified(&RealDisk::new(), &folder);
+    for part in [Part::References, Part::Children] {
+        assert!(report.problems.iter().any(|problem| problem.part == part), "{part:?}: {:?}", report.problems);
+    }
+    assert!(report.problems_count > 100 && report.problems.len() <= engine::limits::PROBLEMS_MAX);
+    assert!(report.stale_references > 0 && report.stale_children > 0);
+}
+
+/// Proves that damage of the journal is found, also when no checkpoint is left that says how far it went.
 #[test]
 fn damage_of_the_journal_is_found() {
     let worked = work();
     let segments = files(&worked.folder.0.join("journal"), ".seg");
+    let found = |what: &str, damage: &dyn Fn(&Path)| {
+        for checkpoints in [true, false] {
+            let folder = copy(&worked);
+            damage(&folder.0.join("journal"));
+            if !checkpoints {
+                fs::remove_dir_all(folder.0.join("checkpoints")).expect("it was made");
+            }
+            let report = verified(&RealDisk::new(), &folder);
+            let problem = report.problems.iter().find(|problem| problem.part == Part::Journal);
+            assert!(problem.is_some(), "{what}, checkpoints {checkpoints}: {:?}", report.problems);
+        }
+    };
     for (segment, at) in [(0, 5), (0, 200), (0, 100_000), (1, 5), (1, 1_000)] {
-        let folder = copy(&worked);
-        let path = folder.0.join("journal").join(segments[segment].file_name().expect("it has a name"));
-        let mut bytes = fs::read(&path).expect("it is readable");
-        bytes[at] ^= 1;
-        fs::write(&path, bytes).expect("it can be written");
-        let report = verified(&RealDisk::new(), &folder);
-        assert!(
-            report.problems.iter().any(|problem| problem.part == Part::Journal),
-            "{segment} {at}: {:?}",
-            report.problems
-        );
+        found(&format!("byte {at} of segment {segment}"), &|journal| {
+            let path = journal.join(segments[segment].file_name().expect("it has a name"));
+            let mut bytes = fs::read(&path).expect("it is readable");
+            bytes[at] ^= 1;
+            fs::write(&path, bytes).expect("it can be written");
+        });
     }
     for gone in [0, 1] {
-        let folder = copy(&worked);
-        fs::remove_file(folder.0.join("journal").join(segments[gone].file_name().expect("it has a name")))
-            .expect("it is there");
-        let report = verified(&RealDisk::new(), &folder);
-        assert!(report.problems.iter().any(|problem| problem.part == Part::Journal), "{gone}: {:?}", report.problems);
+        found(&format!("segment {gone} missing"), &|journal| {
+            fs::remove_file(journal.join(segments[gone].file_name().expect("it has a name"))).expect("it is there");
+        });
     }
 }
 
