@@ -48,7 +48,7 @@ pub enum Path {
 
 impl Path {
     /// The next row.
-    pub fn next(&mut self) -> Option<u64> {
+    pub fn take_next(&mut self) -> Option<u64> {
         match self {
             Path::Some(numbers) => numbers.pop(),
             Path::Down(range) => range.next_back(),

@@ -92,7 +92,7 @@ impl<C: crate::api::filter::columns::Column> Scan<C> {
             if self.ordered && !self.wanted.count && self.numbers.len() >= self.wanted.limit {
                 return Ok(true);
             }
-            let Some(number) = self.path.next() else { return Ok(true) };
+            let Some(number) = self.path.take_next() else { return Ok(true) };
             cursor.go_to(number)?;
             self.path.passed(|balance| cursor.before(balance));
             if self.wanted.filters.hold(cursor)? {
