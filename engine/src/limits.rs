@@ -25,7 +25,7 @@ pub const CHILDREN_TAIL_PAIRS: usize = 1 << 14;
 pub const INDEX_FAN_OUT: usize = 8;
 /// Rows that an answer carries; what a request wants beyond them it reads.
 pub const ANSWER_ROWS_MAX: usize = 2 * ledger::limits::SPLIT_LEGS_MAX;
-/// Problems that `verify` tells one by one; of more it tells the number.
+/// Problems of one part of a data folder that `verify` tells one by one; of more it tells the number.
 pub const PROBLEMS_MAX: usize = 100;
 /// How long the writer waits at most without looking at the clock.
 pub const IDLE_WAIT: Duration = Duration::from_secs(1);

@@ -33,7 +33,7 @@ use ledger::event::{Event, Recorded};
 use ledger::row::{Flags, Parent, Row, Status};
 use ledger::state::State;
 use pairs::Pairs;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ pub struct Report {
     pub stale_references: u64,
     /// Pairs of the index of children that belong to no row.
     pub stale_children: u64,
-    /// What is wrong, up to [`limits::PROBLEMS_MAX`].
+    /// What is wrong, up to [`limits::PROBLEMS_MAX`] of each part.
     pub problems: Vec<Problem>,
     /// How many problems there are.
     pub problems_count: u64,
@@ -155,12 +155,15 @@ impl Part {
 struct Problems {
     list: Vec<Problem>,
     count: u64,
+    of_parts: BTreeMap<Part, usize>,
 }
 
 impl Problems {
     fn add(&mut self, part: Part, text: String) {
         self.count += 1;
-        if self.list.len() < limits::PROBLEMS_MAX {
+        let of_part = self.of_parts.entry(part).or_default();
+        *of_part += 1;
+        if *of_part <= limits::PROBLEMS_MAX {
             self.list.push(Problem { part, text });
         }
     }

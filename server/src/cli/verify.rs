@@ -77,12 +77,16 @@ fn describe(report: &Report, took: Duration) -> String {
     for problem in &report.problems {
         put(&format!("PROBLEM {}", problem.part.word()), problem.text.clone());
     }
+    let untold = report.problems_count - report.problems.len() as u64;
+    if untold > 0 {
+        put("PROBLEM", format!("and {untold} more like these"));
+    }
     text
 }
 
 fn advice(report: &Report, data: &Path) -> String {
     let all_derived = report.problems.iter().all(|problem| problem.part.is_derived());
-    let todo = if all_derived && report.problems.len() as u64 == report.problems_count {
+    let todo = if all_derived {
         format!("the journal is whole: run `florin rebuild --data {}` to make the rest anew from it", data.display())
     } else {
         "keep a copy of the folder, look at it with `florin inspect`, and restore from a backup".to_owned()
