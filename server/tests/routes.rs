@@ -11,7 +11,6 @@ mod routes {
     // What all share.
     mod body;
     mod filters;
-    mod log;
     mod malformed;
     mod platform;
     mod unavailable;

@@ -80,34 +80,52 @@ impl Found {
     }
 
     /// The balance as it is shown.
-    pub fn view(self, books: &Books) -> Result<BalanceView, ApiError> {
-        let (indicator, metadata) = texts(books, &self.balance)?;
+    pub fn view(self, texts: &mut Texts<'_>) -> Result<BalanceView, ApiError> {
+        let (indicator, metadata) = texts.of(&self.balance)?;
         Ok(BalanceView::new(BalanceParts {
             figures: self.balance.figures,
             version: self.balance.version,
             ledger_id: self.ledger_id,
             identity_id: self.identity_id,
             balance_id: self.id.text(Prefix::Balance),
-            indicator,
+            indicator: indicator.to_owned(),
             currency: self.currency,
             created_at: self.balance.created_at,
-            metadata,
+            metadata: metadata.to_owned(),
             track_fund_lineage: self.balance.track_fund_lineage,
             allocation: self.balance.allocation,
         }))
     }
 }
 
-/// The indicator and the metadata of a balance, from its record.
-pub fn texts(books: &Books, balance: &Balance) -> Result<(String, String), ApiError> {
-    Ok(match books.event(balance.record)? {
-        Event::BalanceCreated(event) => (event.indicator, event.metadata),
-        Event::Recorded(event) => match event.opened.get(balance.opened as usize) {
-            Some(opened) => (opened.indicator.of(&event.text).to_owned(), String::new()),
-            None => (String::new(), String::new()),
-        },
-        _ => (String::new(), String::new()),
-    })
+/// Reads texts of balances from their records. It keeps the last record: balances that one batch opened follow each other and
+/// share its record, which may be large.
+pub struct Texts<'a> {
+    books: &'a Books,
+    last: Option<(u64, Event)>,
+}
+
+impl<'a> Texts<'a> {
+    /// A reader that has read nothing yet.
+    pub const fn new(books: &'a Books) -> Texts<'a> {
+        Texts { books, last: None }
+    }
+
+    /// The indicator and the metadata of a balance.
+    pub fn of(&mut self, balance: &Balance) -> Result<(&str, &str), ApiError> {
+        if self.last.as_ref().is_none_or(|(position, _)| *position != balance.record) {
+            self.last = Some((balance.record, self.books.event(balance.record)?));
+        }
+        let (_, event) = self.last.as_ref().expect("it was just read");
+        Ok(match event {
+            Event::BalanceCreated(event) => (&event.indicator, &event.metadata),
+            Event::Recorded(event) => match event.opened.get(balance.opened as usize) {
+                Some(opened) => (opened.indicator.of(&event.text), ""),
+                None => ("", ""),
+            },
+            _ => ("", ""),
+        })
+    }
 }
 
 /// Document of [`create_balance`].
@@ -138,7 +156,7 @@ pub async fn create_balance(State(state): State<AppState>, body: RequestBody) ->
         Outcome::Recorded(_) => return Err(ApiError::internal()),
     };
     let found = ask::look(&state, move |view| Found::new(view.state, handle)).await?;
-    Ok(answer::json(StatusCode::CREATED, &found.view(state.books())?))
+    Ok(answer::json(StatusCode::CREATED, &found.view(&mut Texts::new(state.books()))?))
 }
 
 /// Document of [`get_balance`].
@@ -163,7 +181,7 @@ pub async fn get_balance(State(state): State<AppState>, Path(id): Path<String>, 
         ApiError::new(Code::BalNotFound, format!("Balance with ID '{id}' not found")).details(json!({}))
     })?;
     let (ledger_id, identity_id) = (found.ledger_id.clone(), found.identity_id.clone());
-    let mut view = found.view(state.books())?;
+    let mut view = found.view(&mut Texts::new(state.books()))?;
     let wants = |what: &str| query.pairs().any(|(name, value)| name == "include" && value == what);
     if wants("ledger") {
         view.ledger = ledgers::find(&state, ledger_id).await?;
@@ -196,7 +214,7 @@ pub async fn get_balance_by_indicator(State(state): State<AppState>, Path((indic
     });
     let missing = || ApiError::new(Code::BalNotFound, format!("balance with indicator '{indicator}' not found"));
     let found = found.await?.ok_or_else(missing)?;
-    Ok(answer::json(StatusCode::OK, &found.view(state.books())?))
+    Ok(answer::json(StatusCode::OK, &found.view(&mut Texts::new(state.books()))?))
 }
 
 /// Document of [`list_balances`].
@@ -224,6 +242,7 @@ pub async fn list_balances(State(state): State<AppState>, query: Parameters) -> 
         let newest_first = (0..count).rev().skip(paging.offset).take(paging.limit);
         newest_first.map(|handle| Found::new(view.state, handle)).collect::<Vec<_>>()
     });
-    let views = found.await?.into_iter().map(|found| found.view(state.books()).map(BalanceView::listed));
+    let mut texts = Texts::new(state.books());
+    let views = found.await?.into_iter().map(|found| found.view(&mut texts).map(BalanceView::listed));
     Ok(answer::json(StatusCode::OK, &views.collect::<Result<Vec<_>, _>>()?))
 }

@@ -31,7 +31,9 @@ async fn malformed_bodies_are_refused() {
                 "create_transaction" => "Invalid input",
                 _ => text,
             };
-            server.refuses((route.verb.method().as_str(), &path), *body, (400, "GEN_MALFORMED_REQUEST", text)).await;
+            // Filters tell every mistake by one code.
+            let code = if path.ends_with("/filter") { "GEN_VALIDATION_ERROR" } else { "GEN_MALFORMED_REQUEST" };
+            server.refuses((route.verb.method().as_str(), &path), *body, (400, code, text)).await;
         }
     }
 }

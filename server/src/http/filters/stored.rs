@@ -37,7 +37,8 @@ pub async fn find_balances(state: &AppState, wanted: Wanted<BalanceColumn>) -> R
     let handle = required(&wanted, BalanceColumn::Id, find);
     let path = handle.unwrap_or(Path::Down(0..ledger.balances.len() as u64));
     let (page, Balances(ledger)) = walk(state, wanted, path, Balances(ledger)).await?;
-    let views = page.numbers.iter().map(|&number| balances::Found::new(&ledger, number as u32).view(state.books()));
+    let mut texts = balances::Texts::new(state.books());
+    let views = page.numbers.iter().map(|&number| balances::Found::new(&ledger, number as u32).view(&mut texts));
     let views = views.map(|view| view.map(BalanceView::listed));
     Ok(Found { views: views.collect::<Result<_, _>>()?, total: page.total })
 }
@@ -144,7 +145,7 @@ impl Subject for LedgerCursor<'_> {
 struct Balances(LedgerState);
 
 struct BalanceCursor<'a> {
-    books: &'a Books,
+    reader: balances::Texts<'a>,
     state: &'a LedgerState,
     handle: u32,
     /// Indicator and metadata, once they were asked for.
@@ -158,8 +159,8 @@ impl BalanceCursor<'_> {
 
     fn texts(&mut self) -> Result<&(String, Metadata), ApiError> {
         if self.texts.is_none() {
-            let (indicator, metadata) = balances::texts(self.books, self.balance())?;
-            self.texts = Some((indicator, Metadata::parse(&metadata).unwrap_or_default()));
+            let (indicator, metadata) = self.reader.of(self.state.balance(self.handle))?;
+            self.texts = Some((indicator.to_owned(), Metadata::parse(metadata).unwrap_or_default()));
         }
         self.texts.as_ref().ok_or_else(ApiError::internal)
     }
@@ -170,7 +171,7 @@ impl Source for Balances {
     type Column = BalanceColumn;
 
     fn cursor<'a>(&'a self, books: &'a Books) -> BalanceCursor<'a> {
-        BalanceCursor { books, state: &self.0, handle: 0, texts: None }
+        BalanceCursor { reader: balances::Texts::new(books), state: &self.0, handle: 0, texts: None }
     }
 }
 

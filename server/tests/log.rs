@@ -1,9 +1,13 @@
-//! The access log: one line a request, and nothing in it that is nobody's business.
+//! The access log: one line a request, and nothing in it that is nobody's business. A program of its own, as what is logged is
+//! decided once for all threads.
 
-use crate::support::{KEY, secure};
+#[path = "support/server.rs"]
+mod support;
+
 use serde_json::json;
 use std::io;
 use std::sync::{Arc, Mutex};
+use support::{KEY, secure};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
