@@ -15,7 +15,7 @@ use super::error::{ApiError, Code};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
 use super::{balances, identities, ledgers, transactions as transaction_routes};
-use crate::api::filter::body::FilterBody;
+use crate::api::filter::body::{self, FilterBody};
 use crate::api::filter::columns::Column;
 use crate::api::filter::{Filters, Sort, Wanted};
 use axum::extract::State;
@@ -148,8 +148,12 @@ pub async fn filter_transactions(State(state): State<AppState>, body: RequestBod
 }
 
 fn wanted<C: Column>(body: &RequestBody) -> Result<Wanted<C>, ApiError> {
-    let body: FilterBody<'_> =
-        body.decode().map_err(|malformed| ApiError::new(Code::GenValidationError, malformed.into_message()))?;
+    let refuse = |message: String| ApiError::new(Code::GenValidationError, message);
+    let bytes = body.bytes().map_err(|malformed| refuse(malformed.into_message()))?;
+    if body::is_too_deep(bytes) {
+        return Err(refuse("exceeded max depth".to_owned()));
+    }
+    let body: FilterBody<'_> = body.decode().map_err(|malformed| refuse(malformed.into_message()))?;
     body.wanted()
 }
 

@@ -13,6 +13,31 @@ const PAGE_DEFAULT: usize = 20;
 /// Most rows of a page; who asks for more gets [`PAGE_DEFAULT`].
 const PAGE_MAX: usize = 100;
 
+/// How deep the lists and objects of a body may be nested; also those under keys that nobody knows.
+const DEPTH_MAX: usize = 10_000;
+
+/// Whether the first JSON value of a body is nested too deep.
+pub fn is_too_deep(body: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0usize, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return true;
+        }
+        if depth == 0 && matches!(byte, b']' | b'}') && !in_text {
+            return false;
+        }
+    }
+    false
+}
+
 crate::lenient_struct! {
     /// Body of `POST /{collection}/filter`.
     pub struct FilterBody<'a> {

@@ -243,6 +243,22 @@ fn pages_and_sorting_fall_back() {
 }
 
 #[test]
+fn bodies_are_not_nested_without_end() {
+    let nested = |depth: usize, tail: &str| format!("{}1{}{tail}", r#"{"x":"#.repeat(depth), "}".repeat(depth));
+    assert!(!super::body::is_too_deep(nested(10_000, "").as_bytes()));
+    assert!(super::body::is_too_deep(nested(10_001, "").as_bytes()));
+    assert!(super::body::is_too_deep("[".repeat(20_000).as_bytes()));
+    assert!(
+        !super::body::is_too_deep(nested(1, &"[".repeat(20_000)).as_bytes()),
+        "what follows the first value is not read"
+    );
+    assert!(
+        !super::body::is_too_deep(format!(r#"{{"x": "\"{}"}}"#, "[".repeat(20_000)).as_bytes()),
+        "brackets in texts"
+    );
+}
+
+#[test]
 fn cheap_tests_come_first() {
     let body = r#"{"filters": [{"field": "meta_data.a", "operator": "isnull"}, {"field": "reference", "operator": "isnull"},
                    {"field": "status", "operator": "eq", "value": "VOID"}]}"#;
