@@ -31,7 +31,8 @@ pub fn write(disk: &dyn Disk, folder: &Path, place: Place, state: &State) -> io:
     let temporary = folder.join(format!("{:020}{SUFFIX_NEW}", place.seq));
     let file = disk.open(&temporary, Access::Create)?;
     file.set_len(0)?;
-    let mut out = Out { file, buffer: Vec::with_capacity(2 * PIECE_BYTES), offset: 0, checksum: crc32fast::Hasher::new() };
+    let mut out =
+        Out { file, buffer: Vec::with_capacity(2 * PIECE_BYTES), offset: 0, checksum: crc32fast::Hasher::new() };
     out.buffer.extend_from_slice(MAGIC);
     put_u64(&mut out.buffer, place.seq);
     put_u64(&mut out.buffer, place.position);
@@ -183,6 +184,7 @@ fn put_balance(out: &mut Vec<u8>, balance: &Balance) {
     put_varint(out, u64::from(balance.opened));
     out.push(u8::from(balance.track_fund_lineage));
     out.push(balance.allocation as u8);
+    out.push(u8::from(balance.dated));
     put_varint(out, balance.history.count);
     for row in balance.history.path() {
         put_varint(out, row);
@@ -264,6 +266,7 @@ fn parse_balance(from: &mut Reading<'_>) -> Result<Balance, CodecFault> {
         opened: from.number("a balance")?,
         track_fund_lineage: from.byte()? == 1,
         allocation: allocation(from.byte()?)?,
+        dated: from.byte()? == 1,
     };
     let count = from.varint()?;
     let path = (0..count.count_ones()).map(|_| from.varint()).collect::<Result<Vec<u64>, _>>()?;

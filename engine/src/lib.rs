@@ -5,23 +5,24 @@
 
 #![forbid(unsafe_op_in_unsafe_fn)]
 
-pub mod engine;
-pub mod limits;
 pub mod answer;
-pub mod reading;
-pub mod writer;
-pub mod gather;
-mod log;
-pub mod replay;
-pub mod codec;
-pub mod rows;
-pub mod index;
 mod checkpoint;
+pub mod clock;
+pub mod codec;
+pub mod engine;
 pub mod fingerprint;
 pub mod folder;
-pub mod clock;
-pub mod verify;
+pub mod gather;
+pub mod history;
+pub mod index;
 pub mod inspect;
+pub mod limits;
+mod log;
+pub mod reading;
+pub mod replay;
+pub mod rows;
+pub mod verify;
+pub mod writer;
 
 /// A fault and what caused it, in one line.
 pub fn fault_text(fault: &dyn std::error::Error) -> String {

@@ -3,7 +3,9 @@
 //! An event that contradicts the state is damage or a bug, and stops the program: a wrong ledger must not go on.
 
 use crate::draft::Side;
-use crate::event::{BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, Movement, NO_BALANCE, Outcome, Recorded};
+use crate::event::{
+    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, Movement, NO_BALANCE, Outcome, Recorded,
+};
 use crate::id::{self, NonceOf};
 use crate::row::{Flags, Links, Parent, Posted, Row, Status};
 use crate::state::{Balance, Figures, GENERAL_LEDGER, History, Hold, Identity, Ledger, NO_RECORD, State};
@@ -64,6 +66,7 @@ fn new_balance(state: &State, at: i64, seed: u64, currency: u32, record: u64, op
         opened,
         track_fund_lineage: false,
         allocation: crate::command::Allocation::Fifo,
+        dated: false,
         history: History::default(),
     }
 }
@@ -213,11 +216,12 @@ fn add_row(
         .with(Flags::REFUND.when(matches!(movement.kind, Kind::Refund(_))))
         .with(Flags::EXECUTION.when(matches!(movement.kind, Kind::Execution(_))))
         .with(Flags::SETTLEMENT.when(matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. })));
-    let (source_after, source_links) = history(state, movement.source, number);
+    let dated = movement.terms().effective_at.is_some();
+    let (source_after, source_links) = history(state, movement.source, number, dated);
     let (destination_after, destination_links) = if movement.source == movement.destination {
         (source_after, source_links)
     } else {
-        history(state, movement.destination, number)
+        history(state, movement.destination, number, dated)
     };
     rows.push(Row {
         number,
@@ -243,10 +247,11 @@ fn add_row(
 }
 
 /// Adds a row to the history of a balance; answers the figures as they are now, and the links.
-fn history(state: &mut State, handle: u32, row: u64) -> (Posted, Links) {
+fn history(state: &mut State, handle: u32, row: u64, dated: bool) -> (Posted, Links) {
     if handle == NO_BALANCE {
         return (Posted::default(), Links::NONE);
     }
     let balance = state.balances.get_mut(handle as usize).expect("an event names balances that exist");
+    balance.dated |= dated;
     (balance.figures.posted, balance.history.add(row))
 }

@@ -132,13 +132,15 @@ impl State {
         if handle == GENERAL_LEDGER {
             return GENERAL_LEDGER_ID.to_owned();
         }
-        let ledger = self.ledgers.get(handle as usize).expect("handles come from events, which name ledgers that exist");
+        let ledger =
+            self.ledgers.get(handle as usize).expect("handles come from events, which name ledgers that exist");
         ledger.id(handle).text(Prefix::Ledger)
     }
 
     /// The id of an identity, as it is shown.
     pub fn identity_text(&self, handle: u32) -> String {
-        let one = self.identities.get(handle as usize).expect("handles come from events, which name identities that exist");
+        let one =
+            self.identities.get(handle as usize).expect("handles come from events, which name identities that exist");
         one.chosen.as_deref().map_or_else(|| one.id(handle).text(Prefix::Identity), str::to_owned)
     }
 
@@ -300,6 +302,8 @@ pub struct Balance {
     pub track_fund_lineage: bool,
     /// In which order tracked funds are spent.
     pub allocation: Allocation,
+    /// Whether one of its rows has a business date of its own.
+    pub dated: bool,
 }
 
 const _: () = assert!(size_of::<Balance>() == 192, "a balance is three cache lines");
@@ -363,7 +367,10 @@ pub struct History {
     /// The row of each bit, from the lowest; of meaning only where the bit of `count` is set.
     low: [u64; LOW_LEVELS],
     /// The rows of the higher bits.
-    #[expect(clippy::box_collection, reason = "a pointer of one word, so that a balance stays within three cache lines")]
+    #[expect(
+        clippy::box_collection,
+        reason = "a pointer of one word, so that a balance stays within three cache lines"
+    )]
     high: Option<Box<Vec<u64>>>,
 }
 
@@ -477,7 +484,10 @@ mod tests {
             links.push(history.add(row));
             assert_eq!(history.newest(), row);
             assert_eq!(history.path().len(), (row + 1).count_ones() as usize);
-            assert_eq!(History::restore(history.count, &history.path()).map(|again| again.path()), Some(history.path()));
+            assert_eq!(
+                History::restore(history.count, &history.path()).map(|again| again.path()),
+                Some(history.path())
+            );
         }
         for (row, link) in links.iter().enumerate() {
             let position = row as u64 + 1;

@@ -19,6 +19,16 @@ impl Moment {
         (utc.year() >= 0).then_some(Moment(moment))
     }
 
+    /// The moment of the call. For answers only: what is recorded has the time of the engine's clock.
+    pub fn now() -> Moment {
+        Moment(OffsetDateTime::now_utc())
+    }
+
+    /// Whether it is the time that stands for none.
+    pub fn is_zero(self) -> bool {
+        Moment::parse(ZERO) == Some(self)
+    }
+
     /// Microseconds since 1970; finer parts are dropped.
     pub fn micros(self) -> i64 {
         let micros = self.0.unix_timestamp_nanos().div_euclid(1000);
@@ -28,6 +38,11 @@ impl Moment {
     /// The moment in its own offset.
     pub fn text(self) -> String {
         format(self.0)
+    }
+
+    /// The moment in its own offset, without its fraction.
+    pub fn seconds_text(self) -> String {
+        format(self.0.replace_nanosecond(0).unwrap_or(self.0))
     }
 
     /// Midnight of its day in UTC, as a date of birth is kept.
@@ -59,7 +74,14 @@ mod tests {
         }
         assert_eq!(Moment::parse("2025-02-15T10:30:00+00:00").expect("a time").text(), "2025-02-15T10:30:00Z");
         assert_eq!(Moment::parse("1988-05-17T23:30:00Z").expect("a time").day(), "1988-05-17T00:00:00Z");
-        for bad in ["tomorrow", "2030-01-01", "2030-01-01 10:00:00", "2030-01-01T10:00:00", "9999-12-31T23:59:59-10:00", "0000-01-01T00:00:00+10:00"] {
+        for bad in [
+            "tomorrow",
+            "2030-01-01",
+            "2030-01-01 10:00:00",
+            "2030-01-01T10:00:00",
+            "9999-12-31T23:59:59-10:00",
+            "0000-01-01T00:00:00+10:00",
+        ] {
             assert_eq!(Moment::parse(bad), None, "{bad}");
         }
     }

@@ -4,8 +4,8 @@ use super::body::RequestBody;
 use super::openapi::Operation;
 use super::state::AppState;
 use super::{
-    answer, balances, bulk, docs, filters, identities, inflight, inflight_bulk, ledgers, path, recover, refunds, service,
-    transactions,
+    answer, balances, bulk, docs, filters, history, identities, inflight, inflight_bulk, ledgers, path, recover,
+    refunds, service, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -30,6 +30,7 @@ pub fn routes() -> Vec<Route> {
         post("/balances", &balances::CREATE_BALANCE, balances::create_balance),
         get("/balances", &balances::LIST_BALANCES, balances::list_balances),
         get("/balances/{id}", &balances::GET_BALANCE, balances::get_balance),
+        get("/balances/{id}/at", &history::GET_BALANCE_AT, history::get_balance_at),
         get(
             "/balances/indicator/{indicator}/currency/{currency}",
             &balances::GET_BALANCE_BY_INDICATOR,
