@@ -48,7 +48,10 @@ impl fmt::Display for CodecFault {
             CodecFault::Truncated => write!(f, "the record ends in the middle of its event"),
             CodecFault::Trailing => write!(f, "the record goes on behind its event"),
             CodecFault::Unknown { kind, version } => {
-                write!(f, "the record holds an event of kind {kind}, version {version}, which this program does not know; use a newer one")
+                write!(
+                    f,
+                    "the record holds an event of kind {kind}, version {version}, which this program does not know; use a newer one"
+                )
             }
             CodecFault::Value(field) => write!(f, "the record holds a value that {field} cannot have"),
         }

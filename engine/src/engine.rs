@@ -110,9 +110,15 @@ impl Engine {
         let (wakes, receiver) = channel();
         let place = appender.place();
         let segment_bytes = journal.segment_bytes;
-        let checkpoints =
-            Checkpoints::start(disk, folder.checkpoints(), segment_bytes, options.sizes, Arc::clone(&books), wakes.clone())
-                .map_err(OpenFault::Thread)?;
+        let checkpoints = Checkpoints::start(
+            disk,
+            folder.checkpoints(),
+            segment_bytes,
+            options.sizes,
+            Arc::clone(&books),
+            wakes.clone(),
+        )
+        .map_err(OpenFault::Thread)?;
         let writer = Writer {
             state,
             scratch: Scratch::default(),

@@ -35,7 +35,11 @@ impl fmt::Display for FolderFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FolderFault::InUse(path) => {
-                write!(f, "the data folder {} is used by another process; stop it, or choose another folder with --data", path.display())
+                write!(
+                    f,
+                    "the data folder {} is used by another process; stop it, or choose another folder with --data",
+                    path.display()
+                )
             }
             FolderFault::Format(path) => write!(
                 f,

@@ -7,9 +7,7 @@ use crate::codec;
 use crate::index::IndexFault;
 use crate::reading::{BooksFault, reference_of};
 use crate::writer::Writer;
-use ledger::command::{
-    Action, Ask, Command, Ended, Execute, HoldAsk, Party, Prior, Record, Refund, Settle,
-};
+use ledger::command::{Action, Ask, Command, Ended, Execute, HoldAsk, Party, Prior, Record, Refund, Settle};
 use ledger::event::{Event, NO_BALANCE, Recorded};
 use ledger::id::{Id, Prefix};
 use ledger::row::{Flags, Parent, Row, Status};

@@ -111,7 +111,8 @@ pub fn replay(
     let mut children = open_index(disk, folder.children(), sizes.children_tail_pairs)?;
     let reached = references.covered().min(children.covered());
     let (from, mut state, rows) = start(&**disk, folder, reached)?;
-    let opened = journal::open::open(Arc::clone(disk), &folder.journal(), journal, from).map_err(ReplayFault::Journal)?;
+    let opened =
+        journal::open::open(Arc::clone(disk), &folder.journal(), journal, from).map_err(ReplayFault::Journal)?;
     let Opened { appender, reader, cut_bytes, tail } = opened;
     let names = names_of(&state);
     let books = Books::new(rows, reader, names, folder.key);
@@ -158,7 +159,9 @@ fn start(disk: &dyn Disk, folder: &Folder, reached: u64) -> Result<(Place, State
     let fault = |path: &PathBuf, source| ReplayFault::Checkpoint { path: path.clone(), source };
     let paths = checkpoint::list(disk, &checkpoints).map_err(|source| fault(&checkpoints, source))?;
     for path in paths.iter().rev() {
-        let Some((place, state)) = checkpoint::read(disk, path).map_err(|source| fault(path, source))? else { continue };
+        let Some((place, state)) = checkpoint::read(disk, path).map_err(|source| fault(path, source))? else {
+            continue;
+        };
         if place.position > reached {
             continue;
         }

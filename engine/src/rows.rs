@@ -145,7 +145,10 @@ impl Rows {
         });
         let thread = disk.allows_threads().then(|| {
             let shared = Arc::clone(&shared);
-            std::thread::Builder::new().name("rows".into()).spawn(move || write_behind(&shared)).expect("threads can be made")
+            std::thread::Builder::new()
+                .name("rows".into())
+                .spawn(move || write_behind(&shared))
+                .expect("threads can be made")
         });
         Ok(Some(Rows { shared, thread }))
     }
@@ -238,12 +241,17 @@ impl Rows {
         let _file = self.shared.file.lock().expect("no holder panics");
         if !partial.is_empty() && self.shared.behind().written < before {
             let mut buffer = AlignedBytes::new(CHUNK_BYTES);
-            write_rows(&*self.shared.writing, first, &partial, &mut buffer).map_err(fault)?;
+            if let Err(source) = write_rows(&*self.shared.writing, first, &partial, &mut buffer) {
+                // What is in the file now is not known: a second attempt could succeed and be undone by what is left of the
+                // first. The next start reads the rows, or makes them anew.
+                self.shared.behind().failed = Some(format!("cannot write {}: {source}", self.shared.path.display()));
+                return Err(fault(source));
+            }
         }
         Ok(())
     }
 
-    /// Why the thread behind can no longer write; rows are then kept in memory only up to a bound.
+    /// Why rows can no longer be written; they are then kept in memory only up to a bound.
     pub fn failed(&self) -> Option<String> {
         self.shared.behind().failed.clone()
     }

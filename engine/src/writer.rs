@@ -189,9 +189,11 @@ impl Writer {
             return None;
         }
         let now = self.clock.now();
-        let until_due = self.state.timers.first().map(|(at, _, _)| Duration::from_micros(at.saturating_sub(now).max(0) as u64));
+        let until_due =
+            self.state.timers.first().map(|(at, _, _)| Duration::from_micros(at.saturating_sub(now).max(0) as u64));
         let blocked = self.in_flight.is_some() || self.health.stopped().is_some();
-        let wait = if blocked { limits::IDLE_WAIT } else { until_due.unwrap_or(limits::IDLE_WAIT).min(limits::IDLE_WAIT) };
+        let wait =
+            if blocked { limits::IDLE_WAIT } else { until_due.unwrap_or(limits::IDLE_WAIT).min(limits::IDLE_WAIT) };
         match self.wakes.recv_timeout(wait) {
             Ok(wake) => Some(wake),
             Err(RecvTimeoutError::Timeout) => None,

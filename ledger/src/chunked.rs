@@ -91,7 +91,10 @@ mod tests {
         *array.get_mut(70).expect("there are a thousand") = -1;
         array.push(1000);
         assert_eq!(before.iter().copied().collect::<Vec<_>>(), (0..1000).collect::<Vec<_>>());
-        assert_eq!((array.len(), array.get(70), array.get(1000), array.get(1001)), (1001, Some(&-1), Some(&1000), None));
+        assert_eq!(
+            (array.len(), array.get(70), array.get(1000), array.get(1001)),
+            (1001, Some(&-1), Some(&1000), None)
+        );
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! (who has a reference, how a hold ended) was gathered into the command before.
 
 use crate::command::{
-    Action, Ask, Batch, Command, CreateBalance, CreateIdentity, CreateLedger, Ended, Execute, Mismatch, Moment, Party, Prior,
-    Record, Refund, RenameLedger, Settle,
+    Action, Ask, Batch, Command, CreateBalance, CreateIdentity, CreateLedger, Ended, Execute, Mismatch, Moment, Party,
+    Prior, Record, Refund, RenameLedger, Settle,
 };
 use crate::draft::{Draft, Scratch, Side};
 use crate::event::{
@@ -55,7 +55,9 @@ fn create_ledger(command: CreateLedger, moment: Moment) -> Event {
 
 fn rename_ledger(state: &State, command: RenameLedger, moment: Moment) -> Result<Decision, Refused> {
     match state.find_ledger(&command.ledger) {
-        Some(ledger) => Ok(Decision::Event(Event::LedgerRenamed(LedgerRenamed { at: moment.at, ledger, name: command.name }))),
+        Some(ledger) => {
+            Ok(Decision::Event(Event::LedgerRenamed(LedgerRenamed { at: moment.at, ledger, name: command.name })))
+        }
         None => refuse(0, Rejection::LedgerNotFound),
     }
 }
@@ -77,7 +79,10 @@ fn create_balance(state: &State, command: CreateBalance, moment: Moment) -> Resu
             found => found,
         },
     };
-    assert!(command.indicator.is_empty() || ledger == GENERAL_LEDGER, "the edge allows indicators in the General Ledger only");
+    assert!(
+        command.indicator.is_empty() || ledger == GENERAL_LEDGER,
+        "the edge allows indicators in the General Ledger only"
+    );
     let known = state.currencies.find(&command.currency);
     if known.is_some_and(|currency| state.find_indicator(&command.indicator, currency).is_some()) {
         return refuse(0, Rejection::IndicatorTaken);
@@ -213,7 +218,11 @@ fn decide_ask(
     movement.outcome = if ask.inflight { Outcome::Held } else { Outcome::Applied };
     for (side, handle) in [(Side::Source, movement.source), (Side::Destination, movement.destination)] {
         let mut figures = draft.figures(handle);
-        if ask.inflight { figures.hold(side, ask.amount) } else { figures.post(side, ask.amount) }
+        if ask.inflight {
+            figures.hold(side, ask.amount)
+        } else {
+            figures.post(side, ask.amount)
+        }
         draft.set(handle, figures);
     }
     movement
@@ -341,9 +350,13 @@ fn decide_item(
             }
             let mut movement = Movement { outcome: Outcome::Scheduled, ..movement_of(ask, queued, &checked) };
             // The request is accepted, so the indicators it names get their balances now.
-            for (side, found) in [(&mut movement.source, checked.source), (&mut movement.destination, checked.destination)] {
+            for (side, found) in
+                [(&mut movement.source, checked.source), (&mut movement.destination, checked.destination)]
+            {
                 if let Found::NewIndicator(span) = found {
-                    *side = draft.indicator(span.of(text), checked.currency).unwrap_or_else(|| draft.open(span.of(text), checked.currency));
+                    *side = draft
+                        .indicator(span.of(text), checked.currency)
+                        .unwrap_or_else(|| draft.open(span.of(text), checked.currency));
                 }
             }
             movements.push(movement);
@@ -393,10 +406,11 @@ fn reference_check(
     text: &str,
 ) -> Result<Option<Vec<u64>>, Rejection> {
     if !priors.is_empty() {
-        let same = queued && legs.iter().enumerate().all(|(leg, ask)| {
-            let prior = priors.iter().find(|prior| prior.ask as usize == first_ask + leg && !prior.of_outcome);
-            prior.is_some_and(|prior| same_facts(draft, state, ask, &prior.row, text))
-        });
+        let same = queued
+            && legs.iter().enumerate().all(|(leg, ask)| {
+                let prior = priors.iter().find(|prior| prior.ask as usize == first_ask + leg && !prior.of_outcome);
+                prior.is_some_and(|prior| same_facts(draft, state, ask, &prior.row, text))
+            });
         if !same {
             return Err(Rejection::DuplicateReference);
         }
@@ -406,7 +420,8 @@ fn reference_check(
         let index = u32::try_from(first_ask + leg).expect("commands have few asks");
         let outcome = queued.then_some(ask.outcome_fingerprint);
         for fingerprint in [Some(ask.fingerprint), outcome].into_iter().flatten() {
-            if draft.note_reference(fingerprint, index, |earlier| same_text(&asks[earlier as usize], ask, queued, text)) {
+            if draft.note_reference(fingerprint, index, |earlier| same_text(&asks[earlier as usize], ask, queued, text))
+            {
                 return Err(Rejection::DuplicateReference);
             }
         }
@@ -449,7 +464,17 @@ fn recorded(
         .map(|(indicator, currency)| Opened { indicator: text::push(text, indicator), currency: *currency })
         .collect();
     let Moment { at, seed } = moment;
-    Recorded { at, seed, first_row: state.rows_count, batch, queued, currencies, opened, movements, text: String::new() }
+    Recorded {
+        at,
+        seed,
+        first_row: state.rows_count,
+        batch,
+        queued,
+        currencies,
+        opened,
+        movements,
+        text: String::new(),
+    }
 }
 
 /// Run a scheduled transaction. There is always an event: what cannot be posted is rejected.
@@ -475,11 +500,14 @@ fn settle(state: &State, command: Settle, moment: Moment) -> Result<Decision, Re
     let mut movements = Vec::with_capacity(holds.len());
     for (index, ask) in holds.iter().enumerate() {
         let Some(hold) = state.holds.get(&ask.row) else {
-            return refuse(index, match ask.ended {
-                Some(Ended::Committed) => Rejection::AlreadyCommitted,
-                Some(Ended::Voided) => Rejection::AlreadyVoided,
-                Some(Ended::NoHold) | None => Rejection::NotInflight,
-            });
+            return refuse(
+                index,
+                match ask.ended {
+                    Some(Ended::Committed) => Rejection::AlreadyCommitted,
+                    Some(Ended::Voided) => Rejection::AlreadyVoided,
+                    Some(Ended::NoHold) | None => Rejection::NotInflight,
+                },
+            );
         };
         let (kind, outcome, amount) = match action {
             Action::Void => (Kind::Release { hold: ask.row, queued }, Outcome::Voided, hold.remaining),
@@ -555,7 +583,11 @@ fn refund(state: &State, scratch: &mut Scratch, command: Refund, moment: Moment)
         }
         for (side, handle) in [(Side::Source, source), (Side::Destination, destination)] {
             let mut figures = draft.figures(handle);
-            if held { figures.hold(side, row.amount) } else { figures.post(side, row.amount) }
+            if held {
+                figures.hold(side, row.amount)
+            } else {
+                figures.post(side, row.amount)
+            }
             draft.set(handle, figures);
         }
         movements.push(Movement {

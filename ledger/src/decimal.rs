@@ -44,7 +44,8 @@ impl Decimal {
             None => (rest, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        if whole.is_empty() && fraction.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
+        if whole.is_empty() && fraction.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit())
+        {
             return Err(DecimalFault::Syntax);
         }
         let fraction = fraction.trim_end_matches('0');
@@ -120,7 +121,11 @@ impl Decimal {
 
 fn exponent_fault(text: &str) -> DecimalFault {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) { DecimalFault::Syntax } else { DecimalFault::TooLarge }
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        DecimalFault::Syntax
+    } else {
+        DecimalFault::TooLarge
+    }
 }
 
 /// Minor units in major units, as text without exponent: `minor / precision` to [`SHOWN_FRACTION_DIGITS`], rounded half
@@ -194,9 +199,14 @@ mod tests {
 
     #[test]
     fn digits_are_counted_as_a_person_would() {
-        for (text, digits) in
-            [("999999999999999", 15), ("1000000000000000", 16), ("0.00000000000001", 1), ("1.50", 2), ("1e15", 16), ("1e14", 15)]
-        {
+        for (text, digits) in [
+            ("999999999999999", 15),
+            ("1000000000000000", 16),
+            ("0.00000000000001", 1),
+            ("1.50", 2),
+            ("1e15", 16),
+            ("1e14", 15),
+        ] {
             assert_eq!(Decimal::parse(text).expect("a number").significant_digits(), digits, "{text}");
         }
     }

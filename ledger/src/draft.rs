@@ -121,7 +121,8 @@ impl<'a> Draft<'a> {
         if let Some(&number) = self.currencies_index.get(text) {
             return number;
         }
-        let number = u32::try_from(self.state.currencies.len() + self.currencies.len()).expect("currencies are limited");
+        let number =
+            u32::try_from(self.state.currencies.len() + self.currencies.len()).expect("currencies are limited");
         self.currencies.push(text.to_owned());
         self.currencies_index.insert(text.to_owned(), number);
         number

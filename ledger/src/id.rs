@@ -35,7 +35,12 @@ impl Id {
         let row_high = (row >> ROW_LOW_BITS) as u128 & 0xfff;
         let row_low = row as u128 & ((1 << ROW_LOW_BITS) - 1);
         Id::of_number(
-            millis << 80 | 0x7 << 76 | row_high << 64 | 0b10 << 62 | row_low << NONCE_BITS | (nonce & NONCE_MASK) as u128,
+            millis << 80
+                | 0x7 << 76
+                | row_high << 64
+                | 0b10 << 62
+                | row_low << NONCE_BITS
+                | (nonce & NONCE_MASK) as u128,
         )
     }
 
@@ -198,7 +203,9 @@ mod tests {
     #[test]
     fn other_spellings_are_not_ids() {
         let good = Id::new(1, 2, 3).text(Prefix::Balance);
-        for bad in [good.to_uppercase(), good.replace('-', ""), good[..39].to_owned(), format!("{good}0"), "bln_".into()] {
+        for bad in
+            [good.to_uppercase(), good.replace('-', ""), good[..39].to_owned(), format!("{good}0"), "bln_".into()]
+        {
             assert_eq!(Id::parse(Prefix::Balance, &bad), None, "{bad}");
         }
     }

@@ -6,19 +6,19 @@
 
 #![forbid(unsafe_code)]
 
-pub mod command;
-pub mod event;
-pub mod rejection;
-pub mod decide;
 pub mod apply;
-pub mod state;
-pub mod row;
-pub mod draft;
-pub mod decimal;
-pub mod split;
-pub mod id;
-pub mod text;
-pub mod limits;
-pub mod timers;
 pub mod chunked;
+pub mod command;
+pub mod decide;
+pub mod decimal;
+pub mod draft;
+pub mod event;
+pub mod id;
+pub mod limits;
+pub mod rejection;
+pub mod row;
 pub mod sharded;
+pub mod split;
+pub mod state;
+pub mod text;
+pub mod timers;

@@ -1,15 +1,15 @@
 //! The wire: what requests say, in commands; what the ledger holds, as clients see it.
 
-pub mod ledger;
 pub mod balance;
-pub mod identity;
-pub mod transaction;
-pub mod split;
-pub mod inflight;
 pub mod bulk;
+pub mod duration;
 pub mod filter;
+pub mod identity;
+pub mod inflight;
+pub mod ledger;
 pub mod metadata;
 pub mod number;
+pub mod split;
 pub mod time;
-pub mod duration;
+pub mod transaction;
 pub mod validate;

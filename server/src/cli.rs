@@ -3,10 +3,10 @@
 //! Exit status: 0 done, 1 failed, 2 asked for wrongly.
 
 pub mod config;
-pub mod serve;
-pub mod verify;
 pub mod inspect;
 pub mod rebuild;
+pub mod serve;
+pub mod verify;
 
 use crate::bench::{self, BenchOptions};
 use crate::config::source::Sources;

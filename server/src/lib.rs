@@ -3,9 +3,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod api;
+pub mod bench;
 pub mod cli;
 pub mod config;
-pub mod http;
-pub mod api;
 pub mod decode;
-pub mod bench;
+pub mod http;

@@ -107,7 +107,8 @@ impl Writer {
     /// The state, when it is time for a checkpoint. Called when the open group is complete and the state is that after it.
     pub(super) fn snapshot_if_due(&mut self) -> Option<State> {
         let sizes = self.checkpoints.sizes;
-        let due = self.checkpoints.rows >= sizes.checkpoint_rows || self.checkpoints.records >= sizes.checkpoint_records;
+        let due =
+            self.checkpoints.rows >= sizes.checkpoint_rows || self.checkpoints.records >= sizes.checkpoint_records;
         if !due || self.checkpoints.busy {
             return None;
         }

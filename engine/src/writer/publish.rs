@@ -81,7 +81,10 @@ impl Writer {
         let (seq, position) = (self.open.group.next_seq(), self.open.group.next_position());
         self.open.end_position = position;
         self.open.snapshot = self.snapshot_if_due();
-        let mut next = self.spare.take().unwrap_or_else(|| Pending::new(Group::new(seq, position, self.checkpoints.segment_bytes)));
+        let mut next = self
+            .spare
+            .take()
+            .unwrap_or_else(|| Pending::new(Group::new(seq, position, self.checkpoints.segment_bytes)));
         next.group.reset(seq, position);
         let mut full = std::mem::replace(&mut self.open, next);
         if full.group.bytes_count() <= limits::INLINE_BYTES_MAX {

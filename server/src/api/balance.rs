@@ -68,7 +68,8 @@ impl BalanceBody<'_> {
 
 fn check_indicator(problems: &mut Problems, indicator: &str, ledger: &str) {
     if ledger != GENERAL_LEDGER_ID {
-        problems.add("indicator", "indicator is only allowed for General Ledger balances (ledger_id = general_ledger_id)");
+        problems
+            .add("indicator", "indicator is only allowed for General Ledger balances (ledger_id = general_ledger_id)");
     }
     let name = indicator.strip_prefix('@').unwrap_or_default();
     if name.is_empty() || name.chars().any(char::is_whitespace) {

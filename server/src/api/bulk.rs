@@ -6,8 +6,8 @@ use crate::http::error::ApiError;
 use engine::reading::Books;
 use ledger::command::Ask;
 use ledger::limits;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use std::fmt;
 
 crate::lenient_struct! {

@@ -144,8 +144,12 @@ impl IdentityBody<'_> {
         }
         let mut detail = self.detail();
         if let Some(dob) = self.dob.as_deref().filter(|dob| !dob.is_empty()) {
-            let moment = Moment::parse(dob)
-                .ok_or_else(|| ApiError::new(Code::GenMalformedRequest, "dob: must be a time in RFC 3339, such as 1990-05-10T00:00:00Z"))?;
+            let moment = Moment::parse(dob).ok_or_else(|| {
+                ApiError::new(
+                    Code::GenMalformedRequest,
+                    "dob: must be a time in RFC 3339, such as 1990-05-10T00:00:00Z",
+                )
+            })?;
             detail.dob = moment.day();
         }
         let detail = serde_json::to_string(&detail).expect("texts can be written");
@@ -160,13 +164,18 @@ impl IdentityBody<'_> {
 /// An id that a caller chose is `idt_` and a UUID, in any of the spellings that UUIDs have; it is kept as it was sent.
 fn check_id(id: &str) -> Result<(), ApiError> {
     let refuse = |message: &str| ApiError::new(Code::IdtValidationError, message);
-    let Some(uuid) = id.strip_prefix("idt_") else { return Err(refuse("identity_id must start with the 'idt_' prefix")) };
+    let Some(uuid) = id.strip_prefix("idt_") else {
+        return Err(refuse("identity_id must start with the 'idt_' prefix"));
+    };
     let bare = uuid.strip_prefix("urn:uuid:").unwrap_or(uuid);
     let bare = bare.strip_prefix('{').and_then(|bare| bare.strip_suffix('}')).unwrap_or(bare);
     let hyphens = [8, 13, 18, 23];
     let good = match bare.len() {
         32 => bare.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        36 => bare.bytes().enumerate().all(|(at, byte)| if hyphens.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() }),
+        36 => bare
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if hyphens.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() }),
         _ => false,
     };
     if good {

@@ -5,8 +5,15 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Keys of transactions that the server writes itself. A caller who gives them is not heard: flags have fields of their own.
-const RESERVED: [&str; 7] =
-    ["QUEUED_PARENT_TRANSACTION", "inflight", "atomic", "allow_overdraft", "queue_lane", "queue_pair_key", "blnk_rejection_reason"];
+const RESERVED: [&str; 7] = [
+    "QUEUED_PARENT_TRANSACTION",
+    "inflight",
+    "atomic",
+    "allow_overdraft",
+    "queue_lane",
+    "queue_pair_key",
+    "blnk_rejection_reason",
+];
 
 /// A JSON object whose values are kept as they were written, its keys in order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -58,7 +65,11 @@ impl Metadata {
 pub fn stored(raw: &str) -> std::borrow::Cow<'_, str> {
     let suspicious = RESERVED.iter().any(|key| raw.contains(key)) || raw.contains('\\');
     if !suspicious {
-        return if raw.len() < 8 && raw.bytes().all(|byte| b"{} \t\r\n".contains(&byte)) { "".into() } else { raw.into() };
+        return if raw.len() < 8 && raw.bytes().all(|byte| b"{} \t\r\n".contains(&byte)) {
+            "".into()
+        } else {
+            raw.into()
+        };
     }
     let Some(mut metadata) = Metadata::parse(raw) else { return raw.into() };
     metadata.0.retain(|key, _| !RESERVED.contains(&key.as_str()));

@@ -68,13 +68,17 @@ fn calculate<'a>(bodies: &'a [PartBody<'_>], checked: &Checked<'_>) -> Result<Ve
         }
     }
     let amounts = shares(checked.facts.amount, checked.facts.precision, &asked).map_err(|fault| match fault {
-        SplitFault::FixedExceeds => refuse(Code::TxnValidationError, "fixed amount exceeds remaining transaction amount"),
+        SplitFault::FixedExceeds => {
+            refuse(Code::TxnValidationError, "fixed amount exceeds remaining transaction amount")
+        }
         SplitFault::Exceeds if asked.iter().any(|share| matches!(share, Share::Fixed(_) | Share::Precise(_))) => {
             refuse(Code::TxnInvalidDistribution, "the parts are more than the total amount")
         }
         SplitFault::Exceeds => refuse(Code::TxnValidationError, "percentages exceed 100% or total amount"),
         SplitFault::SeveralLeft => refuse(Code::TxnInvalidDistribution, "multiple identifiers with 'left'"),
-        SplitFault::Short => refuse(Code::TxnInvalidDistribution, "the parts are less than the total amount; give one of them 'left'"),
+        SplitFault::Short => {
+            refuse(Code::TxnInvalidDistribution, "the parts are less than the total amount; give one of them 'left'")
+        }
         SplitFault::Range => refuse(Code::TxnValidationError, "a part is beyond what can be calculated"),
     })?;
     let parts = bodies.iter().zip(amounts).map(|(body, amount)| Part {
@@ -83,7 +87,9 @@ fn calculate<'a>(bodies: &'a [PartBody<'_>], checked: &Checked<'_>) -> Result<Ve
         precise_distribution: body.precise_distribution.map_or("", |text| text.0),
         amount,
     });
-    let nothing = |body: &PartBody<'_>| body.distribution.as_deref().unwrap_or_default().is_empty() && body.precise_distribution.is_none();
+    let nothing = |body: &PartBody<'_>| {
+        body.distribution.as_deref().unwrap_or_default().is_empty() && body.precise_distribution.is_none()
+    };
     Ok(parts.zip(bodies).filter(|(part, body)| part.amount != 0 || !nothing(body)).map(|(part, _)| part).collect())
 }
 

@@ -112,11 +112,15 @@ impl<'a> TransactionBody<'a> {
         let malformed = |message: &str| Wrong::Malformed(Malformed::new(message));
         let effective = match self.effective.as_deref() {
             None => None,
-            Some(text) => Some(Moment::parse(text).ok_or_else(|| malformed("effective_date is not a time in RFC 3339"))?),
+            Some(text) => {
+                Some(Moment::parse(text).ok_or_else(|| malformed("effective_date is not a time in RFC 3339"))?)
+            }
         };
         let precise = match self.precise_amount {
             None => None,
-            Some(NumberOrText(text)) => Some(whole_number(text).ok_or_else(|| malformed("precise_amount is not a whole number"))?),
+            Some(NumberOrText(text)) => {
+                Some(whole_number(text).ok_or_else(|| malformed("precise_amount is not a whole number"))?)
+            }
         };
         let mut problems = Problems::default();
         let precision = check_precision(&mut problems, self.precision.map(|number| number.0))?;
@@ -167,7 +171,8 @@ impl<'a> TransactionBody<'a> {
         if !sources.is_empty() && !destinations.is_empty() {
             problems.add("destinations", "either sources or destinations can be several, not both");
         }
-        let named = |parts: &[PartBody<'_>], name: &str| parts.iter().any(|part| part.identifier.as_deref() == Some(name));
+        let named =
+            |parts: &[PartBody<'_>], name: &str| parts.iter().any(|part| part.identifier.as_deref() == Some(name));
         let same = source == destination && !source.is_empty()
             || !destination.is_empty() && named(sources, destination)
             || !source.is_empty() && named(destinations, source);
@@ -220,7 +225,12 @@ fn check_precision(problems: &mut Problems, sent: Option<&str>) -> Result<u64, W
 
 const PRECISION_TOO_LARGE: &str = "precision cannot be more than 9223372036854775807";
 
-fn check_amount(problems: &mut Problems, sent: Option<&str>, precise: Option<Precise>, precision: u64) -> Result<i128, Wrong> {
+fn check_amount(
+    problems: &mut Problems,
+    sent: Option<&str>,
+    precise: Option<Precise>,
+    precision: u64,
+) -> Result<i128, Wrong> {
     let amount = match sent.map_or(Ok(Decimal::ZERO), Decimal::parse) {
         Ok(amount) => amount,
         Err(DecimalFault::TooManyDigits) => {

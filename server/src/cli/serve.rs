@@ -48,7 +48,8 @@ fn open_engine(settings: &Settings) -> Result<Engine, Failure> {
         clock: Clock::System,
         sizes: Sizes::USUAL,
     };
-    let engine = Engine::open(Arc::new(RealDisk::new()), options).map_err(|fault| Failure(engine::fault_text(&fault)))?;
+    let engine =
+        Engine::open(Arc::new(RealDisk::new()), options).map_err(|fault| Failure(engine::fault_text(&fault)))?;
     let started = engine.started();
     if started.cut_bytes > 0 {
         tracing::warn!(bytes = started.cut_bytes, "cut what an unclean stop left of an unanswered group");

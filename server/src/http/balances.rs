@@ -145,7 +145,9 @@ pub async fn create_balance(State(state): State<AppState>, body: RequestBody) ->
         Outcome::Made(handle, _) => handle,
         Outcome::Refused(refused) => {
             return Err(match refused.rejection {
-                Rejection::LedgerNotFound | Rejection::IdentityNotFound => ApiError::new(Code::GenBadRequest, "Invalid ledger ID"),
+                Rejection::LedgerNotFound | Rejection::IdentityNotFound => {
+                    ApiError::new(Code::GenBadRequest, "Invalid ledger ID")
+                }
                 Rejection::IndicatorTaken => {
                     let message = format!("Balance already exists for indicator '{indicator}' and '{currency}'");
                     ApiError::new(Code::GenConflict, message)
@@ -163,7 +165,11 @@ pub async fn create_balance(State(state): State<AppState>, body: RequestBody) ->
 pub const GET_BALANCE: Operation = Operation {
     summary: "Read a balance",
     query: &[
-        Field::optional("include", Schema::Choice(&["identity", "ledger"]), "Whole objects to add; may be given twice."),
+        Field::optional(
+            "include",
+            Schema::Choice(&["identity", "ledger"]),
+            "Whole objects to add; may be given twice.",
+        ),
         Field::optional("with_queued", Schema::Flag, "Whether to tell what waits in the queue."),
     ],
     answers: &[Told { status: 200, description: "The balance.", schema: &Schema::Object(&BALANCE) }],
@@ -205,7 +211,10 @@ pub const GET_BALANCE_BY_INDICATOR: Operation = Operation {
 };
 
 /// `GET /balances/indicator/{indicator}/currency/{currency}`.
-pub async fn get_balance_by_indicator(State(state): State<AppState>, Path((indicator, currency)): Path<(String, String)>) -> Answer {
+pub async fn get_balance_by_indicator(
+    State(state): State<AppState>,
+    Path((indicator, currency)): Path<(String, String)>,
+) -> Answer {
     let wanted = indicator.clone();
     let found = ask::look(&state, move |view| {
         let currency = view.state.currencies.find(&currency)?;

@@ -146,7 +146,9 @@ fn failed(sent: &[u8], refused: Refused, batch: Batch, batch_id: String) -> ApiE
     let about = about(&item);
     let single = failure::refusal(refused.rejection, about);
     let code = match refused.rejection {
-        Rejection::AmountZero | Rejection::OverdraftExceeded | Rejection::SameBalance | Rejection::CurrencyMismatch => Code::GenBadRequest,
+        Rejection::AmountZero | Rejection::OverdraftExceeded | Rejection::SameBalance | Rejection::CurrencyMismatch => {
+            Code::GenBadRequest
+        }
         _ => single.code,
     };
     let fate = match batch {

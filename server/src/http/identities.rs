@@ -51,7 +51,9 @@ pub async fn create_identity(State(state): State<AppState>, body: RequestBody) -
     let (chosen, detail) = (command.id.clone(), command.detail.clone());
     let (handle, at) = match ask::change(&state, Command::CreateIdentity(command), 0).await? {
         Outcome::Made(handle, at) => (handle, at),
-        Outcome::Refused(refused) => return Err(failure::refusal(refused.rejection, About { id: &chosen, ..About::default() })),
+        Outcome::Refused(refused) => {
+            return Err(failure::refusal(refused.rejection, About { id: &chosen, ..About::default() }));
+        }
         Outcome::Recorded(_) => return Err(ApiError::internal()),
     };
     let id = ask::look(&state, move |view| view.state.identity_text(handle)).await?;
@@ -112,7 +114,8 @@ pub async fn list_identities(State(state): State<AppState>, query: Parameters) -
     let found = ask::look(&state, move |view| {
         let identities = &view.state.identities;
         let handles = (0..identities.len()).rev().skip(paging.offset).take(paging.limit);
-        let shown = handles.filter_map(|handle| Some((view.state.identity_text(handle as u32), identities.get(handle)?.clone())));
+        let shown = handles
+            .filter_map(|handle| Some((view.state.identity_text(handle as u32), identities.get(handle)?.clone())));
         shown.collect::<Vec<_>>()
     });
     let views = found.await?.into_iter().map(|(id, identity)| shown(state.books(), id, &identity));

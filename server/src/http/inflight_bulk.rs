@@ -135,10 +135,7 @@ fn check_count(count: usize, field: &str) -> Result<(), ApiError> {
         return Err(ApiError::new(Code::TxnBulkEmpty, format!("{field} cannot be empty")));
     }
     if count > BULK_ITEMS_MAX {
-        return Err(ApiError::new(
-            Code::TxnBulkLimitExceeded,
-            format!("too many {field}; max is {BULK_ITEMS_MAX}"),
-        ));
+        return Err(ApiError::new(Code::TxnBulkLimitExceeded, format!("too many {field}; max is {BULK_ITEMS_MAX}")));
     }
     Ok(())
 }

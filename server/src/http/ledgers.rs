@@ -107,7 +107,8 @@ pub async fn list_ledgers(State(state): State<AppState>, query: Parameters) -> A
     let found = ask::look(&state, move |view| {
         let ledgers = &view.state.ledgers;
         let handles = (0..ledgers.len()).rev().skip(paging.offset).take(paging.limit);
-        let shown = handles.filter_map(|handle| Some((view.state.ledger_text(handle as u32), ledgers.get(handle)?.clone())));
+        let shown =
+            handles.filter_map(|handle| Some((view.state.ledger_text(handle as u32), ledgers.get(handle)?.clone())));
         shown.collect::<Vec<_>>()
     });
     let views = found.await?.into_iter().map(|(id, ledger)| shown(state.books(), id, &ledger));

@@ -42,7 +42,9 @@ impl Paging {
 
     /// A page whose numbers fall back when they are none.
     pub fn lenient(query: &Parameters, default: usize) -> Paging {
-        let number = |name: &str, default: usize, least: usize| query.get(name).and_then(|text| parse(&text, least)).unwrap_or(default);
+        let number = |name: &str, default: usize, least: usize| {
+            query.get(name).and_then(|text| parse(&text, least)).unwrap_or(default)
+        };
         Paging { limit: number("limit", default, 1).min(PAGE_ROWS_MAX), offset: number("offset", 0, 0) }
     }
 

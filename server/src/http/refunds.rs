@@ -43,7 +43,8 @@ pub const REFUND_TRANSACTION: Operation = Operation {
 
 /// `POST /refund-transaction/{id}`.
 pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<String>, body: RequestBody) -> Answer {
-    let body: RefundBody<'_> = if body.bytes().is_ok_and(|bytes| bytes.is_empty()) { RefundBody::default() } else { body.decode()? };
+    let body: RefundBody<'_> =
+        if body.bytes().is_ok_and(|bytes| bytes.is_empty()) { RefundBody::default() } else { body.decode()? };
     let mut problems = Problems::default();
     problems.length("description", body.description.as_deref().unwrap_or_default(), limits::DESCRIPTION_BYTES_MAX);
     problems.length("meta_data", body.metadata.map_or("", |object| object.0), limits::METADATA_BYTES_MAX);
@@ -67,7 +68,8 @@ pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<St
             let original = originals[refused.item as usize].id().text(Prefix::Transaction);
             let mut error = failure::refusal(refused.rejection, About::default());
             if refused.rejection == Rejection::AlreadyRefunded {
-                error.message = format!("error occurred during processing: [transaction {original} has already been refunded]");
+                error.message =
+                    format!("error occurred during processing: [transaction {original} has already been refunded]");
             }
             Err(error)
         }
@@ -132,7 +134,9 @@ async fn of_row(state: &AppState, row: Row) -> Result<Vec<Row>, ApiError> {
 /// The commits of a hold, newest first, and its void when that is wanted.
 async fn ends_of_hold(state: &AppState, hold: &Row, voids: bool) -> Result<Vec<Row>, ApiError> {
     let mut ends = ask::children(state, hold.number).await?;
-    ends.retain(|end| end.flags.has(Flags::SETTLEMENT) && (end.status == Status::Applied || voids && end.status == Status::Void));
+    ends.retain(|end| {
+        end.flags.has(Flags::SETTLEMENT) && (end.status == Status::Applied || voids && end.status == Status::Void)
+    });
     Ok(ends)
 }
 

@@ -25,7 +25,13 @@ struct Shared {
 impl AppState {
     /// The state of a server with these settings.
     pub fn new(settings: Settings, engine: Engine) -> AppState {
-        AppState(Arc::new(Shared { settings, engine, deliveries: Deliveries::default(), down: Mutex::new(None), openapi: super::openapi::document_text() }))
+        AppState(Arc::new(Shared {
+            settings,
+            engine,
+            deliveries: Deliveries::default(),
+            down: Mutex::new(None),
+            openapi: super::openapi::document_text(),
+        }))
     }
 
     /// The settings.

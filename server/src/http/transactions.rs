@@ -31,7 +31,11 @@ pub const TRANSACTION: Object = Object {
     fields: &[
         Field::required("transaction_id", Schema::Text, "Its id."),
         Field::required("parent_transaction", Schema::Text, "What it belongs to, or empty."),
-        Field::required("status", Schema::Choice(&["QUEUED", "SCHEDULED", "INFLIGHT", "APPLIED", "VOID", "REJECTED"]), "Its status."),
+        Field::required(
+            "status",
+            Schema::Choice(&["QUEUED", "SCHEDULED", "INFLIGHT", "APPLIED", "VOID", "REJECTED"]),
+            "Its status.",
+        ),
         Field::required("precise_amount", Schema::Integer, "Minor units."),
         Field::required("amount", Schema::Decimal, "Major units."),
         Field::required("precision", Schema::Integer, "Minor units in a major unit."),
@@ -59,7 +63,11 @@ pub const NEW_TRANSACTION: Object = Object {
         Field::required("description", Schema::Text, "Text for people."),
         Field::optional("source", Schema::Text, "Balance id or `@indicator`; this or `sources`."),
         Field::optional("destination", Schema::Text, "Balance id or `@indicator`; this or `destinations`."),
-        Field::optional("sources", Schema::List(&Schema::Any), "Parts: `identifier` and `distribution` (`20%`, `30.50`, `left`)."),
+        Field::optional(
+            "sources",
+            Schema::List(&Schema::Any),
+            "Parts: `identifier` and `distribution` (`20%`, `30.50`, `left`).",
+        ),
         Field::optional("destinations", Schema::List(&Schema::Any), "Parts, as of `sources`."),
         Field::optional("allow_overdraft", Schema::Flag, "Whether the source may go below zero."),
         Field::optional("overdraft_limit", Schema::Decimal, "How far, in major units; 0 for no limit."),
@@ -196,7 +204,11 @@ pub async fn get_transaction_by_reference(State(state): State<AppState>, Path(re
 pub const LIST_TRANSACTIONS: Operation = Operation {
     summary: "List transactions, newest first",
     query: paging::FIELDS,
-    answers: &[Told { status: 200, description: "Transactions.", schema: &Schema::List(&Schema::Object(&TRANSACTION)) }],
+    answers: &[Told {
+        status: 200,
+        description: "Transactions.",
+        schema: &Schema::List(&Schema::Object(&TRANSACTION)),
+    }],
     ..Operation::new("list_transactions", "Transactions")
 };
 

@@ -2,8 +2,8 @@
 
 use crate::api::metadata::Metadata;
 use crate::api::number::NumberText;
-use crate::api::time::{self, ZERO};
 use crate::api::split::Parts;
+use crate::api::time::{self, ZERO};
 use crate::api::transaction::Checked;
 use crate::http::failure;
 use engine::reading::{Books, BooksFault, reference_of};
@@ -264,7 +264,13 @@ impl TransactionView {
     }
 
     /// The answer to a split request: the transaction as a whole, from its first leg.
-    pub fn told_as_whole(mut self, checked: &Checked<'_>, parts: &Parts<'_>, whole: Id, legs: &[String]) -> TransactionView {
+    pub fn told_as_whole(
+        mut self,
+        checked: &Checked<'_>,
+        parts: &Parts<'_>,
+        whole: Id,
+        legs: &[String],
+    ) -> TransactionView {
         self.transaction_id = whole.text(Prefix::Transaction);
         self.parent_transaction = String::new();
         self.reference = checked.body.reference.as_deref().unwrap_or_default().to_owned();
