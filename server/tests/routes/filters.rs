@@ -132,7 +132,8 @@ async fn ledgers_balances_and_identities_are_found() {
         let told = server.get(path).await;
         assert_eq!(told.json().as_array().unwrap_or_else(|| panic!("{path}: {}", told.text)).len(), wanted, "{path}");
     }
-    let by_id = json!({"filters": [{"field": "balance_id", "operator": "in", "values": shop.balances}], "sort_by": "balance", "sort_order": "asc", "include_count": true});
+    let by_id = json!({"filters": [{"field": "balance_id", "operator": "in", "values": shop.balances}],
+        "sort_by": "balance", "sort_order": "asc", "include_count": true});
     let told = server.post("/balances/filter", by_id).await.json();
     assert_eq!((&told["data"][1]["balance_id"], &told["total_count"]), (&json!(shop.balances[0]), &json!(2)));
     assert_eq!(told["data"][0].get("allocation_strategy"), None);
