@@ -29,8 +29,11 @@ pub fn write(disk: &dyn Disk, folder: &Path, place: Place, state: &State) -> io:
     disk.create_folder(folder)?;
     let path = folder.join(format!("{:020}{SUFFIX}", place.seq));
     let temporary = folder.join(format!("{:020}{SUFFIX_NEW}", place.seq));
+    // A file whose sync has failed is not written a second time: what is left of the first could come over it.
+    if disk.exists(&temporary)? {
+        disk.remove(&temporary)?;
+    }
     let file = disk.open(&temporary, Access::Create)?;
-    file.set_len(0)?;
     let mut out =
         Out { file, buffer: Vec::with_capacity(2 * PIECE_BYTES), offset: 0, checksum: crc32fast::Hasher::new() };
     out.buffer.extend_from_slice(MAGIC);

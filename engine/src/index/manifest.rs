@@ -70,8 +70,11 @@ impl Manifest {
             move |source| IndexFault::disk(action, path, source)
         };
         let bytes = self.encode();
+        // A file whose sync has failed is not written a second time: what is left of the first could come over it.
+        if disk.exists(&path).map_err(fault("look for"))? {
+            disk.remove(&path).map_err(fault("remove"))?;
+        }
         let file = disk.open(&path, Access::Create).map_err(fault("create"))?;
-        file.set_len(0).map_err(fault("size"))?;
         file.write_at(&bytes, 0).map_err(fault("write"))?;
         file.sync().map_err(fault("sync"))?;
         disk.rename(&path, &folder.join(NAME)).map_err(fault("rename"))
