@@ -1,12 +1,14 @@
 //! What a balance was at a moment, from its rows.
 //!
-//! A balance none of whose rows has a business date of its own is found in a logarithmic number of rows: each row holds the figures after it, and the
-//! links of [`ledger::row::Links`] lead back. When some rows are dated otherwise, the order of rows is not that of dates, and all are summed.
+//! A balance none of whose rows has a business date of its own is found in a logarithmic number of rows: each row holds the
+//! figures after it, and the links of [`ledger::row::Links`] lead back. When some rows are dated otherwise, the order of rows is
+//! not that of dates, and all are summed.
 
 use crate::reading::{Books, BooksFault};
 use ledger::row::{Links, NO_ROW, Posted, Row, Status};
 
-/// The posted figures of a balance after the last of its rows that was recorded by a moment (microseconds since 1970). `newest` is its newest row.
+/// The posted figures of a balance after the last of its rows that was recorded by a moment (microseconds since 1970).
+/// `newest` is its newest row.
 pub fn recorded_by(books: &Books, handle: u32, newest: u64, at: i64) -> Result<Posted, BooksFault> {
     let mut number = newest;
     while number != NO_ROW {
