@@ -10,7 +10,9 @@ use ledger::command::{Action, Batch};
 use ledger::id::Prefix;
 use ledger::rejection::Rejection;
 use ledger::row::Status;
-use support::harness::{Post, Scratch, balance, figures, ledger, look, open, pay, post, record, recorded, settle, submit};
+use support::harness::{
+    Post, Scratch, balance, figures, ledger, look, open, pay, post, record, recorded, settle, submit,
+};
 
 #[test]
 fn money_is_where_it_was_after_a_clean_stop_and_without_derived_files() {
@@ -38,9 +40,15 @@ fn money_is_where_it_was_after_a_clean_stop_and_without_derived_files() {
         assert_eq!((figures(&engine, a), figures(&engine, b)), ((8_400, 2_500), (1_600, 0)));
         assert_eq!(engine.books().find_transaction(first.id()).expect("it is readable"), Some(first));
         let again = pay(&engine, post(&a_text, &b_text, 1, "hold"));
-        assert!(matches!(again, Answer::Refused(refused) if refused.rejection == Rejection::DuplicateReference), "{again:?}");
+        assert!(
+            matches!(again, Answer::Refused(refused) if refused.rejection == Rejection::DuplicateReference),
+            "{again:?}"
+        );
         let again = pay(&engine, post(&a_text, &b_text, 1, "queued_q"));
-        assert!(matches!(again, Answer::Refused(refused) if refused.rejection == Rejection::DuplicateReference), "{again:?}");
+        assert!(
+            matches!(again, Answer::Refused(refused) if refused.rejection == Rejection::DuplicateReference),
+            "{again:?}"
+        );
         let rows = engine.books().rows.len();
         assert_eq!(rows, 5);
         let outcome = engine.books().row(4).expect("it is readable").expect("it is there");
@@ -111,5 +119,8 @@ fn references_are_known_when_everything_but_the_journal_is_deleted() {
     std::fs::remove_file(folder.0.join("format")).expect("it was made");
     let engine = open(&disk, &folder);
     let again = pay(&engine, post("@World", &a, 10_000, "fund"));
-    assert!(matches!(again, Answer::Refused(refused) if refused.rejection == Rejection::DuplicateReference), "{again:?}");
+    assert!(
+        matches!(again, Answer::Refused(refused) if refused.rejection == Rejection::DuplicateReference),
+        "{again:?}"
+    );
 }
