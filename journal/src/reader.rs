@@ -225,10 +225,11 @@ impl Reader {
 
     /// How many segments there are, those without records included.
     pub fn segments_count(&self) -> Result<u64, ReadFault> {
-        let names = self.shared.disk.list(&self.shared.folder).map_err(|source| ReadFault::Read {
-            file: self.shared.folder.clone(),
-            source,
-        })?;
+        let names = self
+            .shared
+            .disk
+            .list(&self.shared.folder)
+            .map_err(|source| ReadFault::Read { file: self.shared.folder.clone(), source })?;
         Ok(names.iter().filter_map(|name| segment::number_of(name)).max().map_or(0, |last| last + 1))
     }
 
