@@ -18,6 +18,7 @@ pub mod index;
 pub mod inspect;
 pub mod limits;
 mod log;
+mod priority;
 pub mod reading;
 pub mod replay;
 pub mod rows;

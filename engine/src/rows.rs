@@ -147,7 +147,10 @@ impl Rows {
             let shared = Arc::clone(&shared);
             std::thread::Builder::new()
                 .name("rows".into())
-                .spawn(move || write_behind(&shared))
+                .spawn(move || {
+                    crate::priority::lower(crate::priority::FOLLOWER);
+                    write_behind(&shared);
+                })
                 .expect("threads can be made")
         });
         Ok(Some(Rows { shared, thread }))

@@ -213,7 +213,7 @@ pub enum Step {
 
 /// Writes tails until the index stops.
 pub fn write_tails(shared: &Shared) {
-    lower_priority(10);
+    crate::priority::lower(10);
     let mut workspace = Workspace::new(shared.options.tail_pairs);
     // The second tail, ready before it is wanted.
     let spare = Tail::with_capacity(shared.options.tail_pairs);
@@ -284,7 +284,7 @@ fn write_tail(shared: &Shared, frozen: &Arc<Frozen>, workspace: &mut Workspace) 
 
 /// Merges runs until the index stops.
 pub fn merge_runs(shared: &Shared) {
-    lower_priority(19);
+    crate::priority::lower(19);
     let mut workspace = Workspace::new(0);
     loop {
         match merge_once(shared, &mut workspace) {
@@ -420,13 +420,4 @@ fn tier_of(pairs: u64, options: &Options) -> usize {
         most = most.saturating_mul(options.fan_out as u64);
     }
     tier
-}
-
-/// Lowers the priority of the calling thread. Where that is not allowed or not possible, nothing happens.
-fn lower_priority(nice: i32) {
-    #[cfg(target_os = "linux")]
-    // On Linux this is about the calling thread, not the process.
-    let _ = rustix::process::setpriority_process(None, nice);
-    #[cfg(not(target_os = "linux"))]
-    let _ = nice;
 }

@@ -50,6 +50,7 @@ impl Checkpoints {
             let (work, places) = channel::<(Place, State)>();
             let (disk, folder, books) = (Arc::clone(&disk), folder.clone(), Arc::clone(&books));
             let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
+                crate::priority::lower(crate::priority::FOLLOWER);
                 while let Ok((place, state)) = places.recv() {
                     let result = write(&*disk, &folder, &books, place, &state);
                     drop(state);
