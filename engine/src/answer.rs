@@ -34,8 +34,6 @@ pub struct Recorded {
     pub rows_count: u64,
     /// The id of the batch, when it is one.
     pub batch: Option<Id>,
-    /// The ids of split transactions, in order.
-    pub splits: Vec<Id>,
     /// The item at which an independent batch ended.
     pub failed: Option<Refused>,
     /// Whether the request was known, and nothing was made.

@@ -31,7 +31,7 @@ use ledger::apply::apply;
 use ledger::command::{Command, Moment};
 use ledger::decide::{Decision, decide};
 use ledger::draft::Scratch;
-use ledger::event::{Event, split_id};
+use ledger::event::Event;
 use ledger::rejection::Refused;
 use ledger::row::{Flags, Parent, Row, Status};
 use ledger::state::State;
@@ -332,25 +332,17 @@ impl Writer {
         let Event::Recorded(event) = event else { return Ok(Answer::Made { handle: made, at: event.at() }) };
         for index in rows_before..self.open.rows.len() {
             let row = self.open.rows[index];
-            self.index_row(&event, &row);
+            index_row(&self.books, &mut self.references, &mut self.children, &event, &row);
         }
         let rows = &self.open.rows[rows_before..];
-        let splits = event.movements.iter().filter(|movement| movement.leg == 1);
-        let splits = if rows_wanted == 0 || splits.count() == 0 { Vec::new() } else { splits_of(&event, rows) };
         Ok(Answer::Recorded(Recorded {
             rows: rows.iter().copied().take(rows_wanted.min(limits::ANSWER_ROWS_MAX)).collect(),
             rows_count: rows.len() as u64,
             batch: event.batch_id(),
-            splits,
             failed,
             known: false,
             event: (rows_wanted > 0).then(|| Arc::new(event)),
         }))
-    }
-
-    /// Enters a row into the indexes.
-    pub(crate) fn index_row(&mut self, event: &ledger::event::Recorded, row: &Row) {
-        index_row(&self.books, &mut self.references, &mut self.children, event, row);
     }
 
     fn known(&mut self, rows: &[u64]) -> Result<Answer, Answer> {
@@ -360,18 +352,11 @@ impl Writer {
             batch: None,
             rows: found,
             rows_count: 0,
-            splits: Vec::new(),
             failed: None,
             known: true,
             event: None,
         }))
     }
-}
-
-/// The ids of the split transactions of an event, from its rows.
-fn splits_of(event: &ledger::event::Recorded, rows: &[Row]) -> Vec<ledger::id::Id> {
-    let first_legs = rows.iter().filter(|row| row.parent == Parent::Split(row.number));
-    first_legs.map(|row| split_id(event.at, event.seed, row.number)).collect()
 }
 
 /// Enters a row into the indexes: its reference, and its parent when that is in another record.

@@ -304,9 +304,13 @@ fn settle_command(
         let description = text::push(&mut arena, description);
         let metadata = text::push(&mut arena, &metadata.text());
         let reference = match (action, queued) {
-            (_, false) => format!("ref_{}", random_uuid()),
-            (Action::Commit, true) => format!("{}_commit_act_{}", hold.id().text(Prefix::Transaction), random_uuid()),
-            (Action::Void, true) => format!("{}_void_act_{}", hold.id().text(Prefix::Transaction), random_uuid()),
+            (_, false) => format!("ref_{}", uuid::Uuid::new_v4()),
+            (Action::Commit, true) => {
+                format!("{}_commit_act_{}", hold.id().text(Prefix::Transaction), uuid::Uuid::new_v4())
+            }
+            (Action::Void, true) => {
+                format!("{}_void_act_{}", hold.id().text(Prefix::Transaction), uuid::Uuid::new_v4())
+            }
         };
         let reference = text::push(&mut arena, &reference);
         asks.push(HoldAsk {
@@ -319,11 +323,6 @@ fn settle_command(
         });
     }
     Ok(Settle { action, holds: asks, amount, queued, text: arena })
-}
-
-/// A UUID of version 4 for a reference that nobody chose.
-fn random_uuid() -> uuid::Uuid {
-    uuid::Uuid::new_v4()
 }
 
 /// The answer to what was asked through the queue: the hold as it was, under the id that was used.

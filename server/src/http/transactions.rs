@@ -147,13 +147,8 @@ fn created(
     let Some(parts) = parts else { return Ok(view) };
     let legs = recorded.rows.iter().filter(|row| !row.flags.has(Flags::OUTCOME));
     let legs: Vec<String> = legs.map(|row| row.id().text(Prefix::Transaction)).collect();
-    let whole = match recorded.splits.first() {
-        Some(whole) => *whole,
-        None => {
-            let event = state.books().recorded(row)?;
-            ledger::event::split_id(event.at, event.seed, row.number)
-        }
-    };
+    let event = viewer.event(row)?;
+    let whole = ledger::event::split_id(event.at, event.seed, row.number);
     Ok(view.told_as_whole(checked, parts, whole, &legs))
 }
 
