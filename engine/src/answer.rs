@@ -1,7 +1,9 @@
 //! What the writer answers. An answer is sent when everything it tells is durable.
 
+use ledger::decide::{Decision, Known};
 use ledger::event::Recorded as Event;
 use ledger::id::Id;
+use ledger::projection::Step;
 use ledger::rejection::Refused;
 use ledger::row::Row;
 use std::fmt;
@@ -19,6 +21,12 @@ pub enum Answer {
     },
     /// Transactions were recorded.
     Recorded(Recorded),
+    /// Scheduled requests have another time or amount: the first rows of their groups.
+    Rescheduled(Vec<u64>),
+    /// Everything is as it was asked to be already.
+    Unchanged,
+    /// Something else was sent with the same key before. Nothing happened.
+    KeyTaken,
     /// The command was refused, and nothing happened.
     Refused(Refused),
     /// The command was not carried out, and nothing happened.
@@ -34,12 +42,24 @@ pub struct Recorded {
     pub rows_count: u64,
     /// The id of the batch, when it is one.
     pub batch: Option<Id>,
-    /// The item at which an independent batch ended.
-    pub failed: Option<Refused>,
-    /// Whether the request was known, and nothing was made.
-    pub known: bool,
+    /// Queued requests among them that were made before. The rows are theirs when nothing else was made.
+    pub known: Vec<Known>,
+    /// Items that were refused while others stand.
+    pub refused: Vec<Refused>,
     /// The event that made the rows, if rows were asked for: who shows them need not read it again.
     pub event: Option<Arc<Event>>,
+    /// Whether it was carried out before, with the same key, and this is the answer of then.
+    pub replayed: bool,
+}
+
+/// What would become of a command.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// What would be decided. Of [`ledger::command::Command::Record`], what would be refused is a rejected movement of the
+    /// event, as far as it can be told as one.
+    pub decided: Result<Decision, Refused>,
+    /// The figures before and after each movement of the event.
+    pub steps: Vec<Step>,
 }
 
 /// Why a command was not carried out.

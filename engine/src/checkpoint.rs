@@ -4,18 +4,19 @@
 //! reaches as far. One that does not check out is passed over; without any, all is replayed.
 
 use crate::codec::bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
-use crate::codec::{CodecFault, allocation};
+use crate::codec::{CodecFault, allocation, policy};
 use journal::disk::{Access, Disk, File};
 use journal::place::Place;
 use ledger::event::NO_BALANCE;
+use ledger::policy::{Policed, Spent};
 use ledger::row::Posted;
-use ledger::state::{Balance, Figures, GENERAL_LEDGER, History, Hold, Identity, Ledger, State};
+use ledger::state::{Balance, Figures, GENERAL_LEDGER, History, Hold, Identity, Ledger, Registered, State};
 use ledger::timers::Due;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const MAGIC: &[u8; 8] = b"FLORINC1";
+const MAGIC: &[u8; 8] = b"FLORINC2";
 const SUFFIX: &str = ".checkpoint";
 /// Of one that is being written.
 const SUFFIX_NEW: &str = ".new";
@@ -169,7 +170,36 @@ fn put_state(out: &mut Out, state: &State) -> io::Result<()> {
         out.buffer.push(due as u8);
         out.piece()?;
     }
+    put_varint(&mut out.buffer, state.adjusted.len() as u64);
+    for (&row, &amount) in state.adjusted.iter() {
+        put_varint(&mut out.buffer, row);
+        put_i128(&mut out.buffer, amount);
+        out.piece()?;
+    }
+    put_varint(&mut out.buffer, state.currencies.all_registered().count() as u64);
+    for (number, registered) in state.currencies.all_registered() {
+        put_varint(&mut out.buffer, u64::from(number));
+        put_varint(&mut out.buffer, registered.precision);
+        put_text(&mut out.buffer, &registered.name);
+        put_i64(&mut out.buffer, registered.at);
+        out.piece()?;
+    }
+    put_varint(&mut out.buffer, state.policies.len() as u64);
+    for (&handle, policed) in state.policies.iter() {
+        put_varint(&mut out.buffer, u64::from(handle));
+        put_policed(&mut out.buffer, policed);
+        out.piece()?;
+    }
     Ok(())
+}
+
+fn put_policed(out: &mut Vec<u8>, policed: &Policed) {
+    policy::put(out, &policed.policy);
+    for spent in &policed.spent {
+        put_i64(out, spent.since);
+        put_i128(out, spent.sum);
+        put_varint(out, spent.count);
+    }
 }
 
 fn put_balance(out: &mut Vec<u8>, balance: &Balance) {
@@ -242,9 +272,40 @@ fn parse(content: &[u8]) -> Result<(Place, State), CodecFault> {
     }
     for _ in 0..from.varint()? {
         let (at, row) = (from.i64()?, from.varint()?);
-        state.timers.insert((at, row, Due::of_number(from.byte()?).ok_or(CodecFault::Value("a timer"))?));
+        let due = Due::of_number(from.byte()?).ok_or(CodecFault::Value("a timer"))?;
+        state.timers.insert((at, row, due));
+        if due == Due::Execute {
+            state.scheduled.insert(row, at);
+        }
+    }
+    for _ in 0..from.varint()? {
+        let row = from.varint()?;
+        state.adjusted.insert(row, from.i128()?);
+    }
+    for _ in 0..from.varint()? {
+        let number = from.number("a currency")?;
+        let registered = Registered { precision: from.varint()?, name: from.text()?.into(), at: from.i64()? };
+        if number as usize >= state.currencies.len() {
+            return Err(CodecFault::Value("a currency"));
+        }
+        let text = state.currencies.text(number).to_owned();
+        Arc::make_mut(&mut state.currencies).register(&text, registered);
+    }
+    for _ in 0..from.varint()? {
+        let handle = from.number("a balance")?;
+        let policed = parse_policed(&mut from)?;
+        state.balances.get_mut(handle as usize).ok_or(CodecFault::Value("a balance"))?.policed = true;
+        state.policies.insert(handle, policed);
     }
     if from.is_empty() { Ok((place, state)) } else { Err(CodecFault::Trailing) }
+}
+
+fn parse_policed(from: &mut Reading<'_>) -> Result<Policed, CodecFault> {
+    let mut policed = Policed::begin(policy::take(from)?, None);
+    for spent in &mut policed.spent {
+        *spent = Spent { since: from.i64()?, sum: from.i128()?, count: from.varint()? };
+    }
+    Ok(policed)
 }
 
 fn parse_posted(from: &mut Reading<'_>) -> Result<Posted, CodecFault> {
@@ -270,6 +331,7 @@ fn parse_balance(from: &mut Reading<'_>) -> Result<Balance, CodecFault> {
         track_fund_lineage: from.byte()? == 1,
         allocation: allocation(from.byte()?)?,
         dated: from.byte()? == 1,
+        policed: false,
     };
     let count = from.varint()?;
     let path = (0..count.count_ones()).map(|_| from.varint()).collect::<Result<Vec<u64>, _>>()?;

@@ -5,15 +5,17 @@
 //! it byte by byte.
 
 pub(crate) mod bytes;
+pub(crate) mod policy;
 
 use bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
 use ledger::command::{Allocation, Batch, Terms};
+use ledger::decide::Known;
 use ledger::event::{
-    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, LedgerRenamed, Movement, NO_BALANCE, Opened, Outcome,
-    Recorded,
+    BalanceCreated, CurrencyRegistered, Event, IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed, Movement,
+    NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::limits;
-use ledger::rejection::Rejection;
+use ledger::rejection::{Refused, Rejection};
 use ledger::text::Span;
 use std::fmt;
 
@@ -22,6 +24,9 @@ const LEDGER_RENAMED: u8 = 2;
 const IDENTITY_CREATED: u8 = 3;
 const BALANCE_CREATED: u8 = 4;
 const RECORDED: u8 = 5;
+const RESCHEDULED: u8 = 6;
+const CURRENCY_REGISTERED: u8 = 7;
+const POLICY_SET: u8 = 8;
 const VERSION: u8 = 1;
 
 /// Why bytes are no event.
@@ -92,6 +97,34 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             out.push(event.allocation as u8);
         }
         Event::Recorded(event) => encode_recorded(event, out),
+        Event::Rescheduled(event) => {
+            begin(out, RESCHEDULED, event.at);
+            put_varint(out, event.groups.len() as u64);
+            for &group in &event.groups {
+                put_varint(out, group);
+            }
+            out.push(u8::from(event.due_at.is_some()) | u8::from(event.amount.is_some()) << 1);
+            if let Some(due_at) = event.due_at {
+                put_i64(out, due_at);
+            }
+            if let Some(amount) = event.amount {
+                put_i128(out, amount);
+            }
+        }
+        Event::CurrencyRegistered(event) => {
+            begin(out, CURRENCY_REGISTERED, event.at);
+            put_text(out, &event.code);
+            put_varint(out, event.precision);
+            put_text(out, &event.name);
+        }
+        Event::PolicySet(event) => {
+            begin(out, POLICY_SET, event.at);
+            put_varint(out, u64::from(event.balance));
+            out.push(u8::from(event.policy.is_some()));
+            if let Some(policy) = &event.policy {
+                policy::put(out, policy);
+            }
+        }
     }
 }
 
@@ -104,7 +137,10 @@ fn encode_recorded(event: &Recorded, out: &mut Vec<u8>) {
     begin(out, RECORDED, event.at);
     put_u64(out, event.seed);
     put_varint(out, event.first_row);
-    out.push(event.batch as u8 | u8::from(event.queued) << 2);
+    out.push(event.batch as u8 | u8::from(event.queued) << 2 | u8::from(event.key.is_some()) << 3);
+    if let Some(key) = &event.key {
+        encode_key(key, out);
+    }
     put_varint(out, event.currencies.len() as u64);
     for currency in &event.currencies {
         put_text(out, currency.of(&event.text));
@@ -119,6 +155,21 @@ fn encode_recorded(event: &Recorded, out: &mut Vec<u8>) {
     for movement in &event.movements {
         encode_movement(movement, &event.text, item_before, out);
         item_before = movement.item;
+    }
+}
+
+fn encode_key(key: &Key, out: &mut Vec<u8>) {
+    put_text(out, &key.name);
+    out.extend_from_slice(&key.request);
+    put_varint(out, key.known.len() as u64);
+    for known in &key.known {
+        put_varint(out, u64::from(known.item));
+        put_varint(out, known.row);
+    }
+    put_varint(out, key.refused.len() as u64);
+    for refused in &key.refused {
+        put_varint(out, u64::from(refused.item));
+        out.push(refused.rejection.number());
     }
 }
 
@@ -143,6 +194,7 @@ const EXECUTION: u8 = 1;
 const SETTLEMENT: u8 = 2;
 const RELEASE: u8 = 3;
 const REFUND: u8 = 4;
+const CHANGE: u8 = 5;
 
 fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut Vec<u8>) {
     let (kind, of, settled_queued) = match movement.kind {
@@ -151,6 +203,7 @@ fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut 
         Kind::Settlement { hold, queued } => (SETTLEMENT, Some(hold), queued),
         Kind::Release { hold, queued } => (RELEASE, Some(hold), queued),
         Kind::Refund(row) => (REFUND, Some(row), false),
+        Kind::Change { hold } => (CHANGE, Some(hold), false),
     };
     let (outcome, rejection) = match movement.outcome {
         Outcome::Applied => (0, None),
@@ -231,6 +284,18 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
         }),
         BALANCE_CREATED => Event::BalanceCreated(decode_balance(at, &mut from)?),
         RECORDED => Event::Recorded(decode_recorded(at, &mut from)?),
+        RESCHEDULED => Event::Rescheduled(decode_rescheduled(at, &mut from)?),
+        CURRENCY_REGISTERED => Event::CurrencyRegistered(CurrencyRegistered {
+            at,
+            code: from.text()?.to_owned(),
+            precision: from.varint()?,
+            name: from.text()?.to_owned(),
+        }),
+        POLICY_SET => Event::PolicySet(PolicySet {
+            at,
+            balance: from.number("a balance")?,
+            policy: if from.flag("a policy")? { Some(policy::take(&mut from)?) } else { None },
+        }),
         _ => return Err(CodecFault::Unknown { kind, version }),
     };
     if from.is_empty() { Ok(event) } else { Err(CodecFault::Trailing) }
@@ -248,11 +313,7 @@ fn decode_balance(at: i64, from: &mut Reading<'_>) -> Result<BalanceCreated, Cod
         currency: from.text()?.to_owned(),
         indicator: from.text()?.to_owned(),
         metadata: from.text()?.to_owned(),
-        track_fund_lineage: match from.byte()? {
-            0 => false,
-            1 => true,
-            _ => return Err(CodecFault::Value("track_fund_lineage")),
-        },
+        track_fund_lineage: from.flag("track_fund_lineage")?,
         allocation: allocation(from.byte()?)?,
     })
 }
@@ -267,6 +328,36 @@ pub(crate) fn allocation(number: u8) -> Result<Allocation, CodecFault> {
     }
 }
 
+fn decode_rescheduled(at: i64, from: &mut Reading<'_>) -> Result<Rescheduled, CodecFault> {
+    let mut groups = Vec::new();
+    for _ in 0..from.count(limits::EVENT_ROWS_MAX, "groups")? {
+        groups.push(from.varint()?);
+    }
+    let marks = from.byte()?;
+    if marks >> 2 != 0 {
+        return Err(CodecFault::Value("marks"));
+    }
+    let due_at = from.time_when(marks & 1 != 0)?;
+    let amount = if marks & 2 != 0 { Some(from.i128()?) } else { None };
+    Ok(Rescheduled { at, groups, due_at, amount })
+}
+
+fn decode_key(from: &mut Reading<'_>) -> Result<Key, CodecFault> {
+    let name = from.text()?.to_owned();
+    let request = from.take(32)?.try_into().expect("32 bytes were taken");
+    let mut known = Vec::new();
+    for _ in 0..from.count(limits::EVENT_ROWS_MAX, "known items")? {
+        known.push(Known { item: from.number("an item")?, row: from.varint()? });
+    }
+    let mut refused = Vec::new();
+    for _ in 0..from.count(limits::EVENT_ROWS_MAX, "refused items")? {
+        let item = from.number("an item")?;
+        let rejection = Rejection::of_number(from.byte()?).ok_or(CodecFault::Value("a rejection"))?;
+        refused.push(Refused { item, rejection });
+    }
+    Ok(Key { name, request, known, refused })
+}
+
 fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFault> {
     let seed = from.u64()?;
     let first_row = from.varint()?;
@@ -277,9 +368,10 @@ fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFau
         2 => Batch::Atomic,
         _ => return Err(CodecFault::Value("batch")),
     };
-    if head >> 3 != 0 {
+    if head >> 4 != 0 {
         return Err(CodecFault::Value("batch"));
     }
+    let key = if head & 8 != 0 { Some(Box::new(decode_key(from)?)) } else { None };
     let mut text = String::with_capacity(from.len());
     let mut currencies = Vec::new();
     for _ in 0..from.count(limits::CURRENCIES_MAX, "currencies")? {
@@ -297,7 +389,7 @@ fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFau
         item_before = movement.item;
         movements.push(movement);
     }
-    Ok(Recorded { at, seed, first_row, batch, queued: head & 4 != 0, currencies, opened, movements, text })
+    Ok(Recorded { at, seed, first_row, batch, queued: head & 4 != 0, key, currencies, opened, movements, text })
 }
 
 fn decode_movement(from: &mut Reading<'_>, item_before: u32, text: &mut String) -> Result<Movement, CodecFault> {
@@ -324,6 +416,7 @@ fn decode_movement(from: &mut Reading<'_>, item_before: u32, text: &mut String) 
         SETTLEMENT => Kind::Settlement { hold: from.varint()?, queued },
         RELEASE => Kind::Release { hold: from.varint()?, queued },
         REFUND => Kind::Refund(from.varint()?),
+        CHANGE => Kind::Change { hold: from.varint()? },
         _ => return Err(CodecFault::Value("a kind of movement")),
     };
     let (source, source_text) = decode_side(from, text)?;

@@ -1,6 +1,6 @@
 //! The way in: open a data folder, submit commands, read.
 
-use crate::answer::{Answer, Unavailable};
+use crate::answer::{Answer, Trial, Unavailable};
 use crate::clock::{Clock, Seeds};
 use crate::folder::{Folder, FolderFault};
 use crate::limits::{self, Sizes};
@@ -9,7 +9,7 @@ use crate::reading::Books;
 use crate::replay::{self, ReplayFault, Replayed};
 use crate::writer::checkpoints::Checkpoints;
 use crate::writer::publish::Pending;
-use crate::writer::{Health, Reply, Request, View, Wake, Writer, postings_of};
+use crate::writer::{Health, KeyAsk, Reply, Request, View, Wake, Writer, postings_of};
 use journal::disk::Disk;
 use journal::group::Group;
 use journal::open::Options as JournalOptions;
@@ -138,6 +138,7 @@ impl Engine {
             checkpoints,
             stopping: false,
             mismatch: options.mismatch,
+            last_waiting: None,
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || writer.run());
         let writer = Mutex::new(Some(thread.map_err(OpenFault::Thread)?));
@@ -147,12 +148,34 @@ impl Engine {
     /// Has a command carried out. `reply` is called once, on the writer's thread, when all that the answer tells is durable;
     /// it must not block. The answer carries at most `rows_wanted` rows.
     pub fn submit(&self, command: Command, rows_wanted: usize, reply: Reply) {
+        self.submit_once(command, None, rows_wanted, reply);
+    }
+
+    /// Has a command carried out, unless one was with the same key: then the answer is that of the first time, or, when
+    /// something else was sent with the key, [`Answer::KeyTaken`]. A command that is refused leaves no key. Only commands
+    /// that make rows are known by their key.
+    pub fn submit_once(&self, command: Command, key: Option<KeyAsk>, rows_wanted: usize, reply: Reply) {
         let mut owed = Owed(Some(reply));
         let reply: Reply = Box::new(move |answer| owed.pay(answer));
-        if let Err(refused) = self.enter(Request::Change { command, rows_wanted, reply })
+        if let Err(refused) = self.enter(Request::Change { command, key, rows_wanted, reply })
             && let (Request::Change { reply, .. }, why) = *refused
         {
             reply(Answer::Unavailable(why));
+        }
+    }
+
+    /// Says what would become of commands, each by itself, and does nothing of it. `reply` is called on the writer's thread,
+    /// when all that the answer rests on is durable; it must not block. It is dropped when the engine cannot answer.
+    pub fn attempt(
+        &self,
+        commands: Vec<Command>,
+        reply: impl FnOnce(Result<Vec<Trial>, Unavailable>) + Send + 'static,
+    ) {
+        let reply = Box::new(reply);
+        if let Err(refused) = self.enter(Request::Try { commands, reply })
+            && let (Request::Try { reply, .. }, why) = *refused
+        {
+            reply(Err(why));
         }
     }
 

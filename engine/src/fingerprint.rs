@@ -15,6 +15,11 @@ impl FingerprintKey {
         hasher.finish()
     }
 
+    /// The hash of a key that a request was sent with; it shares an index with references.
+    pub fn of_key(&self, name: &str) -> u64 {
+        self.of_parts("\0idempotency-key\0", name)
+    }
+
     /// The hash of a reference with a suffix, without joining the two.
     pub fn of_parts(&self, reference: &str, suffix: &str) -> u64 {
         let mut hasher = SipHasher13::new_with_key(&self.0);

@@ -7,12 +7,16 @@ use crate::codec;
 use crate::index::IndexFault;
 use crate::reading::{BooksFault, reference_of};
 use crate::writer::Writer;
-use ledger::command::{Action, Ask, Command, Ended, Execute, HoldAsk, Party, Prior, Record, Refund, Settle};
-use ledger::event::{Event, NO_BALANCE, Recorded};
+use ledger::command::{
+    Action, Ask, Cancel, Command, Ended, Execute, HoldAsk, Overdraft, Party, Prior, Record, Refund, Run, Settle,
+};
+use ledger::event::{Event, Group, NO_BALANCE, Recorded};
 use ledger::id::{Id, Prefix};
 use ledger::row::{Flags, Parent, Row, Status};
+use ledger::state::State;
 use ledger::text;
 use ledger::timers::Due;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Why a command could not be gathered. The engine stops: what it needs cannot be read.
@@ -48,12 +52,17 @@ impl Writer {
         match command {
             Command::Record(record) => self.gather_references(record),
             Command::Settle(settle) => self.gather_holds(settle),
+            Command::ChangeHold(change) => self.gather_hold(&mut change.hold),
             Command::Refund(refund) => self.gather_originals(refund),
+            Command::Cancel(cancel) => self.gather_cancelled(cancel),
             Command::Execute(_)
+            | Command::Reschedule(_)
             | Command::CreateLedger(_)
             | Command::RenameLedger(_)
             | Command::CreateIdentity(_)
-            | Command::CreateBalance(_) => Ok(()),
+            | Command::CreateBalance(_)
+            | Command::RegisterCurrency(_)
+            | Command::SetPolicy(_) => Ok(()),
         }
     }
 
@@ -134,40 +143,82 @@ impl Writer {
     }
 
     fn gather_holds(&mut self, settle: &mut Settle) -> Result<(), GatherFault> {
-        for hold in &mut settle.holds {
-            if self.state.holds.get(&hold.row).is_none() {
-                hold.ended = Some(self.ended(hold.row)?);
-            }
+        settle.holds.iter_mut().try_for_each(|hold| self.gather_hold(hold))
+    }
+
+    fn gather_hold(&mut self, hold: &mut HoldAsk) -> Result<(), GatherFault> {
+        if self.state.holds.get(&hold.row).is_none() {
+            hold.ended = Some(self.ended(hold.row)?);
         }
         Ok(())
     }
 
-    /// How a hold ended that is no longer open.
+    /// How a hold ended that is no longer open: by the last of its settlements.
     fn ended(&self, row: u64) -> Result<Ended, GatherFault> {
+        let last = self.children_of(row)?.into_iter().rfind(|child| child.flags.has(Flags::SETTLEMENT));
+        Ok(match last {
+            None => Ended::NoHold,
+            Some(child) if child.status == Status::Void => Ended::Voided,
+            Some(_) => Ended::Committed,
+        })
+    }
+
+    /// The rows of other records whose parent is this row, oldest first.
+    fn children_of(&self, parent: u64) -> Result<Vec<Row>, GatherFault> {
         let mut found = Vec::new();
-        self.children.find(row, &mut found).map_err(GatherFault::Index)?;
-        let mut ended = Ended::NoHold;
+        self.children.find(parent, &mut found).map_err(GatherFault::Index)?;
+        found.sort_unstable();
+        let mut rows = Vec::with_capacity(found.len());
         for number in found {
-            match self.row(number)? {
-                Some(child) if child.parent != Parent::Row(row) || !child.flags.has(Flags::SETTLEMENT) => {}
-                Some(child) if child.status == Status::Void => return Ok(Ended::Voided),
-                Some(_) => ended = Ended::Committed,
-                None => {}
-            }
+            rows.extend(self.row(number)?.filter(|child| child.parent == Parent::Row(parent)));
         }
-        Ok(ended)
+        Ok(rows)
     }
 
     fn gather_originals(&mut self, refund: &mut Refund) -> Result<(), GatherFault> {
         for original in &mut refund.originals {
             original.facts = self.row(original.row)?;
-            let reference = original.reference.of(&refund.text);
-            original.prior = self.holder(original.fingerprint, reference, "")?;
+            let mut refunds = self.children_of(original.row)?;
+            refunds.retain(|child| child.flags.has(Flags::REFUND));
+            original.refunded = refunds.iter().map(|refund| refund.amount).sum();
+            let mut reference = original.reference.of(&refund.text).to_owned();
+            if !refunds.is_empty() {
+                // A later part is told from the earlier ones by its number.
+                reference = format!("{reference}_{}", refunds.len() + 1);
+                original.reference = text::push(&mut refund.text, &reference);
+                original.fingerprint = self.books.fingerprint(&reference);
+                original.outcome_fingerprint = self.books.fingerprint_of_parts(&reference, "_q");
+            }
+            original.prior = self.holder(original.fingerprint, &reference, "")?;
             if original.prior.is_none() && refund.queued {
-                original.prior = self.holder(original.outcome_fingerprint, reference, "_q")?;
+                original.prior = self.holder(original.outcome_fingerprint, &reference, "_q")?;
             }
         }
         Ok(())
+    }
+
+    fn gather_cancelled(&mut self, cancel: &mut Cancel) -> Result<(), GatherFault> {
+        for &group in &cancel.groups {
+            if self.state.scheduled.get(&group).is_some() {
+                let runs = self.runs(group, &mut cancel.text)?;
+                cancel.runs.extend(runs);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first row of the event that was recorded with a key, and the event.
+    pub(crate) fn find_key(&mut self, name: &str) -> Result<Option<Recorded>, GatherFault> {
+        let mut found = Vec::new();
+        self.references.find(self.books.fingerprint_of_key(name), &mut found).map_err(GatherFault::Index)?;
+        for number in found {
+            let Some(row) = self.row(number)? else { continue };
+            let event = self.recorded(&row)?;
+            if event.first_row == number && event.key.as_ref().is_some_and(|key| key.name == name) {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
     }
 
     /// Carries out what is due, as far as the open group has room.
@@ -183,54 +234,43 @@ impl Writer {
             };
             // Nobody asked, so nobody is answered; what came of it is in the rows. It always makes an event, which takes
             // the timer away; were it refused, the same timer would come round for ever.
-            if let Err(answer) = self.change(command, 0) {
+            if let Err(answer) = self.change(command, None, 0) {
                 return self.health.stop(format!("a timer of row {row} cannot be carried out: {answer:?}"));
             }
         }
     }
 
     fn due_command(&mut self, number: u64, due: Due) -> Result<Command, GatherFault> {
+        let action = match due {
+            Due::Execute => {
+                let mut text = String::new();
+                let runs = self.runs(number, &mut text)?;
+                return Ok(Command::Execute(Execute { runs, text, mismatch: self.mismatch }));
+            }
+            Due::Commit => Action::Commit,
+            Due::Expire => Action::Void,
+        };
         let row = self.row(number)?.ok_or(GatherFault::Books(BooksFault::Row(number)))?;
         let event = self.recorded(&row)?;
-        Ok(match due {
-            Due::Execute => Command::Execute(self.execution(&row, &event)),
-            Due::Commit => Command::Settle(self.settlement(&row, &event, Action::Commit)),
-            Due::Expire => Command::Settle(self.settlement(&row, &event, Action::Void)),
-        })
+        Ok(Command::Settle(self.settlement(&row, &event, action)))
     }
 
-    fn execution(&self, row: &Row, event: &Recorded) -> Execute {
-        let movement = &event.movements[row.movement as usize];
-        let mut arena = String::new();
-        let mut copy = |span: text::Span| text::push(&mut arena, span.of(&event.text));
-        let party = |handle: u32, named: text::Span, text: &str| match named.of(text).starts_with('@') {
-            _ if handle != NO_BALANCE => Party::Handle(handle),
-            true => Party::Indicator(named),
-            false => Party::Unknown(named),
+    /// The requests of a group that waits, named by the row of its first. Requests of one record are often due one after the
+    /// other, so the last record is kept.
+    fn runs(&mut self, group: u64, arena: &mut String) -> Result<Vec<Run>, GatherFault> {
+        let row = self.row(group)?.ok_or(GatherFault::Books(BooksFault::Row(group)))?;
+        let waiting = match self.last_waiting.take() {
+            Some(last) if last.record == row.record => last,
+            _ => Waiting::of(row.record, self.recorded(&row)?),
         };
-        let (source, destination) = (copy(movement.source_text), copy(movement.destination_text));
-        let (reference, description, metadata) =
-            (copy(movement.reference), copy(movement.description), copy(movement.metadata));
-        let currency = text::push(&mut arena, self.state.currencies.text(movement.currency));
-        let ask = Ask {
-            item: 0,
-            leg: 0,
-            source: party(movement.source, source, &arena),
-            destination: party(movement.destination, destination, &arena),
-            amount: movement.amount,
-            precision: movement.precision,
-            currency,
-            reference,
-            fingerprint: 0,
-            outcome_fingerprint: 0,
-            description,
-            metadata,
-            allow_overdraft: movement.allow_overdraft,
-            inflight: movement.inflight,
-            atomic: movement.atomic,
-            terms: movement.terms.clone(),
-        };
-        Execute { request: row.number, ask, text: arena, mismatch: self.mismatch }
+        let of_group = waiting.groups.get(&group).ok_or(GatherFault::Books(BooksFault::Row(group)))?;
+        let runs = of_group.requests.iter().map(|request| Run {
+            request: request.row,
+            ask: ask_of(&waiting.event, request.movement, &self.state, arena),
+        });
+        let runs = runs.collect();
+        self.last_waiting = Some(waiting);
+        Ok(runs)
     }
 
     fn settlement(&mut self, row: &Row, event: &Recorded, action: Action) -> Settle {
@@ -243,8 +283,65 @@ impl Writer {
             Action::Commit => format!("{}_commit_act_{own}", row.id().text(Prefix::Transaction)),
             Action::Void => own.text(Prefix::Reference),
         };
-        let reference = text::push(&mut arena, &reference);
-        let hold = HoldAsk { row: row.number, ended: None, precision: row.precision, reference, description, metadata };
-        Settle { action, holds: vec![hold], amount: None, queued: action == Action::Commit, text: arena }
+        let hold = HoldAsk {
+            row: row.number,
+            ended: None,
+            precision: row.precision,
+            overdraft: Overdraft::NONE,
+            reference: text::push(&mut arena, &reference),
+            description,
+            metadata,
+        };
+        let queued = action == Action::Commit;
+        Settle { action, holds: vec![hold], amount: None, over_capture: false, queued, text: arena }
+    }
+}
+
+/// A record with requests that wait, and how they run.
+pub(crate) struct Waiting {
+    /// Where the record is.
+    record: u64,
+    event: Recorded,
+    /// By the row of the first request.
+    groups: BTreeMap<u64, Group>,
+}
+
+impl Waiting {
+    fn of(record: u64, event: Recorded) -> Waiting {
+        let groups = event.waiting().into_iter().map(|group| (group.first_row(), group)).collect();
+        Waiting { record, event, groups }
+    }
+}
+
+/// What was asked when a request was scheduled.
+fn ask_of(event: &Recorded, movement: u32, state: &State, arena: &mut String) -> Ask {
+    let movement = &event.movements[movement as usize];
+    let mut copy = |span: text::Span| text::push(arena, span.of(&event.text));
+    let (source, destination) = (copy(movement.source_text), copy(movement.destination_text));
+    let (reference, description, metadata) =
+        (copy(movement.reference), copy(movement.description), copy(movement.metadata));
+    let currency = text::push(arena, state.currencies.text(movement.currency));
+    let party = |handle: u32, named: text::Span| match named.of(arena).starts_with('@') {
+        _ if handle != NO_BALANCE => Party::Handle(handle),
+        true => Party::Indicator(named),
+        false => Party::Unknown(named),
+    };
+    Ask {
+        item: movement.item,
+        leg: 0,
+        source: party(movement.source, source),
+        destination: party(movement.destination, destination),
+        amount: movement.amount,
+        precision: movement.precision,
+        currency,
+        reference,
+        fingerprint: 0,
+        outcome_fingerprint: 0,
+        description,
+        metadata,
+        allow_overdraft: movement.allow_overdraft,
+        inflight: movement.inflight,
+        atomic: movement.atomic,
+        terms: movement.terms.clone(),
     }
 }

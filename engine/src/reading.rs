@@ -113,6 +113,11 @@ impl Books {
         self.key.of_parts(reference, suffix)
     }
 
+    /// The keyed hash of a key that a request was sent with.
+    pub fn fingerprint_of_key(&self, name: &str) -> u64 {
+        self.key.of_key(name)
+    }
+
     /// The id of a balance that a row names.
     pub fn balance_id(&self, handle: u32) -> Option<Id> {
         if handle == NO_BALANCE {

@@ -15,7 +15,7 @@ use crate::index::{Index, IndexFault, Options as IndexOptions};
 use crate::limits::{self, Sizes};
 use crate::reading::{Books, Names};
 use crate::rows::{Rows, RowsFault};
-use crate::writer::index_row;
+use crate::writer::{index_key, index_row};
 use journal::appender::Appender;
 use journal::disk::Disk;
 use journal::open::{OpenFault as JournalFault, Opened, Options as JournalOptions};
@@ -132,6 +132,7 @@ pub fn replay(
         if let Event::Recorded(event) = &event
             && (record.position >= covered.0 || record.position >= covered.1)
         {
+            index_key(&books, &mut references, event);
             for row in &fresh {
                 index_row(&books, &mut references, &mut children, event, row);
             }

@@ -352,6 +352,9 @@ impl Check<'_> {
         }
         apply(&mut self.state, &fed.event, fed.position, rows);
         if let Event::Recorded(event) = &fed.event {
+            if let Some(key) = &event.key {
+                self.references.expect(self.folder.key.of_key(&key.name), event.first_row, fed.position, 0);
+            }
             for row in rows.iter() {
                 if let Some(text) = self.table.compare(row)? {
                     self.problems.add(Part::Rows, text);

@@ -18,9 +18,10 @@
 pub(crate) mod checkpoints;
 pub(crate) mod publish;
 
-use crate::answer::{Answer, Recorded, Unavailable};
+use crate::answer::{Answer, Recorded, Trial, Unavailable};
 use crate::clock::{Clock, Seeds};
 use crate::codec;
+use crate::gather::{GatherFault, Waiting};
 use crate::index::Index;
 use crate::limits;
 use crate::log::{Log, Written};
@@ -28,10 +29,11 @@ use crate::reading::Books;
 use checkpoints::Checkpoints;
 use journal::appender::Appender;
 use ledger::apply::apply;
-use ledger::command::{Command, Moment};
-use ledger::decide::{Decision, decide};
+use ledger::command::{Batch, Command, Moment};
+use ledger::decide::{Decision, Known, decide};
 use ledger::draft::Scratch;
-use ledger::event::Event;
+use ledger::event::{Event, Key};
+use ledger::projection::steps;
 use ledger::rejection::Refused;
 use ledger::row::{Flags, Parent, Row, Status};
 use ledger::state::State;
@@ -62,13 +64,31 @@ pub enum Request {
     Change {
         /// The command.
         command: Command,
+        /// The key that it was sent with.
+        key: Option<KeyAsk>,
         /// How many rows the answer is to carry.
         rows_wanted: usize,
         /// Called once with the answer.
         reply: Reply,
     },
+    /// Say what would become of commands, each by itself.
+    Try {
+        /// The commands.
+        commands: Vec<Command>,
+        /// Called once with the answer.
+        reply: Box<dyn FnOnce(Result<Vec<Trial>, Unavailable>) + Send>,
+    },
     /// Look at the state.
     Read(Query),
+}
+
+/// The key that a command was sent with, so that it is carried out once however often it is sent.
+#[derive(Clone, Debug)]
+pub struct KeyAsk {
+    /// The key, as the caller chose it.
+    pub name: String,
+    /// A hash of all that was sent with it.
+    pub request: [u8; 32],
 }
 
 /// Called with the answer to a command.
@@ -134,6 +154,7 @@ pub(crate) fn postings_of(request: &Request) -> usize {
         Request::Change { command: Command::Record(record), .. } => record.asks.len(),
         Request::Change { command: Command::Settle(settle), .. } => settle.holds.len(),
         Request::Change { command: Command::Refund(refund), .. } => refund.originals.len(),
+        Request::Try { commands, .. } => commands.len(),
         Request::Change { .. } | Request::Read(_) => 1,
     }
 }
@@ -163,6 +184,8 @@ pub struct Writer {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) stopping: bool,
     pub(crate) mismatch: ledger::command::Mismatch,
+    /// The record of the scheduled requests that ran last.
+    pub(crate) last_waiting: Option<Waiting>,
 }
 
 impl Writer {
@@ -250,13 +273,44 @@ impl Writer {
         self.health.postings_waiting.fetch_sub(postings_of(&request), Ordering::Relaxed);
         match request {
             Request::Read(query) => self.read(query),
-            Request::Change { command, rows_wanted, reply } => match self.change(command, rows_wanted) {
+            Request::Try { commands, reply } => self.try_all(commands, reply),
+            Request::Change { command, key, rows_wanted, reply } => match self.change_once(command, key, rows_wanted) {
                 Ok(answer) => self.answer_when_durable(reply, answer),
                 // A refusal may rest on changes that are not durable yet: it leaves with them.
                 Err(Answer::Refused(refused)) => self.answer_when_durable(reply, Answer::Refused(refused)),
                 Err(answer) => reply(answer),
             },
         }
+    }
+
+    /// Decides commands and does nothing of it. What is answered rests on changes that may not be durable yet.
+    fn try_all(&mut self, commands: Vec<Command>, reply: Box<dyn FnOnce(Result<Vec<Trial>, Unavailable>) + Send>) {
+        let trials: Result<Vec<Trial>, Answer> = commands.into_iter().map(|command| self.attempt(command)).collect();
+        let trials = trials.map_err(|answer| match answer {
+            Answer::Unavailable(why) => why,
+            other => unreachable!("only a fault ends a trial: {other:?}"),
+        });
+        let delivery: Delivery = Box::new(move || reply(trials));
+        match self.seen_by_readers() {
+            Some(pending) => pending.deliveries.push(delivery),
+            None => delivery(),
+        }
+    }
+
+    fn attempt(&mut self, mut command: Command) -> Result<Trial, Answer> {
+        self.check_health()?;
+        self.gather_or_stop(&mut command)?;
+        if let Command::Record(record) = &mut command {
+            record.trial = true;
+            record.goes_on = record.batch == Batch::Independent;
+        }
+        let moment = self.moment();
+        let decided = decide(&self.state, &mut self.scratch, command, moment);
+        let steps = match &decided {
+            Ok(Decision { event: Some(Event::Recorded(event)), .. }) => steps(&self.state, event),
+            _ => Vec::new(),
+        };
+        Ok(Trial { decided, steps })
     }
 
     fn read(&mut self, query: Query) {
@@ -285,21 +339,71 @@ impl Writer {
         }
     }
 
-    /// Gathers, decides, applies and encodes a command.
-    pub(crate) fn change(&mut self, mut command: Command, rows_wanted: usize) -> Result<Answer, Answer> {
+    /// Carries out a command, unless one with its key was carried out before.
+    fn change_once(&mut self, command: Command, key: Option<KeyAsk>, rows_wanted: usize) -> Result<Answer, Answer> {
+        let Some(asked) = key else { return self.change(command, None, rows_wanted) };
         self.check_health()?;
-        self.gather(&mut command).map_err(|fault| {
-            let reason = crate::fault_text(&fault);
-            self.health.stop(reason.clone());
-            Answer::Unavailable(Unavailable::Stopped(reason))
-        })?;
-        self.check_health()?;
-        let moment = Moment { at: self.clock.now().max(self.state.latest_at), seed: self.seeds.make() };
-        match decide(&self.state, &mut self.scratch, command, moment).map_err(Answer::Refused)? {
-            Decision::Event(event) => self.add(event, None, rows_wanted),
-            Decision::Partly(event, refused) => self.add(event, Some(refused), rows_wanted),
-            Decision::Known(rows) => self.known(&rows),
+        let event = self.find_key(&asked.name).map_err(|fault| self.stop_for(&fault))?;
+        let Some(event) = event else { return self.change(command, Some(asked), rows_wanted) };
+        let key = event.key.as_ref().expect("it was found by its key");
+        if key.request != asked.request {
+            return Err(Answer::KeyTaken);
         }
+        let (known, refused) = (key.known.clone(), key.refused.clone());
+        let wanted = event.rows_count().min(rows_wanted.min(limits::ANSWER_ROWS_MAX) as u64);
+        let mut rows = Vec::new();
+        for number in event.first_row..event.first_row + wanted {
+            rows.extend(self.row(number).map_err(|fault| self.stop_for(&fault))?);
+        }
+        Ok(Answer::Recorded(Recorded {
+            rows,
+            rows_count: event.rows_count(),
+            batch: event.batch_id(),
+            known,
+            refused,
+            event: Some(Arc::new(event)),
+            replayed: true,
+        }))
+    }
+
+    /// Gathers, decides, applies and encodes a command.
+    pub(crate) fn change(
+        &mut self,
+        mut command: Command,
+        key: Option<KeyAsk>,
+        rows_wanted: usize,
+    ) -> Result<Answer, Answer> {
+        self.check_health()?;
+        self.gather_or_stop(&mut command)?;
+        self.check_health()?;
+        let moment = self.moment();
+        let decision = decide(&self.state, &mut self.scratch, command, moment).map_err(Answer::Refused)?;
+        let Decision { event, known, refused } = decision;
+        match event {
+            Some(Event::Recorded(mut event)) => {
+                event.key = key.map(|KeyAsk { name, request }| {
+                    Box::new(Key { name, request, known: known.clone(), refused: refused.clone() })
+                });
+                self.add(Event::Recorded(event), known, refused, rows_wanted)
+            }
+            Some(event) => self.add(event, known, refused, rows_wanted),
+            None if known.is_empty() && refused.is_empty() => Ok(Answer::Unchanged),
+            None => self.nothing_new(known, refused),
+        }
+    }
+
+    fn gather_or_stop(&mut self, command: &mut Command) -> Result<(), Answer> {
+        self.gather(command).map_err(|fault| self.stop_for(&fault))
+    }
+
+    fn stop_for(&self, fault: &GatherFault) -> Answer {
+        let reason = crate::fault_text(fault);
+        self.health.stop(reason.clone());
+        Answer::Unavailable(Unavailable::Stopped(reason))
+    }
+
+    fn moment(&mut self) -> Moment {
+        Moment { at: self.clock.now().max(self.state.latest_at), seed: self.seeds.make() }
     }
 
     fn check_health(&self) -> Result<(), Answer> {
@@ -310,7 +414,13 @@ impl Writer {
     }
 
     /// Writes an event into the open group and applies it.
-    fn add(&mut self, event: Event, failed: Option<Refused>, rows_wanted: usize) -> Result<Answer, Answer> {
+    fn add(
+        &mut self,
+        event: Event,
+        known: Vec<Known>,
+        refused: Vec<Refused>,
+        rows_wanted: usize,
+    ) -> Result<Answer, Answer> {
         let pushed = self.open.group.push(|out| codec::encode(&event, out));
         let pushed = pushed.map_err(|_| Answer::Unavailable(Unavailable::TooLarge))?;
         self.open.positions.push(pushed.position);
@@ -319,6 +429,11 @@ impl Writer {
             Event::LedgerRenamed(event) => event.ledger,
             Event::IdentityCreated(_) => self.state.identities.len() as u32,
             Event::BalanceCreated(_) | Event::Recorded(_) => self.state.balances.len() as u32,
+            Event::CurrencyRegistered(event) => {
+                self.state.currencies.find(&event.code).unwrap_or(self.state.currencies.len() as u32)
+            }
+            Event::PolicySet(event) => event.balance,
+            Event::Rescheduled(_) => 0,
         };
         let currencies_before = self.state.currencies.len();
         let balances_before = self.state.balances.len();
@@ -329,7 +444,12 @@ impl Writer {
         }
         let new_currencies = self.state.currencies.iter().skip(currencies_before).map(Arc::from);
         self.open.currencies.extend(new_currencies);
-        let Event::Recorded(event) = event else { return Ok(Answer::Made { handle: made, at: event.at() }) };
+        let event = match event {
+            Event::Recorded(event) => event,
+            Event::Rescheduled(event) => return Ok(Answer::Rescheduled(event.groups)),
+            other => return Ok(Answer::Made { handle: made, at: other.at() }),
+        };
+        index_key(&self.books, &mut self.references, &event);
         for index in rows_before..self.open.rows.len() {
             let row = self.open.rows[index];
             index_row(&self.books, &mut self.references, &mut self.children, &event, &row);
@@ -339,23 +459,35 @@ impl Writer {
             rows: rows.iter().copied().take(rows_wanted.min(limits::ANSWER_ROWS_MAX)).collect(),
             rows_count: rows.len() as u64,
             batch: event.batch_id(),
-            failed,
-            known: false,
+            known,
+            refused,
             event: (rows_wanted > 0).then(|| Arc::new(event)),
+            replayed: false,
         }))
     }
 
-    fn known(&mut self, rows: &[u64]) -> Result<Answer, Answer> {
-        let found: Vec<Row> =
-            rows.iter().take(limits::ANSWER_ROWS_MAX).filter_map(|&row| self.row(row).ok().flatten()).collect();
+    /// Everything that was asked is known, or was refused. The answer has the rows of the first time.
+    fn nothing_new(&mut self, known: Vec<Known>, refused: Vec<Refused>) -> Result<Answer, Answer> {
+        let mut rows = Vec::new();
+        for known in known.iter().take(limits::ANSWER_ROWS_MAX) {
+            rows.extend(self.row(known.row).map_err(|fault| self.stop_for(&fault))?);
+        }
         Ok(Answer::Recorded(Recorded {
             batch: None,
-            rows: found,
+            rows,
             rows_count: 0,
-            failed: None,
-            known: true,
+            known,
+            refused,
             event: None,
+            replayed: false,
         }))
+    }
+}
+
+/// Enters the key of an event into the index of references, if it has one.
+pub(crate) fn index_key(books: &Books, references: &mut Index, event: &ledger::event::Recorded) {
+    if let Some(key) = &event.key {
+        references.insert(books.fingerprint_of_key(&key.name), event.first_row);
     }
 }
 

@@ -4,11 +4,13 @@
 
 use crate::draft::Side;
 use crate::event::{
-    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, Movement, NO_BALANCE, Outcome, Recorded,
+    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, Movement, NO_BALANCE, Outcome, PolicySet, Recorded,
+    Rescheduled,
 };
 use crate::id::{self, NonceOf};
+use crate::policy::Policed;
 use crate::row::{Flags, Links, Parent, Posted, Row, Status};
-use crate::state::{Balance, Figures, GENERAL_LEDGER, History, Hold, Identity, Ledger, NO_RECORD, State};
+use crate::state::{Balance, Figures, GENERAL_LEDGER, History, Hold, Identity, Ledger, NO_RECORD, Registered, State};
 use crate::timers::Due;
 use std::sync::Arc;
 
@@ -26,6 +28,35 @@ pub fn apply(state: &mut State, event: &Event, record: u64, rows: &mut Vec<Row>)
         Event::IdentityCreated(event) => create_identity(state, event, record),
         Event::BalanceCreated(event) => create_balance(state, event, record),
         Event::Recorded(event) => recorded(state, event, record, rows),
+        Event::Rescheduled(event) => reschedule(state, event),
+        Event::CurrencyRegistered(event) => {
+            let registered = Registered { precision: event.precision, name: event.name.as_str().into(), at: event.at };
+            Arc::make_mut(&mut state.currencies).register(&event.code, registered);
+        }
+        Event::PolicySet(event) => set_policy(state, event),
+    }
+}
+
+fn reschedule(state: &mut State, event: &Rescheduled) {
+    for &group in &event.groups {
+        let due = state.scheduled.get_mut(&group).expect("an event moves requests that wait");
+        if let Some(later) = event.due_at {
+            state.timers.remove((*due, group, Due::Execute));
+            state.timers.insert((later, group, Due::Execute));
+            *due = later;
+        }
+        if let Some(amount) = event.amount {
+            state.adjusted.insert(group, amount);
+        }
+    }
+}
+
+fn set_policy(state: &mut State, event: &PolicySet) {
+    let balance = state.balances.get_mut(event.balance as usize).expect("an event names balances that exist");
+    balance.policed = event.policy.is_some();
+    let before = state.policies.remove(&event.balance);
+    if let Some(policy) = &event.policy {
+        state.policies.insert(event.balance, Policed::begin(policy.clone(), before.as_ref()));
     }
 }
 
@@ -67,6 +98,7 @@ fn new_balance(state: &State, at: i64, seed: u64, currency: u32, record: u64, op
         track_fund_lineage: false,
         allocation: crate::command::Allocation::Fifo,
         dated: false,
+        policed: false,
         history: History::default(),
     }
 }
@@ -90,6 +122,12 @@ fn recorded(state: &mut State, event: &Recorded, record: u64, rows: &mut Vec<Row
         let place = Place { event, record, index, first_leg };
         apply_movement(state, &place, movement, rows);
     }
+    if event.movements.iter().any(|movement| movement.outcome == Outcome::Scheduled) {
+        for group in event.waiting() {
+            state.scheduled.insert(group.first_row(), group.due_at);
+            state.timers.insert((group.due_at, group.first_row(), Due::Execute));
+        }
+    }
 }
 
 /// Where a movement stands.
@@ -106,12 +144,10 @@ fn apply_movement(state: &mut State, place: &Place<'_>, movement: &Movement, row
         Kind::Posting if place.event.batch != crate::command::Batch::Single => Parent::Batch(place.event.first_row),
         Kind::Posting => Parent::None,
         Kind::Execution(row) | Kind::Refund(row) => Parent::Row(row),
-        Kind::Settlement { hold, .. } | Kind::Release { hold, .. } => Parent::Row(hold),
+        Kind::Settlement { hold, .. } | Kind::Release { hold, .. } | Kind::Change { hold } => Parent::Row(hold),
     };
     if movement.outcome == Outcome::Scheduled {
-        let request = add_row(state, place, movement, Status::Scheduled, parent, Flags::default(), rows);
-        let due = movement.terms().scheduled_at.expect("what is scheduled has a time");
-        state.timers.insert((due, request, Due::Execute));
+        add_row(state, place, movement, Status::Scheduled, parent, Flags::default(), rows);
         return;
     }
     let mut parent = parent;
@@ -121,11 +157,14 @@ fn apply_movement(state: &mut State, place: &Place<'_>, movement: &Movement, row
         parent = Parent::Row(request);
         flags = Flags::OUTCOME;
     }
-    if let Kind::Execution(request) = movement.kind {
-        let due = movement.terms().scheduled_at.expect("what is run was scheduled");
+    if let Kind::Execution(request) = movement.kind
+        && let Some(due) = state.scheduled.remove(&request)
+    {
+        // The first of its group; the others have no timer of their own.
         state.timers.remove((due, request, Due::Execute));
+        state.adjusted.remove(&request);
     }
-    move_money(state, movement);
+    move_money(state, movement, place.event.at);
     let status = match movement.outcome {
         Outcome::Applied => Status::Applied,
         Outcome::Held => Status::Inflight,
@@ -134,31 +173,95 @@ fn apply_movement(state: &mut State, place: &Place<'_>, movement: &Movement, row
         Outcome::Scheduled => unreachable!("handled above"),
     };
     let row = add_row(state, place, movement, status, parent, flags, rows);
-    if movement.outcome == Outcome::Held {
-        open_hold(state, movement, row);
+    match movement.kind {
+        Kind::Change { hold } => change_hold(state, movement, hold),
+        _ if movement.outcome == Outcome::Held => open_hold(state, movement, row),
+        _ => {}
+    }
+}
+
+/// What a movement does to the figures of its two balances.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// What is posted, minor units: the debits of the source and the credits of the destination grow by it.
+    pub posted: i128,
+    /// What is held, minor units; below zero when it is no longer held.
+    pub held: i128,
+}
+
+/// What a movement does to figures. `open` is what is open of the hold that it names, if it names one.
+pub fn change_of(movement: &Movement, open: i128) -> Option<Change> {
+    let amount = movement.amount;
+    let (posted, held) = match (movement.kind, movement.outcome) {
+        (_, Outcome::Rejected(_) | Outcome::Scheduled) => return None,
+        (Kind::Settlement { .. }, _) => (amount, -amount.min(open)),
+        (Kind::Release { .. }, _) | (Kind::Change { .. }, Outcome::Voided) => (0, -amount),
+        (Kind::Execution(_), Outcome::Voided) => return None,
+        (_, Outcome::Held) => (0, amount),
+        (_, Outcome::Applied | Outcome::Voided) => (amount, 0),
+    };
+    Some(Change { posted, held })
+}
+
+impl Figures {
+    /// Does a change to the figures of one side.
+    pub(crate) fn change(&mut self, side: Side, change: Change) {
+        *side.of(&mut self.posted) += change.posted;
+        let held = side.of(&mut self.held);
+        *held += change.held;
+        assert!(*held >= 0, "a hold never ends for more than is held");
     }
 }
 
 /// Changes the figures of both sides, and the hold that a settlement or release names.
-fn move_money(state: &mut State, movement: &Movement) {
-    let amount = movement.amount;
-    let change: fn(&mut Figures, Side, i128) = match (movement.kind, movement.outcome) {
-        (_, Outcome::Rejected(_) | Outcome::Scheduled) => return,
-        (Kind::Settlement { hold, .. }, _) => {
-            take_from_hold(state, hold, amount);
-            Figures::settle
-        }
-        (Kind::Release { hold, .. }, _) => {
-            take_from_hold(state, hold, amount);
-            Figures::release
-        }
-        (_, Outcome::Held) => Figures::hold,
-        (_, Outcome::Applied | Outcome::Voided) => Figures::post,
+fn move_money(state: &mut State, movement: &Movement, at: i64) {
+    let ends = match movement.kind {
+        Kind::Settlement { hold, .. } | Kind::Release { hold, .. } => Some(hold),
+        _ => None,
     };
+    let open = ends.map_or(0, |hold| state.holds.get(&hold).expect("an event ends holds that are open").remaining);
+    let Some(change) = change_of(movement, open) else { return };
+    if let Some(hold) = ends {
+        take_from_hold(state, hold, -change.held);
+    }
+    let newly = spending(movement, change);
     for (side, handle) in [(Side::Source, movement.source), (Side::Destination, movement.destination)] {
         let balance = state.balances.get_mut(handle as usize).expect("an event moves money of balances that exist");
-        change(&mut balance.figures, side, amount);
+        balance.figures.change(side, change);
         balance.version += 1;
+        if let (true, Some((amount, transactions))) = (balance.policed, newly) {
+            let policed = state.policies.get_mut(&handle).expect("a policed balance has a policy");
+            policed.count(side == Side::Source, amount, transactions, at);
+        }
+    }
+}
+
+/// What a movement newly takes: how much, and whether it is a transaction of its own. Settling what was held takes nothing
+/// new, but for what goes beyond it.
+pub(crate) fn spending(movement: &Movement, change: Change) -> Option<(i128, u64)> {
+    match movement.kind {
+        Kind::Posting | Kind::Execution(_) | Kind::Refund(_) => Some((movement.amount, 1)),
+        Kind::Settlement { .. } | Kind::Change { .. } => {
+            Some((change.posted + change.held, 0)).filter(|(amount, _)| *amount > 0)
+        }
+        Kind::Release { .. } => None,
+    }
+}
+
+/// Raises or lowers a hold by what was moved, and gives it the dates of the movement.
+fn change_hold(state: &mut State, movement: &Movement, row: u64) {
+    let hold = state.holds.get(&row).expect("an event changes holds that are open");
+    for timer in timers_of(hold, row) {
+        state.timers.remove(timer);
+    }
+    let hold = state.holds.get_mut(&row).expect("it was just there");
+    let by = if movement.outcome == Outcome::Held { movement.amount } else { -movement.amount };
+    hold.amount += by;
+    hold.remaining += by;
+    assert!(hold.remaining > 0, "a change leaves something of a hold");
+    (hold.expires_at, hold.commits_at) = (movement.terms().expires_at, movement.terms().commits_at);
+    for timer in timers_of(hold, row) {
+        state.timers.insert(timer);
     }
 }
 
@@ -192,7 +295,7 @@ fn take_from_hold(state: &mut State, row: u64, amount: i128) {
     }
 }
 
-fn timers_of(hold: &Hold, row: u64) -> impl Iterator<Item = crate::timers::Timer> {
+fn timers_of(hold: &Hold, row: u64) -> impl Iterator<Item = crate::timers::Timer> + use<> {
     let commit = hold.commits_at.map(|at| (at, row, Due::Commit));
     let expire = hold.expires_at.map(|at| (at, row, Due::Expire));
     commit.into_iter().chain(expire)
@@ -215,7 +318,8 @@ fn add_row(
         .with(Flags::EFFECTIVE.when(movement.terms().effective_at.is_some()))
         .with(Flags::REFUND.when(matches!(movement.kind, Kind::Refund(_))))
         .with(Flags::EXECUTION.when(matches!(movement.kind, Kind::Execution(_))))
-        .with(Flags::SETTLEMENT.when(matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. })));
+        .with(Flags::SETTLEMENT.when(matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. })))
+        .with(Flags::CHANGE.when(matches!(movement.kind, Kind::Change { .. })));
     let dated = movement.terms().effective_at.is_some();
     let (source_after, source_links) = history(state, movement.source, number, dated);
     let (destination_after, destination_links) = if movement.source == movement.destination {

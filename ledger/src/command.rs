@@ -2,6 +2,7 @@
 //! [`crate::limits`], amounts are integers.
 
 use crate::id::Id;
+use crate::policy::Policy;
 use crate::row::Row;
 use crate::text::Span;
 
@@ -27,12 +28,22 @@ pub enum Command {
     CreateBalance(CreateBalance),
     /// Record transactions: one, or a batch.
     Record(Record),
-    /// Run a transaction that was scheduled.
+    /// Run what was scheduled.
     Execute(Execute),
+    /// Call off what was scheduled and has not run.
+    Cancel(Cancel),
+    /// Give what was scheduled another time or amount.
+    Reschedule(Reschedule),
     /// Commit or void holds.
     Settle(Settle),
+    /// Raise or lower a hold, or give it other dates.
+    ChangeHold(ChangeHold),
     /// Give back what was posted.
     Refund(Refund),
+    /// Make a currency known to the server, with its precision.
+    RegisterCurrency(RegisterCurrency),
+    /// Set the policy of a balance, or take it away.
+    SetPolicy(SetPolicy),
 }
 
 /// Make a ledger.
@@ -98,6 +109,10 @@ pub enum Allocation {
 pub struct Record {
     /// Whether this is a batch, and what happens when one of its items is refused.
     pub batch: Batch,
+    /// Whether an independent batch goes on past an item that is refused. Otherwise it ends there.
+    pub goes_on: bool,
+    /// Whether this is only tried: every refusal is told as a movement, as of what is queued, and nothing waits for its time.
+    pub trial: bool,
     /// Whether the request and its outcome are two rows.
     pub queued: bool,
     /// What is to be recorded. Asks of one item stand together, in order of their legs.
@@ -173,6 +188,11 @@ impl Ask {
     pub fn terms(&self) -> &Terms {
         self.terms.as_deref().unwrap_or(&Terms::NONE)
     }
+
+    /// How far below zero its source may go.
+    pub fn overdraft(&self) -> Overdraft {
+        Overdraft { allowed: self.allow_overdraft, limit: self.terms().overdraft_limit }
+    }
 }
 
 /// What few transactions have. Apart from the others, so that these stay small: a batch of them crosses two threads.
@@ -225,17 +245,46 @@ pub struct Prior {
     pub row: Row,
 }
 
-/// Run a transaction that was scheduled.
+/// Run requests that were scheduled together: all of them, or none.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Execute {
+    /// The requests, in order of rows. The first names the group.
+    pub runs: Vec<Run>,
+    /// The arena of the asks.
+    pub text: String,
+    /// What to do with a currency that is not that of both balances.
+    pub mismatch: Mismatch,
+}
+
+/// One scheduled request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Run {
     /// The row of the request.
     pub request: u64,
     /// What was asked then, its parties as they were resolved then or as they were named.
     pub ask: Ask,
-    /// The arena of the ask.
+}
+
+/// Call off those of some groups of scheduled requests that still wait.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cancel {
+    /// The groups, each named by the row of its first request.
+    pub groups: Vec<u64>,
+    /// The requests of the groups that still wait. Filled by the gatherer.
+    pub runs: Vec<Run>,
+    /// The arena of the requests.
     pub text: String,
-    /// What to do with a currency that is not that of both balances.
-    pub mismatch: Mismatch,
+}
+
+/// Give another time, or another amount, to those of some groups of scheduled requests that still wait.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reschedule {
+    /// The groups, each named by the row of its first request.
+    pub groups: Vec<u64>,
+    /// When they are due from now on, microseconds since 1970; what has passed is due at once.
+    pub due_at: Option<i64>,
+    /// What they move from now on, in minor units, above zero. Only for groups of one request.
+    pub amount: Option<i128>,
 }
 
 /// Commit or void holds: all of them, or none when one cannot be.
@@ -247,6 +296,8 @@ pub struct Settle {
     pub holds: Vec<HoldAsk>,
     /// How much to commit of each, in minor units. `None` is all that is left. Ignored when voiding.
     pub amount: Option<i128>,
+    /// Whether more than is left may be committed, when the source can pay for the rest.
+    pub over_capture: bool,
     /// Whether the caller asked for the queue; only told.
     pub queued: bool,
     /// The arena of the holds.
@@ -271,12 +322,43 @@ pub struct HoldAsk {
     pub ended: Option<Ended>,
     /// The precision of the hold.
     pub precision: u64,
+    /// How far below zero its source may go.
+    pub overdraft: Overdraft,
     /// The reference of the new row; made by the server, so nobody else has it.
     pub reference: Span,
     /// Text that the new row inherits.
     pub description: Span,
     /// Metadata that the new row inherits.
     pub metadata: Span,
+}
+
+/// How far below zero a source may go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Overdraft {
+    /// Whether it may at all. A limit counts without this too, as the reference server has it.
+    pub allowed: bool,
+    /// How far, in minor units; 0 for no limit, or none at all when it is not allowed.
+    pub limit: i128,
+}
+
+impl Overdraft {
+    /// Not at all.
+    pub const NONE: Overdraft = Overdraft { allowed: false, limit: 0 };
+}
+
+/// Raise or lower what is open of a hold, or give it other dates.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChangeHold {
+    /// The hold.
+    pub hold: HoldAsk,
+    /// What is to be held from now on, in minor units; what was committed before does not count. `None` leaves it.
+    pub held: Option<i128>,
+    /// When it is voided by itself, microseconds since 1970. `None` leaves it.
+    pub expires_at: Option<i64>,
+    /// When it is committed by itself, microseconds since 1970. `None` leaves it.
+    pub commits_at: Option<i64>,
+    /// The arena of the hold.
+    pub text: String,
 }
 
 /// How a hold ended.
@@ -306,9 +388,13 @@ pub struct Refund {
 pub struct Original {
     /// Its row.
     pub row: u64,
+    /// How much to give back, in minor units. `None` is all that is left.
+    pub amount: Option<i128>,
     /// What the row says. Filled by the gatherer.
     pub facts: Option<Row>,
-    /// The reference of the refund.
+    /// What was given back before, in minor units. Filled by the gatherer.
+    pub refunded: i128,
+    /// The reference of the refund; of a later one, the gatherer adds its number.
     pub reference: Span,
     /// A keyed hash of the reference.
     pub fingerprint: u64,
@@ -320,4 +406,33 @@ pub struct Original {
     pub description: Span,
     /// Metadata of the new row.
     pub metadata: Span,
+}
+
+/// Make a currency known to the server. From then on its precision is that of all its transactions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RegisterCurrency {
+    /// Its code, as transactions name it.
+    pub code: String,
+    /// Minor units in a major unit, above zero.
+    pub precision: u64,
+    /// Its name for people, or empty.
+    pub name: String,
+}
+
+/// Set the policy of a balance, or take it away.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SetPolicy {
+    /// The id of the balance.
+    pub balance: Id,
+    /// The policy; `None` takes it away.
+    pub policy: Option<Wanted>,
+}
+
+/// A policy as it is asked for: the balances that it names are not looked up yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    /// The policy, without its counterparties.
+    pub policy: Policy,
+    /// With whom the balance may deal; `None` for all.
+    pub counterparties: Option<Vec<Id>>,
 }

@@ -3,6 +3,9 @@
 //! The state is not touched. When an item is refused its own changes are taken back; when the command is refused the
 //! whole draft is dropped.
 
+use crate::apply::{change_of, spending};
+use crate::event::Movement;
+use crate::policy::Policed;
 use crate::row::Posted;
 use crate::state::{Figures, State};
 use std::collections::BTreeMap;
@@ -63,6 +66,10 @@ pub(crate) struct Draft<'a> {
     /// Currencies that the command names for the first time.
     pub currencies: Vec<String>,
     currencies_index: BTreeMap<String, u32>,
+    /// Policies whose windows the command has counted in.
+    policed: BTreeMap<u32, Policed>,
+    /// What those were before the item, newest last; `None` when the state still had the truth.
+    policed_undo: Vec<(u32, Option<Policed>)>,
 }
 
 impl<'a> Draft<'a> {
@@ -86,12 +93,15 @@ impl<'a> Draft<'a> {
             currencies_before_item: 0,
             currencies: Vec::new(),
             currencies_index: BTreeMap::new(),
+            policed: BTreeMap::new(),
+            policed_undo: Vec::new(),
         }
     }
 
     /// Marks the beginning of an item.
     pub fn begin_item(&mut self) {
         self.scratch.undo.clear();
+        self.policed_undo.clear();
         self.opened_before_item = self.opened.len();
         self.currencies_before_item = self.currencies.len();
     }
@@ -107,6 +117,12 @@ impl<'a> Draft<'a> {
     pub fn undo_item(&mut self) {
         while let Some((index, figures)) = self.scratch.undo.pop() {
             self.scratch.touched[index as usize].1 = figures;
+        }
+        while let Some((handle, before)) = self.policed_undo.pop() {
+            match before {
+                Some(before) => drop(self.policed.insert(handle, before)),
+                None => drop(self.policed.remove(&handle)),
+            }
         }
         for key in self.opened.drain(self.opened_before_item..) {
             self.opened_index.remove(&key);
@@ -131,6 +147,11 @@ impl<'a> Draft<'a> {
     /// How many currencies there are, those of this command included.
     pub fn currencies_count(&self) -> usize {
         self.state.currencies.len() + self.currencies.len()
+    }
+
+    /// Minor units in a major unit of a currency, if it is registered.
+    pub fn registered_precision(&self, currency: u32) -> Option<u64> {
+        self.state.currencies.registered(currency).map(|registered| registered.precision)
     }
 
     /// How many balances there are, those of this command included.
@@ -177,8 +198,37 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The policy of a balance, with what the items before have counted in its windows.
+    pub fn policy(&self, handle: u32) -> Option<&Policed> {
+        if self.state.policies.is_empty() {
+            return None;
+        }
+        self.policed.get(&handle).or_else(|| self.state.policy(handle))
+    }
+
+    /// Takes a movement into account. `open` is what is open of the hold that it names, if it names one.
+    pub fn take(&mut self, movement: &Movement, open: i128, at: i64) {
+        let Some(change) = change_of(movement, open) else { return };
+        for (side, handle) in [(Side::Source, movement.source), (Side::Destination, movement.destination)] {
+            let mut figures = self.figures(handle);
+            figures.change(side, change);
+            self.set(handle, figures);
+        }
+        if self.state.policies.is_empty() {
+            return;
+        }
+        let Some((amount, transactions)) = spending(movement, change) else { return };
+        for (debit, handle) in [(true, movement.source), (false, movement.destination)] {
+            let Some(before) = self.policy(handle) else { continue };
+            let mut policed = before.clone();
+            policed.count(debit, amount, transactions, at);
+            let before = self.policed.insert(handle, policed);
+            self.policed_undo.push((handle, before));
+        }
+    }
+
     /// Sets the figures of a balance.
-    pub fn set(&mut self, handle: u32, figures: Figures) {
+    fn set(&mut self, handle: u32, figures: Figures) {
         match self.scratch.slots.find(handle) {
             Ok(index) => {
                 let before = &mut self.scratch.touched[index as usize].1;
@@ -217,31 +267,6 @@ impl<'a> Draft<'a> {
     }
 }
 
-impl Figures {
-    /// Posts a debit (`side` is the source) or a credit.
-    pub(crate) fn post(&mut self, side: Side, amount: i128) {
-        *side.of(&mut self.posted) += amount;
-    }
-
-    /// Holds an amount.
-    pub(crate) fn hold(&mut self, side: Side, amount: i128) {
-        *side.of(&mut self.held) += amount;
-    }
-
-    /// Posts a part of what was held.
-    pub(crate) fn settle(&mut self, side: Side, amount: i128) {
-        self.release(side, amount);
-        self.post(side, amount);
-    }
-
-    /// Gives up a part of what was held.
-    pub(crate) fn release(&mut self, side: Side, amount: i128) {
-        let held = side.of(&mut self.held);
-        assert!(amount <= *held, "a hold never ends for more than is held");
-        *held -= amount;
-    }
-}
-
 /// One side of a movement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Side {
@@ -252,7 +277,8 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    fn of(self, sums: &mut Posted) -> &mut i128 {
+    /// The sum of this side.
+    pub(crate) fn of(self, sums: &mut Posted) -> &mut i128 {
         match self {
             Side::Source => &mut sums.debit,
             Side::Destination => &mut sums.credit,

@@ -1,9 +1,12 @@
 //! What was decided: complete facts. They hold no running totals and nothing that is left to decide.
 
 use crate::command::{Allocation, Batch, Terms};
+use crate::decide::Known;
 use crate::id::{self, Id, NonceOf};
-use crate::rejection::Rejection;
+use crate::policy::Policy;
+use crate::rejection::{Refused, Rejection};
 use crate::text::Span;
+use std::collections::BTreeMap;
 
 /// What was decided.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,6 +21,12 @@ pub enum Event {
     BalanceCreated(BalanceCreated),
     /// Transactions were recorded, settled or given back.
     Recorded(Recorded),
+    /// Scheduled requests have another time or amount.
+    Rescheduled(Rescheduled),
+    /// A currency is known to the server.
+    CurrencyRegistered(CurrencyRegistered),
+    /// A balance has a policy, or none any more.
+    PolicySet(PolicySet),
 }
 
 impl Event {
@@ -29,6 +38,9 @@ impl Event {
             Event::IdentityCreated(event) => event.at,
             Event::BalanceCreated(event) => event.at,
             Event::Recorded(event) => event.at,
+            Event::Rescheduled(event) => event.at,
+            Event::CurrencyRegistered(event) => event.at,
+            Event::PolicySet(event) => event.at,
         }
     }
 }
@@ -93,6 +105,43 @@ pub struct BalanceCreated {
     pub allocation: Allocation,
 }
 
+/// Scheduled requests have another time or amount.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rescheduled {
+    /// When.
+    pub at: i64,
+    /// The groups that changed, each named by the row of its first request.
+    pub groups: Vec<u64>,
+    /// When they are due from now on, if that changed.
+    pub due_at: Option<i64>,
+    /// What they move from now on, if that changed.
+    pub amount: Option<i128>,
+}
+
+/// A currency is known to the server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CurrencyRegistered {
+    /// When.
+    pub at: i64,
+    /// Its code.
+    pub code: String,
+    /// Minor units in a major unit.
+    pub precision: u64,
+    /// Its name for people, or empty.
+    pub name: String,
+}
+
+/// A balance has a policy, or none any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PolicySet {
+    /// When.
+    pub at: i64,
+    /// The handle of the balance.
+    pub balance: u32,
+    /// The policy from now on.
+    pub policy: Option<Policy>,
+}
+
 /// Transactions were recorded, settled or given back, as a whole.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Recorded {
@@ -106,6 +155,8 @@ pub struct Recorded {
     pub batch: Batch,
     /// Whether requests and outcomes are rows of their own.
     pub queued: bool,
+    /// The key that the request was sent with, so that it is carried out once however often it is sent.
+    pub key: Option<Box<Key>>,
     /// Currencies that were not known before; their numbers follow those that were.
     pub currencies: Vec<Span>,
     /// Balances of indicators that were named for the first time; their handles follow those that were.
@@ -122,10 +173,79 @@ impl Recorded {
         self.movements.iter().map(|movement| movement.rows_count()).sum()
     }
 
+    /// The requests of this event that wait for their time, as they will run: the legs of an item together, and of an atomic
+    /// batch all that is due at one moment. Everything else runs by itself.
+    pub fn waiting(&self) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut of_moment = BTreeMap::new();
+        let mut row = self.first_row;
+        for (index, movement) in self.movements.iter().enumerate() {
+            let request = Request { row, movement: u32::try_from(index).expect("an event has few movements") };
+            row += movement.rows_count();
+            let (Outcome::Scheduled, Some(due_at)) = (movement.outcome, movement.terms().scheduled_at) else {
+                continue;
+            };
+            let known = match self.batch {
+                Batch::Atomic => of_moment.get(&due_at).copied(),
+                Batch::Single | Batch::Independent => {
+                    groups.len().checked_sub(1).filter(|&last| groups[last].item == movement.item)
+                }
+            };
+            match known {
+                Some(group) => groups[group].requests.push(request),
+                None => {
+                    of_moment.insert(due_at, groups.len());
+                    groups.push(Group { due_at, item: movement.item, requests: vec![request] });
+                }
+            }
+        }
+        groups
+    }
+
     /// The id of the batch, if this is one.
     pub fn batch_id(&self) -> Option<Id> {
         (self.batch != Batch::Single).then(|| batch_id(self.at, self.seed, self.first_row))
     }
+}
+
+/// A key that a request was sent with, and what of its answer the movements do not tell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Key {
+    /// The key, as the caller chose it.
+    pub name: String,
+    /// A hash of what was sent with it.
+    pub request: [u8; 32],
+    /// Items that were known before.
+    pub known: Vec<Known>,
+    /// Items that were refused.
+    pub refused: Vec<Refused>,
+}
+
+/// Scheduled requests that run together: all of them, or none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Group {
+    /// When they were due at first, microseconds since 1970.
+    pub due_at: i64,
+    /// The item of the first.
+    item: u32,
+    /// The requests, in order of rows.
+    pub requests: Vec<Request>,
+}
+
+impl Group {
+    /// The row of its first request, by which the group is known.
+    pub fn first_row(&self) -> u64 {
+        self.requests[0].row
+    }
+}
+
+/// A request that waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// Its row.
+    pub row: u64,
+    /// Index of its movement in the event.
+    pub movement: u32,
 }
 
 /// The id of a batch, from facts of its event.
@@ -214,9 +334,11 @@ impl Movement {
 pub enum Kind {
     /// A transaction.
     Posting,
-    /// The run of a scheduled transaction, whose request is this row.
+    /// The end of a scheduled transaction, whose request is this row: it ran, was rejected, or was called off
+    /// ([`Outcome::Voided`]).
     Execution(u64),
-    /// A commit of the hold of this row. Told whether it was asked for through the queue.
+    /// A commit of the hold of this row. Told whether it was asked for through the queue. What goes beyond the rest of the
+    /// hold is posted as well.
     Settlement {
         /// The row of the hold.
         hold: u64,
@@ -232,6 +354,12 @@ pub enum Kind {
     },
     /// A refund of this row.
     Refund(u64),
+    /// A change of the hold of this row: its amount is by how much it was raised ([`Outcome::Held`]) or lowered
+    /// ([`Outcome::Voided`]), its terms are the dates that the hold has from now on.
+    Change {
+        /// The row of the hold.
+        hold: u64,
+    },
 }
 
 /// What came of a movement.
@@ -241,7 +369,7 @@ pub enum Outcome {
     Applied,
     /// Held.
     Held,
-    /// Voided: the hold it names was released.
+    /// Voided: the hold it names was released or lowered, or the scheduled request was called off.
     Voided,
     /// Refused. Only requests through the queue leave a trace of it.
     Rejected(Rejection),

@@ -15,6 +15,8 @@ pub mod draft;
 pub mod event;
 pub mod id;
 pub mod limits;
+pub mod policy;
+pub mod projection;
 pub mod rejection;
 pub mod row;
 pub mod sharded;

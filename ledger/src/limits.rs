@@ -36,5 +36,16 @@ pub const BALANCES_MAX: usize = u32::MAX as usize - 1;
 /// Currencies that a ledger server can hold.
 pub const CURRENCIES_MAX: usize = 1 << 20;
 
+/// Most windows of time that one policy may watch.
+pub const POLICY_VELOCITIES_MAX: usize = 8;
+/// Most counterparties that one policy may name.
+pub const POLICY_COUNTERPARTIES_MAX: usize = 1_000;
+/// Longest window of time that a policy may watch, in seconds: a year.
+pub const POLICY_WINDOW_SECONDS_MAX: u32 = 366 * 86_400;
+/// Longest key that a request may be sent with, in bytes.
+pub const KEY_BYTES_MAX: usize = 255;
+/// Longest name of a registered currency, in bytes.
+pub const CURRENCY_NAME_BYTES_MAX: usize = 256;
+
 const _: () = assert!(BATCH_ITEMS_MAX * 2 <= EVENT_ROWS_MAX, "a full queued batch makes two rows an item");
 const _: () = assert!(SPLIT_LEGS_MAX < BATCH_ITEMS_MAX, "one split is never larger than a batch");

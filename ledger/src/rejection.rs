@@ -1,8 +1,8 @@
 //! Lawful refusals. They are results, not errors.
 
-/// Why a command was refused, in order of precedence: when several hold, the first is told.
+/// Why a command was refused. When several reasons hold, the first of the checks in [`crate::decide`] is told.
 ///
-/// The number of each is stored with rejected requests and never changes.
+/// The number of each is stored with rejected requests and never changes; new ones are added at the end.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum Rejection {
@@ -58,11 +58,33 @@ pub enum Rejection {
     TooManyBalances = 25,
     /// As many rows as a server can hold.
     TooManyRows = 26,
+    /// The scheduled request has run, or was called off.
+    AlreadyRun = 27,
+    /// The precision is not the one of the registered currency.
+    PrecisionMismatch = 28,
+    /// The source is frozen.
+    DebitsFrozen = 29,
+    /// The destination is frozen.
+    CreditsFrozen = 30,
+    /// One of the two balances may not deal with the other.
+    CounterpartyNotAllowed = 31,
+    /// More, or more often, than a balance may move within a window of time.
+    VelocityExceeded = 32,
+    /// The source would go below its minimum.
+    BelowMinimum = 33,
+    /// The source would go below its credit limit.
+    CreditLimitExceeded = 34,
+    /// More than is left to be given back.
+    ExceedsRefundable = 35,
+    /// The currency is registered with another precision.
+    CurrencyTaken = 36,
+    /// There is no balance of this id.
+    BalanceNotFound = 37,
 }
 
 impl Rejection {
     /// Every rejection, in order.
-    pub const ALL: [Rejection; 26] = [
+    pub const ALL: [Rejection; 37] = [
         Rejection::DuplicateReference,
         Rejection::SourceNotFound,
         Rejection::DestinationNotFound,
@@ -89,6 +111,17 @@ impl Rejection {
         Rejection::TooManyCurrencies,
         Rejection::TooManyBalances,
         Rejection::TooManyRows,
+        Rejection::AlreadyRun,
+        Rejection::PrecisionMismatch,
+        Rejection::DebitsFrozen,
+        Rejection::CreditsFrozen,
+        Rejection::CounterpartyNotAllowed,
+        Rejection::VelocityExceeded,
+        Rejection::BelowMinimum,
+        Rejection::CreditLimitExceeded,
+        Rejection::ExceedsRefundable,
+        Rejection::CurrencyTaken,
+        Rejection::BalanceNotFound,
     ];
 
     /// The stored number of the rejection.
@@ -116,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_read_back_and_follow_the_order() {
+    fn numbers_are_read_back() {
         for pair in Rejection::ALL.windows(2) {
             assert!(pair[0] < pair[1]);
         }

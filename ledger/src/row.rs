@@ -179,6 +179,8 @@ impl Flags {
     pub const EXECUTION: Flags = Flags(16);
     /// It settles or releases a hold.
     pub const SETTLEMENT: Flags = Flags(32);
+    /// It raises or lowers a hold, or gives it other dates.
+    pub const CHANGE: Flags = Flags(64);
 
     /// Whether all marks of the other are set.
     pub const fn has(self, other: Flags) -> bool {

@@ -8,6 +8,7 @@ use crate::command::{Allocation, Ask, Party};
 use crate::event::NO_BALANCE;
 use crate::id::{Id, Prefix};
 use crate::limits::SUM_MAX;
+use crate::policy::Policed;
 use crate::row::{Links, NO_ROW, Posted};
 use crate::sharded::Sharded;
 use crate::timers::Timers;
@@ -39,8 +40,14 @@ pub struct State {
     pub currencies: Arc<Currencies>,
     /// Open holds, by row.
     pub holds: Sharded<u64, Hold>,
+    /// Scheduled requests that wait, by the row of the first of those that run together: when they are due.
+    pub scheduled: Sharded<u64, i64>,
+    /// What those move that were given another amount than they were asked with.
+    pub adjusted: Sharded<u64, i128>,
     /// What is due when.
     pub timers: Timers,
+    /// The policies of balances that have one, by handle. [`Balance::policed`] tells which have.
+    pub policies: Sharded<u32, Policed>,
     indicators: Sharded<Box<str>, Vec<(u32, u32)>>,
     chosen_identities: Sharded<Box<str>, u32>,
 }
@@ -64,7 +71,10 @@ impl State {
             identities: Chunked::default(),
             currencies: Arc::default(),
             holds: Sharded::default(),
+            scheduled: Sharded::default(),
+            adjusted: Sharded::default(),
             timers: Timers::default(),
+            policies: Sharded::default(),
             indicators: Sharded::default(),
             chosen_identities: Sharded::default(),
         }
@@ -100,6 +110,12 @@ impl State {
             }
         }
         std::hint::black_box(sum);
+    }
+
+    /// The policy of a balance, if it has one.
+    pub fn policy(&self, handle: u32) -> Option<&Policed> {
+        let policed = self.balances.get(handle as usize).is_some_and(|balance| balance.policed);
+        if policed { self.policies.get(&handle) } else { None }
     }
 
     /// The handle of the balance of an indicator in a currency.
@@ -192,6 +208,18 @@ impl State {
 pub struct Currencies {
     texts: Vec<Box<str>>,
     numbers: std::collections::BTreeMap<Box<str>, u32>,
+    registered: std::collections::BTreeMap<u32, Registered>,
+}
+
+/// What is known of a registered currency.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Registered {
+    /// Minor units in a major unit.
+    pub precision: u64,
+    /// Its name for people, or empty.
+    pub name: Box<str>,
+    /// When it was registered, microseconds since 1970.
+    pub at: i64,
 }
 
 impl Currencies {
@@ -220,6 +248,24 @@ impl Currencies {
     /// All texts, by number.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(|text| &**text)
+    }
+
+    /// What is known of a currency, if it is registered.
+    pub fn registered(&self, number: u32) -> Option<&Registered> {
+        // Most servers have no registry.
+        if self.registered.is_empty() { None } else { self.registered.get(&number) }
+    }
+
+    /// All registered currencies, by number.
+    pub fn all_registered(&self) -> impl Iterator<Item = (u32, &Registered)> {
+        self.registered.iter().map(|(number, registered)| (*number, registered))
+    }
+
+    /// Registers a currency; answers its number.
+    pub fn register(&mut self, text: &str, registered: Registered) -> u32 {
+        let number = self.add(text);
+        self.registered.insert(number, registered);
+        number
     }
 
     /// Adds a currency, or finds it; answers its number.
@@ -304,6 +350,8 @@ pub struct Balance {
     pub allocation: Allocation,
     /// Whether one of its rows has a business date of its own.
     pub dated: bool,
+    /// Whether it has a policy; see [`State::policies`].
+    pub policed: bool,
 }
 
 const _: () = assert!(size_of::<Balance>() == 192, "a balance is three cache lines");
@@ -462,7 +510,7 @@ pub struct Hold {
     pub destination: u32,
     /// The number of its currency.
     pub currency: u32,
-    /// What was held, minor units.
+    /// What was held, minor units, with what it was raised and lowered by since.
     pub amount: i128,
     /// What is left of it, above zero.
     pub remaining: i128,

@@ -66,6 +66,15 @@ impl<'a> Reading<'a> {
         Ok(first)
     }
 
+    /// Yes or no.
+    pub fn flag(&mut self, field: &'static str) -> Result<bool, CodecFault> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(CodecFault::Value(field)),
+        }
+    }
+
     /// Some bytes.
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], CodecFault> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(CodecFault::Truncated)?;

@@ -16,6 +16,9 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::IdentityCreated(_) => "identity_created",
         Event::BalanceCreated(_) => "balance_created",
         Event::Recorded(_) => "recorded",
+        Event::Rescheduled(_) => "rescheduled",
+        Event::CurrencyRegistered(_) => "currency_registered",
+        Event::PolicySet(_) => "policy_set",
     }
 }
 
@@ -51,6 +54,23 @@ pub fn line_of(record: &Record) -> String {
                 put(&mut line, "more", event.movements.len() - MOVEMENTS_MAX);
             }
         }
+        Event::Rescheduled(event) => {
+            put(&mut line, "groups", event.groups.len());
+            if let Some(at) = event.due_at {
+                put(&mut line, "due_at", time(at));
+            }
+            if let Some(amount) = event.amount {
+                put(&mut line, "amount", amount);
+            }
+        }
+        Event::CurrencyRegistered(event) => {
+            put(&mut line, "code", &event.code);
+            put(&mut line, "precision", event.precision);
+        }
+        Event::PolicySet(event) => {
+            put(&mut line, "balance", event.balance);
+            put(&mut line, "policy", if event.policy.is_some() { "set" } else { "none" });
+        }
     }
     line
 }
@@ -77,6 +97,7 @@ fn movement_text(movement: &Movement, arena: &str) -> String {
         Kind::Settlement { hold, .. } => format!(" settlement of row {hold}"),
         Kind::Release { hold, .. } => format!(" release of row {hold}"),
         Kind::Refund(row) => format!(" refund of row {row}"),
+        Kind::Change { hold } => format!(" change of row {hold}"),
     };
     let side = |handle: u32, named: Span| match handle {
         NO_BALANCE => format!("{:?}", named.of(arena)),

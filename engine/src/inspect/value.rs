@@ -3,7 +3,8 @@
 use super::Record;
 use super::line::{kind, time};
 use ledger::command::{Allocation, Batch};
-use ledger::event::{Event, Kind, Movement, NO_BALANCE, Outcome, Recorded};
+use ledger::event::{Event, Key, Kind, Movement, NO_BALANCE, Outcome, Recorded};
+use ledger::policy::{Floor, Policy, Window};
 
 /// A value of a record.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,6 +62,20 @@ pub fn value_of(record: &Record) -> Value {
             fields.push(("allocation", text(allocation)));
         }
         Event::Recorded(event) => put_recorded(&mut fields, event),
+        Event::Rescheduled(event) => {
+            fields.push(("groups", Value::List(event.groups.iter().map(|&row| number(row)).collect())));
+            fields.extend(event.due_at.map(|at| ("due_at", Value::Text(time(at)))));
+            fields.extend(event.amount.map(|amount| ("amount", Value::Number(amount))));
+        }
+        Event::CurrencyRegistered(event) => {
+            fields.push(("code", text(&event.code)));
+            fields.push(("precision", number(event.precision)));
+            put_text(&mut fields, "name", &event.name);
+        }
+        Event::PolicySet(event) => {
+            fields.push(("balance", number(event.balance)));
+            fields.extend(event.policy.as_ref().map(|policy| ("policy", policy_of(policy))));
+        }
     }
     Value::Fields(fields)
 }
@@ -81,6 +96,49 @@ fn put_text(fields: &mut Fields, name: &'static str, content: &str) {
     }
 }
 
+fn policy_of(policy: &Policy) -> Value {
+    let mut fields = Vec::new();
+    match policy.floor {
+        Some(Floor::Minimum(amount)) => fields.push(("minimum", Value::Number(amount))),
+        Some(Floor::Credit(amount)) => fields.push(("credit_limit", Value::Number(amount))),
+        None => {}
+    }
+    fields.push(("no_debits", Value::Flag(policy.no_debits)));
+    fields.push(("no_credits", Value::Flag(policy.no_credits)));
+    if let Some(counterparties) = &policy.counterparties {
+        let handles = counterparties.iter().map(|&handle| number(handle));
+        fields.push(("counterparties", Value::List(handles.collect())));
+    }
+    let velocities = policy.velocities.iter().map(|velocity| {
+        let window = match velocity.window {
+            Window::Seconds(seconds) => number(seconds),
+            Window::Week => text("week"),
+            Window::Month => text("month"),
+        };
+        let mut fields = vec![("side", text(if velocity.debits { "debit" } else { "credit" })), ("window", window)];
+        fields.extend(velocity.sum_max.map(|sum| ("sum_max", Value::Number(sum))));
+        fields.extend(velocity.count_max.map(|count| ("count_max", number(count))));
+        Value::Fields(fields)
+    });
+    fields.push(("velocities", Value::List(velocities.collect())));
+    Value::Fields(fields)
+}
+
+fn put_key(fields: &mut Fields, key: &Key) {
+    fields.push(("key", text(&key.name)));
+    fields.push(("request", Value::Text(key.request.iter().map(|byte| format!("{byte:02x}")).collect())));
+    let known =
+        key.known.iter().map(|known| Value::Fields(vec![("item", number(known.item)), ("row", number(known.row))]));
+    fields.push(("known", Value::List(known.collect())));
+    let refused = key.refused.iter().map(|refused| {
+        Value::Fields(vec![
+            ("item", number(refused.item)),
+            ("rejection", Value::Text(format!("{:?}", refused.rejection))),
+        ])
+    });
+    fields.push(("refused", Value::List(refused.collect())));
+}
+
 fn put_recorded(fields: &mut Fields, event: &Recorded) {
     let batch = match event.batch {
         Batch::Single => "single",
@@ -92,6 +150,9 @@ fn put_recorded(fields: &mut Fields, event: &Recorded) {
     fields.push(("rows", number(event.rows_count())));
     fields.push(("batch", text(batch)));
     fields.push(("queued", Value::Flag(event.queued)));
+    if let Some(key) = &event.key {
+        put_key(fields, key);
+    }
     if !event.currencies.is_empty() {
         let list = event.currencies.iter().map(|currency| text(currency.of(&event.text)));
         fields.push(("currencies", Value::List(list.collect())));
@@ -114,6 +175,7 @@ fn movement_of(movement: &Movement, arena: &str) -> Value {
         Kind::Settlement { hold, .. } => ("settlement", Some(hold)),
         Kind::Release { hold, .. } => ("release", Some(hold)),
         Kind::Refund(row) => ("refund", Some(row)),
+        Kind::Change { hold } => ("change", Some(hold)),
     };
     let mut fields = vec![("kind", text(kind))];
     fields.extend(of.map(|row| ("of_row", number(row))));

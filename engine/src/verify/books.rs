@@ -2,10 +2,12 @@
 //! state that was read from a checkpoint the same as the one that the journal makes.
 
 use super::{CurrencyTotal, Part, Problems};
+use ledger::apply::{Change, change_of};
 use ledger::event::{Kind, NO_BALANCE, Outcome, Recorded};
 use ledger::row::Posted;
+use ledger::sharded::Sharded;
 use ledger::state::{Balance, State};
-use ledger::timers::Due;
+use ledger::timers::{Due, Timer};
 use std::collections::BTreeMap;
 
 /// Postings in a currency that is not that of both balances, which a server makes only when it is told to.
@@ -33,13 +35,12 @@ impl Mismatched {
             if source == destination && source == Some(movement.currency) {
                 continue;
             }
-            self.count += 1;
-            let (posted, held) = match (movement.kind, movement.outcome) {
-                (Kind::Settlement { .. }, _) => (movement.amount, -movement.amount),
-                (Kind::Release { .. }, _) => (0, -movement.amount),
-                (_, Outcome::Held) => (0, movement.amount),
-                _ => (movement.amount, 0),
+            let open = match movement.kind {
+                Kind::Settlement { hold, .. } => state.holds.get(&hold).map_or(0, |hold| hold.remaining),
+                _ => 0,
             };
+            let Some(Change { posted, held }) = change_of(movement, open) else { continue };
+            self.count += 1;
             for (currency, sign) in [(source, -1), (destination, 1)] {
                 let Some(currency) = currency else { continue };
                 let moved = self.moved.entry(currency).or_default();
@@ -97,6 +98,10 @@ pub fn check_holds(state: &State, problems: &mut Problems) {
     if state.timers.iter().filter(|(_, _, due)| *due != Due::Execute).count() != timers {
         problems.add(Part::Books, "the timers are not those of the holds".to_owned());
     }
+    let waits = |&(at, row, due): &Timer| due == Due::Execute && state.scheduled.get(&row) == Some(&at);
+    if state.timers.iter().filter(waits).count() != state.scheduled.len() {
+        problems.add(Part::Books, "the timers are not those of the scheduled requests".to_owned());
+    }
 }
 
 /// Compares a state that was read from a file with the one that the journal makes there.
@@ -137,6 +142,19 @@ pub fn compare(wanted: &State, found: &State, name: &str, problems: &mut Problem
     if wanted.timers != found.timers {
         differ("timers".to_owned());
     }
+    if !same_map(&wanted.scheduled, &found.scheduled) || !same_map(&wanted.adjusted, &found.adjusted) {
+        differ("scheduled requests".to_owned());
+    }
+    if !same_map(&wanted.policies, &found.policies) {
+        differ("policies".to_owned());
+    }
+    if !wanted.currencies.all_registered().eq(found.currencies.all_registered()) {
+        differ("registered currencies".to_owned());
+    }
+}
+
+fn same_map<K: std::hash::Hash + Eq + Clone, V: PartialEq + Clone>(one: &Sharded<K, V>, other: &Sharded<K, V>) -> bool {
+    one.len() == other.len() && one.iter().all(|(key, value)| other.get(key) == Some(value))
 }
 
 fn same_balance(one: &Balance, other: &Balance) -> bool {

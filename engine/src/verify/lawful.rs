@@ -3,7 +3,9 @@
 //! `apply` stops the program at a contradiction, as a wrong ledger must not go on. A program that looks for contradictions
 //! has to find them before.
 
-use ledger::event::{BalanceCreated, Event, Kind, Movement, NO_BALANCE, Outcome, Recorded};
+use ledger::event::{
+    BalanceCreated, CurrencyRegistered, Event, Kind, Movement, NO_BALANCE, Outcome, Recorded, Rescheduled,
+};
 use ledger::limits;
 use ledger::state::State;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +25,12 @@ pub fn check(state: &State, event: &Event) -> Result<(), String> {
         Event::IdentityCreated(_) => Ok(()),
         Event::BalanceCreated(event) => check_balance(state, event),
         Event::Recorded(event) => check_recorded(state, event),
+        Event::Rescheduled(event) => check_rescheduled(state, event),
+        Event::CurrencyRegistered(event) => check_registered(state, event),
+        Event::PolicySet(event) if (event.balance as usize) < state.balances.len() => Ok(()),
+        Event::PolicySet(event) => {
+            Err(format!("it sets the policy of balance {}, which does not exist", event.balance))
+        }
     }
 }
 
@@ -41,6 +49,25 @@ fn check_balance(state: &State, event: &BalanceCreated) -> Result<(), String> {
     check_room(state.balances.len() + 1)
 }
 
+fn check_rescheduled(state: &State, event: &Rescheduled) -> Result<(), String> {
+    let waits = |group: &&u64| state.scheduled.get(*group).is_none();
+    if let Some(group) = event.groups.iter().find(waits) {
+        return Err(format!("it moves request {group}, which does not wait"));
+    }
+    if event.amount.is_some_and(|amount| amount <= 0) || event.amount.is_some() && event.groups.len() != 1 {
+        return Err("it gives requests an amount that they cannot have".to_owned());
+    }
+    Ok(())
+}
+
+fn check_registered(state: &State, event: &CurrencyRegistered) -> Result<(), String> {
+    let known = state.currencies.find(&event.code).and_then(|number| state.currencies.registered(number));
+    if known.is_some_and(|known| known.precision != event.precision) {
+        return Err(format!("it registers {} with another precision", event.code));
+    }
+    if event.precision == 0 { Err("it registers a precision of zero".to_owned()) } else { Ok(()) }
+}
+
 fn check_room(balances: usize) -> Result<(), String> {
     if balances > limits::BALANCES_MAX { Err("it makes more balances than there may be".to_owned()) } else { Ok(()) }
 }
@@ -55,10 +82,25 @@ fn check_recorded(state: &State, event: &Recorded) -> Result<(), String> {
     check_room(state.balances.len() + event.opened.len())?;
     check_names(state, event)?;
     let mut taken = BTreeMap::new();
+    check_executions(state, event)?;
     for (index, movement) in event.movements.iter().enumerate() {
         check_movement(state, event, movement, &mut taken).map_err(|text| format!("its movement {index} {text}"))?;
     }
     Ok(())
+}
+
+/// What runs was waiting: the first of each group has its time.
+fn check_executions(state: &State, event: &Recorded) -> Result<(), String> {
+    let mut runs = event.movements.iter().filter_map(|movement| match movement.kind {
+        Kind::Execution(request) => Some(request),
+        _ => None,
+    });
+    match runs.next() {
+        Some(first) if state.scheduled.get(&first).is_none() => {
+            Err(format!("it runs request {first}, which does not wait"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Currencies and indicators that are named for the first time were not named before.
@@ -105,8 +147,9 @@ fn check_movement(
         }
         let figures = state.balances.get(handle as usize).map(|balance| balance.figures).unwrap_or_default();
         let fits = if debited { figures.can_debit(movement.amount) } else { figures.can_credit(movement.amount) };
-        let ends_hold = matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. });
-        if moves && (movement.amount <= 0 || !fits && !ends_hold) {
+        let of_hold = matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. } | Kind::Change { .. });
+        let least = if matches!(movement.kind, Kind::Change { .. }) { 0 } else { 1 };
+        if moves && (movement.amount < least || !fits && !of_hold) {
             return Err(format!("moves {}, which cannot be", movement.amount));
         }
     }
@@ -122,6 +165,21 @@ fn check_movement(
         Kind::Execution(row) | Kind::Refund(row) if row < event.first_row => Ok(()),
         Kind::Execution(row) | Kind::Refund(row) => Err(format!("follows row {row}, which does not exist")),
         Kind::Settlement { hold, .. } | Kind::Release { hold, .. } => check_hold(state, movement, hold, taken),
+        Kind::Change { hold } => check_change(state, movement, hold),
+    }
+}
+
+fn check_change(state: &State, movement: &Movement, row: u64) -> Result<(), String> {
+    let Some(hold) = state.holds.get(&row) else { return Err(format!("changes hold {row}, which is not open")) };
+    if (hold.source, hold.destination, hold.currency) != (movement.source, movement.destination, movement.currency) {
+        return Err(format!("changes hold {row} between other balances"));
+    }
+    match movement.outcome {
+        Outcome::Held if hold.remaining.checked_add(movement.amount).is_some_and(|sum| sum <= limits::SUM_MAX) => {
+            Ok(())
+        }
+        Outcome::Voided if movement.amount < hold.remaining => Ok(()),
+        _ => Err(format!("changes hold {row} by an amount that cannot be")),
     }
 }
 
@@ -135,7 +193,9 @@ fn check_hold(state: &State, movement: &Movement, row: u64, taken: &mut BTreeMap
     }
     let taken = taken.entry(row).or_default();
     *taken = taken.saturating_add(movement.amount);
-    if *taken > hold.remaining {
+    // A commit may go beyond what is left; then it is the only movement of the hold.
+    let beyond = matches!(movement.kind, Kind::Settlement { .. }) && *taken == movement.amount;
+    if *taken > hold.remaining && !beyond {
         return Err(format!("ends hold {row} for more than is left of it"));
     }
     if matches!(movement.kind, Kind::Release { .. }) && *taken != hold.remaining {

@@ -1,7 +1,7 @@
 //! Answers: JSON as Go writes it, and plain text.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{Response as HttpResponse, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
@@ -12,6 +12,8 @@ use std::io;
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 /// The content type of plain text.
 pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
+/// Tells that an answer is that of an earlier request with the same key.
+pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// First guess at the length of an answer.
 const BYTES_USUAL: usize = 512;
 
@@ -23,6 +25,14 @@ pub fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Response {
 /// JSON that is text already. It must be valid, and have `<`, `>` and `&` escaped in strings as [`to_json`] does.
 pub fn json_text(status: StatusCode, text: Vec<u8>) -> Response {
     with_type(status, JSON, text)
+}
+
+/// An answer to a request that had a key; whether it is that of an earlier time is told in a header.
+pub fn once(mut response: Response, replayed: bool) -> Response {
+    if replayed {
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
 }
 
 /// Plain text.

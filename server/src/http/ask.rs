@@ -3,9 +3,9 @@
 use super::error::{ApiError, Code};
 use super::failure;
 use super::state::AppState;
-use engine::answer::{Answer, Unavailable};
+use engine::answer::{Answer, Trial, Unavailable};
 use engine::reading::{Books, reference_of};
-use engine::writer::View;
+use engine::writer::{KeyAsk, View};
 use ledger::command::Command;
 use ledger::rejection::Refused;
 use ledger::row::{Parent, Row};
@@ -18,6 +18,10 @@ pub enum Outcome {
     Made(u32, i64),
     /// Transactions were recorded.
     Recorded(engine::answer::Recorded),
+    /// Scheduled requests have another time or amount: the first rows of their groups.
+    Rescheduled(Vec<u64>),
+    /// Everything is as it was asked to be already.
+    Unchanged,
     /// It was refused.
     Refused(Refused),
 }
@@ -29,20 +33,46 @@ pub fn change(
     command: Command,
     rows_wanted: usize,
 ) -> impl Future<Output = Result<Outcome, ApiError>> + use<> {
+    change_once(state, command, None, rows_wanted)
+}
+
+/// The same, unless it was carried out before with the same key: then the answer is that of the first time.
+pub fn change_once(
+    state: &AppState,
+    command: Command,
+    key: Option<KeyAsk>,
+    rows_wanted: usize,
+) -> impl Future<Output = Result<Outcome, ApiError>> + use<> {
     let (sender, receiver) = oneshot::channel();
     let deliveries = state.deliveries().clone();
     deliveries.start();
     // The client may have gone; the command is carried out all the same.
     let reply = move |answer| deliveries.send(Box::new(move || drop(sender.send(answer))));
-    state.engine().submit(command, rows_wanted, Box::new(reply));
+    state.engine().submit_once(command, key, rows_wanted, Box::new(reply));
     async move {
         match receiver.await.unwrap_or(Answer::Unavailable(Unavailable::Closing)) {
             Answer::Made { handle, at } => Ok(Outcome::Made(handle, at)),
             Answer::Recorded(recorded) => Ok(Outcome::Recorded(recorded)),
+            Answer::Rescheduled(groups) => Ok(Outcome::Rescheduled(groups)),
+            Answer::Unchanged => Ok(Outcome::Unchanged),
+            Answer::KeyTaken => {
+                Err(ApiError::new(Code::GenConflict, "Idempotency-Key was sent before with another request"))
+            }
             Answer::Refused(refused) => Ok(Outcome::Refused(refused)),
             Answer::Unavailable(why) => Err(failure::unavailable(&why)),
         }
     }
+}
+
+/// What would become of commands, each by itself.
+pub async fn attempt(state: &AppState, commands: Vec<Command>) -> Result<Vec<Trial>, ApiError> {
+    let (sender, receiver) = oneshot::channel();
+    let deliveries = state.deliveries().clone();
+    deliveries.start();
+    // The client may have gone.
+    state.engine().attempt(commands, move |trials| deliveries.send(Box::new(move || drop(sender.send(trials)))));
+    let trials = receiver.await.unwrap_or(Err(Unavailable::Closing));
+    trials.map_err(|why| failure::unavailable(&why))
 }
 
 /// Looks at the state, as it is when everything that it tells is durable.

@@ -155,7 +155,7 @@ pub async fn create_balance(State(state): State<AppState>, body: RequestBody) ->
                 other => failure::refusal(other, About::default()),
             });
         }
-        Outcome::Recorded(_) => return Err(ApiError::internal()),
+        Outcome::Recorded(_) | Outcome::Rescheduled(_) | Outcome::Unchanged => return Err(ApiError::internal()),
     };
     let found = ask::look(&state, move |view| Found::new(view.state, handle)).await?;
     Ok(answer::json(StatusCode::CREATED, &found.view(&mut Texts::new(state.books()))?))

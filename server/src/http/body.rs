@@ -5,9 +5,13 @@ use super::state::AppState;
 use crate::decode::{self, Malformed};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use axum::http::request::Parts;
+use engine::writer::KeyAsk;
 use http_body_util::BodyExt;
+use ledger::limits::KEY_BYTES_MAX;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -33,20 +37,39 @@ pub enum BodyFault {
     Broken,
 }
 
+/// The header with the key of a request that is to be carried out once, however often it is sent.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// The body of a request. Taking it never fails; using it may, and then the handler chooses the code and the message.
 #[derive(Debug, Clone)]
-pub struct RequestBody(Result<Bytes, BodyFault>);
+pub struct RequestBody {
+    bytes: Result<Bytes, BodyFault>,
+    key: Option<Result<KeyAsk, KeyFault>>,
+}
+
+/// What is wrong with the key of a request: it is empty, too long, or no plain text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct KeyFault;
 
 impl RequestBody {
     /// The bytes as they came.
     pub fn bytes(&self) -> Result<&Bytes, Malformed> {
-        self.0.as_ref().map_err(|fault| {
+        self.bytes.as_ref().map_err(|fault| {
             Malformed::new(match fault {
                 BodyFault::TooLarge => "http: request body too large",
                 BodyFault::TooSlow => "request body did not arrive in time",
                 BodyFault::Broken => "unexpected EOF",
             })
         })
+    }
+
+    /// The key that the request was sent with, if it was.
+    pub fn key(&self) -> Result<Option<KeyAsk>, ApiError> {
+        let wrong = |KeyFault| {
+            let message = format!("Idempotency-Key must have from 1 to {KEY_BYTES_MAX} visible characters");
+            ApiError::new(Code::GenBadRequest, message)
+        };
+        self.key.clone().transpose().map_err(wrong)
     }
 
     /// The first JSON value of the body. `?` turns a failure into `GEN_MALFORMED_REQUEST` with the message of the decoder.
@@ -67,9 +90,26 @@ impl FromRequest<AppState> for RequestBody {
     async fn from_request(request: Request, state: &AppState) -> Result<RequestBody, Infallible> {
         let announced =
             request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
-        let reading = read(request.into_body(), announced, state.settings().server.body_bytes_max);
-        Ok(RequestBody(tokio::time::timeout(BODY_SECONDS_MAX, reading).await.unwrap_or(Err(BodyFault::TooSlow))))
+        let (head, body) = request.into_parts();
+        let reading = read(body, announced, state.settings().server.body_bytes_max);
+        let bytes = tokio::time::timeout(BODY_SECONDS_MAX, reading).await.unwrap_or(Err(BodyFault::TooSlow));
+        let key = head.headers.get(IDEMPOTENCY_KEY).map(|name| key_of(name, &head, bytes.as_ref().ok()));
+        Ok(RequestBody { bytes, key })
     }
+}
+
+/// A key, with a hash of everything that was sent with it: method, address, body.
+fn key_of(name: &HeaderValue, head: &Parts, body: Option<&Bytes>) -> Result<KeyAsk, KeyFault> {
+    let name = name.to_str().map_err(|_| KeyFault)?;
+    if name.is_empty() || name.len() > KEY_BYTES_MAX {
+        return Err(KeyFault);
+    }
+    let mut hasher = Sha256::new();
+    for part in [head.method.as_str().as_bytes(), head.uri.to_string().as_bytes(), body.map_or(&[], Bytes::as_ref)] {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    Ok(KeyAsk { name: name.to_owned(), request: hasher.finalize().into() })
 }
 
 /// Reads a whole body of at most `bytes_max`. The usual body is one frame, which is taken without copying it.

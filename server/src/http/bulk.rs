@@ -75,15 +75,16 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
         let message = format!("too many legs; max is {}", limits::EVENT_ROWS_MAX / 2);
         return Err(ApiError::new(Code::TxnBulkLimitExceeded, message));
     }
-    let record = Record { batch, queued, asks, text, priors: Vec::new(), mismatch: state.mismatch() };
-    let outcome = ask::change(&state, Command::Record(record), usize::from(queued)).await?;
+    let mismatch = state.mismatch();
+    let record = Record { batch, goes_on: false, trial: false, queued, asks, text, priors: Vec::new(), mismatch };
+    let outcome = ask::change_once(&state, Command::Record(record), sent.key()?, usize::from(queued)).await?;
     let (recorded, refused) = match outcome {
         Outcome::Recorded(recorded) => {
-            let failed = recorded.failed;
-            (Some(recorded), failed)
+            let refused = recorded.refused.first().copied();
+            (Some(recorded), refused)
         }
         Outcome::Refused(refused) => (None, Some(refused)),
-        Outcome::Made(..) => return Err(ApiError::internal()),
+        Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => return Err(ApiError::internal()),
     };
     let batch_id = match &recorded {
         Some(recorded) => batch_id(&state, recorded)?,
@@ -91,15 +92,17 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
         None => Id::new(0, 0, uuid::Uuid::new_v4().as_u64_pair().1),
     };
     let batch_id = batch_id.text(Prefix::Batch);
+    let replayed = recorded.is_some_and(|recorded| recorded.replayed);
     if run_async {
         let view = AsyncBulkView { message: "Bulk transaction processing started", batch_id, status: "processing" };
-        return Ok(answer::json(StatusCode::ACCEPTED, &view));
+        return Ok(answer::once(answer::json(StatusCode::ACCEPTED, &view), replayed));
     }
     if let Some(refused) = refused {
         return Err(failed(sent.bytes()?, refused, batch, batch_id));
     }
     let status = if inflight { "inflight" } else { "applied" };
-    Ok(answer::json(StatusCode::CREATED, &BulkView { batch_id, status, transaction_count: count }))
+    let view = BulkView { batch_id, status, transaction_count: count };
+    Ok(answer::once(answer::json(StatusCode::CREATED, &view), replayed))
 }
 
 /// Checks the number of items and each of them; the first that is wrong is told.

@@ -124,6 +124,16 @@ codes! {
     BalInvalidTimestamp = "BAL_INVALID_TIMESTAMP", BAD_REQUEST;
     /// A field of a balance breaks a rule.
     BalValidationError = "BAL_VALIDATION_ERROR", BAD_REQUEST;
+    /// Nothing may be taken from the balance, or given to it.
+    BalFrozen = "BAL_FROZEN", BAD_REQUEST;
+    /// The policy of a balance names others to deal with.
+    BalCounterpartyNotAllowed = "BAL_COUNTERPARTY_NOT_ALLOWED", BAD_REQUEST;
+    /// The policy of a balance allows less, or less often.
+    BalVelocityExceeded = "BAL_VELOCITY_EXCEEDED", BAD_REQUEST;
+    /// The policy of the source wants more to stay.
+    BalBelowMinimum = "BAL_BELOW_MINIMUM", BAD_REQUEST;
+    /// The policy of the source lends less.
+    BalCreditLimitExceeded = "BAL_CREDIT_LIMIT_EXCEEDED", BAD_REQUEST;
     /// There is no such monitor.
     BalMonitorNotFound = "BAL_MONITOR_NOT_FOUND", NOT_FOUND;
     /// There is no such ledger.

@@ -59,6 +59,20 @@ pub fn refusal(rejection: Rejection, about: About<'_>) -> ApiError {
         Rejection::TooManyCurrencies => plain(Code::GenBadRequest),
         Rejection::TooManyBalances => plain(Code::GenBadRequest),
         Rejection::TooManyRows => plain(Code::GenBadRequest),
+        Rejection::AlreadyRun => plain(Code::GenConflict),
+        Rejection::PrecisionMismatch => {
+            let message = format!("precision: it is not that of the registered currency {}", about.currency);
+            ApiError::new(Code::TxnValidationError, message)
+        }
+        Rejection::DebitsFrozen => plain(Code::BalFrozen),
+        Rejection::CreditsFrozen => plain(Code::BalFrozen),
+        Rejection::CounterpartyNotAllowed => plain(Code::BalCounterpartyNotAllowed),
+        Rejection::VelocityExceeded => plain(Code::BalVelocityExceeded),
+        Rejection::BelowMinimum => plain(Code::BalBelowMinimum),
+        Rejection::CreditLimitExceeded => plain(Code::BalCreditLimitExceeded),
+        Rejection::ExceedsRefundable => plain(Code::TxnInvalidAmount),
+        Rejection::CurrencyTaken => plain(Code::GenConflict),
+        Rejection::BalanceNotFound => plain(Code::BalNotFound),
     }
 }
 
@@ -93,6 +107,17 @@ pub const fn reason(rejection: Rejection) -> &'static str {
         Rejection::TooManyCurrencies => "the server holds as many currencies as it can",
         Rejection::TooManyBalances => "the server holds as many balances as it can",
         Rejection::TooManyRows => "the server holds as many transactions as it can",
+        Rejection::AlreadyRun => "nothing of it waits any more: it has run, or was cancelled",
+        Rejection::PrecisionMismatch => "the precision is not that of the registered currency",
+        Rejection::DebitsFrozen => "the source balance is frozen",
+        Rejection::CreditsFrozen => "the destination balance is frozen",
+        Rejection::CounterpartyNotAllowed => "the policy of a balance does not allow the other as its counterparty",
+        Rejection::VelocityExceeded => "the policy of a balance allows no more within this window of time",
+        Rejection::BelowMinimum => "the source balance would go below its minimum",
+        Rejection::CreditLimitExceeded => "the source balance would go beyond its credit limit",
+        Rejection::ExceedsRefundable => "cannot give back more than is left of the transaction",
+        Rejection::CurrencyTaken => "the currency is registered with another scale",
+        Rejection::BalanceNotFound => "Balance not found",
     }
 }
 

@@ -54,7 +54,7 @@ pub async fn create_identity(State(state): State<AppState>, body: RequestBody) -
         Outcome::Refused(refused) => {
             return Err(failure::refusal(refused.rejection, About { id: &chosen, ..About::default() }));
         }
-        Outcome::Recorded(_) => return Err(ApiError::internal()),
+        Outcome::Recorded(_) | Outcome::Rescheduled(_) | Outcome::Unchanged => return Err(ApiError::internal()),
     };
     let id = ask::look(&state, move |view| view.state.identity_text(handle)).await?;
     let view = IdentityView::new(id, at, &detail);

@@ -13,7 +13,8 @@ use crate::api::transaction::view::{TransactionView, Viewer, two_decimals};
 use crate::config::posting::LateSettlement;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use ledger::command::{Action, Command, HoldAsk, Settle};
+use engine::writer::KeyAsk;
+use ledger::command::{Action, Command, HoldAsk, Overdraft, Settle};
 use ledger::id::{Id, Prefix};
 use ledger::rejection::Rejection;
 use ledger::row::{Flags, Row, Status};
@@ -50,8 +51,8 @@ pub const UPDATE_INFLIGHT: Operation = Operation {
 };
 
 /// `PUT /transactions/inflight/{id}`.
-pub async fn update_inflight(State(state): State<AppState>, Path(id): Path<String>, body: RequestBody) -> Answer {
-    let body: SettleBody<'_> = body.decode()?;
+pub async fn update_inflight(State(state): State<AppState>, Path(id): Path<String>, sent: RequestBody) -> Answer {
+    let body: SettleBody<'_> = sent.decode()?;
     let action = match body.status.as_deref().unwrap_or_default() {
         "commit" => Action::Commit,
         "void" => Action::Void,
@@ -68,15 +69,17 @@ pub async fn update_inflight(State(state): State<AppState>, Path(id): Path<Strin
     }
     let queued = is_queued(&state, body.skip_queue);
     let settled = match prepare(&state, &id, action, amount, queued).await {
-        Ok(ending) => ending.settle(&state).await,
+        Ok(ending) => ending.settle(&state, sent.key()?).await,
         Err(trouble) => Err(trouble),
     };
     match settled {
-        Ok(Settled::Made(row)) => {
+        Ok(Settled { row, new: true, replayed }) => {
             let view = Viewer::new(state.books()).view(&row, true)?.told_as_done(&row);
-            Ok(answer::json(StatusCode::OK, &view))
+            Ok(answer::once(answer::json(StatusCode::OK, &view), replayed))
         }
-        Ok(Settled::Queued(row)) => Ok(answer::json(StatusCode::OK, &told_as_queued(&state, &row, &id)?)),
+        Ok(Settled { row, new: false, replayed }) => {
+            Ok(answer::once(answer::json(StatusCode::OK, &told_as_queued(&state, &row, &id)?), replayed))
+        }
         Err(Trouble::Unknown) if queued => Err(transactions::not_found(&id)),
         Err(Trouble::NoHold) if queued => Err(failure::refusal(Rejection::NotInflight, About::default())),
         Err(Trouble::Unknown | Trouble::NoHold) => Err(nothing(action)),
@@ -122,11 +125,13 @@ impl From<ApiError> for Trouble {
 }
 
 /// What became of the holds of an id.
-pub enum Settled {
-    /// They were ended; the first of the new rows.
-    Made(Row),
-    /// The same, asked for through the queue; the row that the id was known by.
-    Queued(Row),
+pub struct Settled {
+    /// The first of the new rows; when it was asked for through the queue, the row that the id was known by.
+    pub row: Row,
+    /// Whether it is a new row.
+    pub new: bool,
+    /// Whether it was done before, with the same key.
+    pub replayed: bool,
 }
 
 /// The end of the holds of one id, ready to be asked for.
@@ -183,33 +188,38 @@ impl Ending {
     pub fn submit(
         &self,
         state: &AppState,
+        key: Option<KeyAsk>,
     ) -> Result<impl Future<Output = Result<Outcome, ApiError>> + use<>, ApiError> {
         let command = settle_command(state, &self.holds, self.action, self.amount, self.queued)?;
-        Ok(ask::change(state, Command::Settle(command), 1))
+        Ok(ask::change_once(state, Command::Settle(command), key, 1))
     }
 
     /// What came of it.
     pub async fn settled(&self, state: &AppState, outcome: Outcome) -> Result<Settled, Trouble> {
         match outcome {
-            Outcome::Recorded(_) if self.queued => {
-                Ok(Settled::Queued(if self.holds.len() == 1 { self.known } else { self.holds[0] }))
+            Outcome::Recorded(recorded) => {
+                let row = match (self.queued, self.holds.as_slice()) {
+                    (false, _) => *recorded.rows.first().ok_or_else(ApiError::internal)?,
+                    (true, [_]) => self.known,
+                    (true, holds) => holds[0],
+                };
+                Ok(Settled { row, new: !self.queued, replayed: recorded.replayed })
             }
-            Outcome::Recorded(recorded) => Ok(Settled::Made(*recorded.rows.first().ok_or_else(ApiError::internal)?)),
             Outcome::Refused(refused) => {
                 // The command names them newest first.
                 let hold = &self.holds[self.holds.len() - 1 - refused.item as usize];
                 let late = matches!(refused.rejection, Rejection::AlreadyCommitted | Rejection::AlreadyVoided);
                 if self.queued && late && state.settings().posting.late_settlement == LateSettlement::Accept {
-                    return Ok(Settled::Queued(*hold));
+                    return Ok(Settled { row: *hold, new: false, replayed: false });
                 }
                 Err(Trouble::Refused(self.refusal(state, refused.rejection, hold).await?))
             }
-            Outcome::Made(..) => Err(ApiError::internal().into()),
+            Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => Err(ApiError::internal().into()),
         }
     }
 
-    async fn settle(&self, state: &AppState) -> Result<Settled, Trouble> {
-        let outcome = self.submit(state)?.await?;
+    async fn settle(&self, state: &AppState, key: Option<KeyAsk>) -> Result<Settled, Trouble> {
+        let outcome = self.submit(state, key)?.await?;
         self.settled(state, outcome).await
     }
 
@@ -300,7 +310,9 @@ fn settle_command(
     for hold in holds.iter().rev() {
         let metadata = viewer.metadata(hold)?;
         let event = viewer.event(hold)?;
-        let description = event.movements[hold.movement as usize].description.of(&event.text);
+        let movement = &event.movements[hold.movement as usize];
+        let description = movement.description.of(&event.text);
+        let overdraft = Overdraft { allowed: movement.allow_overdraft, limit: movement.terms().overdraft_limit };
         let description = text::push(&mut arena, description);
         let metadata = text::push(&mut arena, &metadata.text());
         let reference = match (action, queued) {
@@ -317,12 +329,13 @@ fn settle_command(
             row: hold.number,
             ended: None,
             precision: hold.precision,
+            overdraft,
             reference,
             description,
             metadata,
         });
     }
-    Ok(Settle { action, holds: asks, amount, queued, text: arena })
+    Ok(Settle { action, holds: asks, amount, over_capture: false, queued, text: arena })
 }
 
 /// The answer to what was asked through the queue: the hold as it was, under the id that was used.

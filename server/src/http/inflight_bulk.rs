@@ -12,6 +12,7 @@ use crate::api::inflight::{
 use crate::decode::Malformed;
 use axum::extract::State;
 use axum::http::StatusCode;
+use engine::writer::KeyAsk;
 use ledger::command::Action;
 
 const COMMITS: Object = Object {
@@ -86,8 +87,8 @@ pub const COMMIT_HOLDS: Operation = Operation {
 };
 
 /// `POST /transactions/inflight/bulk/commit`.
-pub async fn commit_holds(State(state): State<AppState>, body: RequestBody) -> Answer {
-    let body: BulkCommitBody<'_> = body.decode()?;
+pub async fn commit_holds(State(state): State<AppState>, sent: RequestBody) -> Answer {
+    let body: BulkCommitBody<'_> = sent.decode()?;
     let items = body.transactions.unwrap_or_default();
     check_count(items.len(), "transactions")?;
     let asked = items.into_iter().map(|item| {
@@ -100,7 +101,7 @@ pub async fn commit_holds(State(state): State<AppState>, body: RequestBody) -> A
     });
     let asked = asked.collect::<Result<Vec<Asked>, Malformed>>()?;
     refuse_dry_run(body.dry_run)?;
-    settle_all(&state, asked, Action::Commit, inflight::is_queued(&state, body.skip_queue)).await
+    settle_all(&state, asked, Action::Commit, inflight::is_queued(&state, body.skip_queue), sent.key()?).await
 }
 
 /// Document of [`void_holds`].
@@ -113,15 +114,15 @@ pub const VOID_HOLDS: Operation = Operation {
 };
 
 /// `POST /transactions/inflight/bulk/void`.
-pub async fn void_holds(State(state): State<AppState>, body: RequestBody) -> Answer {
-    let body: BulkVoidBody<'_> = body.decode()?;
+pub async fn void_holds(State(state): State<AppState>, sent: RequestBody) -> Answer {
+    let body: BulkVoidBody<'_> = sent.decode()?;
     let ids = body.transaction_ids.unwrap_or_default();
     check_count(ids.len(), "transaction_ids")?;
     refuse_dry_run(body.dry_run)?;
     let asked = ids
         .into_iter()
         .map(|id| Asked { id: id.as_deref().unwrap_or_default().to_owned(), amount: SettleAmount::Rest });
-    settle_all(&state, asked.collect(), Action::Void, inflight::is_queued(&state, body.skip_queue)).await
+    settle_all(&state, asked.collect(), Action::Void, inflight::is_queued(&state, body.skip_queue), sent.key()?).await
 }
 
 /// One item.
@@ -147,8 +148,9 @@ fn refuse_dry_run(dry_run: Option<bool>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Ends the holds of all items. What they are is found first; then all are asked for in order, and share a sync.
-async fn settle_all(state: &AppState, asked: Vec<Asked>, action: Action, queued: bool) -> Answer {
+/// Ends the holds of all items. What they are is found first; then all are asked for in order, and share a sync. Each item
+/// is a request of its own, so with a key each has its own, made of the key and its position.
+async fn settle_all(state: &AppState, asked: Vec<Asked>, action: Action, queued: bool, key: Option<KeyAsk>) -> Answer {
     let mut endings = Vec::with_capacity(asked.len());
     for item in &asked {
         let negative = match item.amount {
@@ -161,12 +163,13 @@ async fn settle_all(state: &AppState, asked: Vec<Asked>, action: Action, queued:
             inflight::prepare(state, &item.id, action, item.amount, queued).await
         });
     }
-    let submit = |ending: Result<Ending, Trouble>| {
+    let key_of = |index: usize| key.clone().map(|key| KeyAsk { name: format!("{}\0{index}", key.name), ..key });
+    let submit = |(index, ending): (usize, Result<Ending, Trouble>)| {
         let ending = ending?;
-        let outcome = ending.submit(state)?;
+        let outcome = ending.submit(state, key_of(index))?;
         Ok((ending, outcome))
     };
-    let submitted: Vec<Result<_, Trouble>> = endings.into_iter().map(submit).collect();
+    let submitted: Vec<Result<_, Trouble>> = endings.into_iter().enumerate().map(submit).collect();
     let mut settled = Vec::with_capacity(asked.len());
     for item in submitted {
         settled.push(match item {
@@ -186,8 +189,8 @@ fn answer_of(asked: Vec<Asked>, settled: Vec<Result<Settled, Trouble>>) -> Answe
     let mut results = Vec::with_capacity(asked.len());
     for (asked, settled) in asked.into_iter().zip(settled) {
         let (status, code, message) = match settled {
-            Ok(Settled::Made(_)) => ("succeeded", "", String::new()),
-            Ok(Settled::Queued(_)) => ("queued", "QUEUED", String::new()),
+            Ok(Settled { new: true, .. }) => ("succeeded", "", String::new()),
+            Ok(Settled { new: false, .. }) => ("queued", "QUEUED", String::new()),
             Err(Trouble::Fault(fault)) if succeeded == 0 => return Err(fault),
             Err(trouble) => {
                 let (code, message) = failure_of(trouble, &asked.id);

@@ -42,9 +42,9 @@ pub const REFUND_TRANSACTION: Operation = Operation {
 };
 
 /// `POST /refund-transaction/{id}`.
-pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<String>, body: RequestBody) -> Answer {
+pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<String>, sent: RequestBody) -> Answer {
     let body: RefundBody<'_> =
-        if body.bytes().is_ok_and(|bytes| bytes.is_empty()) { RefundBody::default() } else { body.decode()? };
+        if sent.bytes().is_ok_and(|bytes| bytes.is_empty()) { RefundBody::default() } else { sent.decode()? };
     let mut problems = Problems::default();
     problems.length("description", body.description.as_deref().unwrap_or_default(), limits::DESCRIPTION_BYTES_MAX);
     problems.length("meta_data", body.metadata.map_or("", |object| object.0), limits::METADATA_BYTES_MAX);
@@ -58,11 +58,11 @@ pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<St
         return Err(failure::refusal(Rejection::NothingToRefund, About::default()));
     }
     let command = refund_command(&state, &originals, &body, queued)?;
-    match ask::change(&state, Command::Refund(command), 1).await? {
+    match ask::change_once(&state, Command::Refund(command), sent.key()?, 1).await? {
         Outcome::Recorded(recorded) => {
             let row = recorded.rows.first().ok_or_else(ApiError::internal)?;
             let view = Viewer::of_answer(state.books(), &recorded).view(row, true)?.told_as_refund(row, !queued);
-            Ok(answer::json(StatusCode::CREATED, &view))
+            Ok(answer::once(answer::json(StatusCode::CREATED, &view), recorded.replayed))
         }
         Outcome::Refused(refused) => {
             let original = originals[refused.item as usize].id().text(Prefix::Transaction);
@@ -73,7 +73,7 @@ pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<St
             }
             Err(error)
         }
-        Outcome::Made(..) => Err(ApiError::internal()),
+        Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => Err(ApiError::internal()),
     }
 }
 
@@ -168,7 +168,9 @@ fn refund_command(state: &AppState, rows: &[Row], body: &RefundBody<'_>, queued:
         let description = text::push(&mut arena, described);
         originals.push(Original {
             row: row.number,
+            amount: None,
             facts: None,
+            refunded: 0,
             reference: text::push(&mut arena, &reference),
             fingerprint: books.fingerprint(&reference),
             outcome_fingerprint: books.fingerprint_of_parts(&reference, "_q"),

@@ -92,9 +92,9 @@ pub const CREATE_TRANSACTION: Operation = Operation {
 };
 
 /// `POST /transactions`.
-pub async fn create_transaction(State(state): State<AppState>, body: RequestBody) -> Answer {
+pub async fn create_transaction(State(state): State<AppState>, sent: RequestBody) -> Answer {
     let invalid = |_| ApiError::new(Code::GenMalformedRequest, "Invalid input");
-    let body: TransactionBody<'_> = body.decode().map_err(invalid)?;
+    let body: TransactionBody<'_> = sent.decode().map_err(invalid)?;
     let checked = body.checked()?;
     if checked.body.dry_run == Some(true) {
         return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
@@ -110,14 +110,15 @@ pub async fn create_transaction(State(state): State<AppState>, body: RequestBody
     };
     seal(&mut asks, state.books(), How { queued, inflight }, &text);
     let mismatch = state.mismatch();
-    let record = Record { batch: Batch::Single, queued, asks, text, priors: Vec::new(), mismatch };
-    match ask::change(&state, Command::Record(record), 2 * limits::SPLIT_LEGS_MAX).await? {
+    let batch = Batch::Single;
+    let record = Record { batch, goes_on: false, trial: false, queued, asks, text, priors: Vec::new(), mismatch };
+    match ask::change_once(&state, Command::Record(record), sent.key()?, 2 * limits::SPLIT_LEGS_MAX).await? {
         Outcome::Recorded(recorded) => {
             let view = created(&state, &checked, parts.as_ref(), &recorded, queued)?;
-            Ok(answer::json(StatusCode::CREATED, &view))
+            Ok(answer::once(answer::json(StatusCode::CREATED, &view), recorded.replayed))
         }
         Outcome::Refused(refused) => Err(failure::refusal(refused.rejection, about(&checked.body))),
-        Outcome::Made(..) => Err(ApiError::internal()),
+        Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => Err(ApiError::internal()),
     }
 }
 

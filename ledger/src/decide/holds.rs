@@ -1,0 +1,138 @@
+//! Holds: commit, void, and change them.
+
+use super::record::{Found, check_policies};
+use super::{Decision, recorded, refuse};
+use crate::command::{Action, Batch, ChangeHold, Ended, HoldAsk, Moment, Settle, Terms};
+use crate::draft::{Draft, Scratch};
+use crate::event::{Event, Kind, Movement, Outcome, Recorded};
+use crate::policy::check_funds;
+use crate::rejection::{Refused, Rejection};
+use crate::state::{Hold, State};
+
+/// Commit or void holds: all that are named, or none.
+pub(super) fn settle(
+    state: &State,
+    scratch: &mut Scratch,
+    command: Settle,
+    moment: Moment,
+) -> Result<Decision, Refused> {
+    let Settle { action, holds, amount, over_capture, queued, text } = command;
+    if holds.is_empty() {
+        return refuse(0, Rejection::NotInflight);
+    }
+    assert!(!over_capture || holds.len() == 1, "the edge lets more than is left be committed of one hold only");
+    let draft = Draft::new(state, scratch, holds.len());
+    let mut movements = Vec::with_capacity(holds.len());
+    for (index, ask) in holds.iter().enumerate() {
+        let Some(hold) = state.holds.get(&ask.row) else { return refuse(index, ended(ask)) };
+        let (kind, outcome, amount) = match action {
+            Action::Void => (Kind::Release { hold: ask.row, queued }, Outcome::Voided, hold.remaining),
+            Action::Commit => {
+                let amount = amount.unwrap_or(hold.remaining);
+                if let Err(rejection) = check_commit(&draft, ask, hold, amount, over_capture, moment.at) {
+                    return refuse(index, rejection);
+                }
+                (Kind::Settlement { hold: ask.row, queued }, Outcome::Applied, amount)
+            }
+        };
+        let item = u32::try_from(index).expect("commands have few items");
+        movements.push(Movement { kind, outcome, item, amount, ..of_hold(ask, hold) });
+    }
+    let twice = |at: usize| holds[..at].iter().any(|before| before.row == holds[at].row);
+    assert!(holds.len() > 64 || !(0..holds.len()).any(twice), "the gatherer names each hold once");
+    let event = recorded(state, &draft, moment, Batch::Single, false, movements, &mut String::new());
+    Ok(Decision::of(Event::Recorded(Recorded { text, ..event })))
+}
+
+/// Why nothing can be done with a hold that is not open.
+fn ended(ask: &HoldAsk) -> Rejection {
+    match ask.ended {
+        Some(Ended::Committed) => Rejection::AlreadyCommitted,
+        Some(Ended::Voided) => Rejection::AlreadyVoided,
+        Some(Ended::NoHold) | None => Rejection::NotInflight,
+    }
+}
+
+/// The movement of a hold, but for what is done.
+fn of_hold(ask: &HoldAsk, hold: &Hold) -> Movement {
+    Movement {
+        source: hold.source,
+        destination: hold.destination,
+        precision: ask.precision,
+        currency: hold.currency,
+        reference: ask.reference,
+        description: ask.description,
+        metadata: ask.metadata,
+        ..Movement::EMPTY
+    }
+}
+
+/// Whether so much of a hold may be committed.
+fn check_commit(
+    draft: &Draft<'_>,
+    ask: &HoldAsk,
+    hold: &Hold,
+    amount: i128,
+    over_capture: bool,
+    at: i64,
+) -> Result<(), Rejection> {
+    if amount < 0 {
+        return Err(Rejection::AmountNegative);
+    }
+    if amount == 0 {
+        return Err(Rejection::AmountZero);
+    }
+    if amount <= hold.remaining {
+        return Ok(());
+    }
+    if over_capture {
+        return check_more(draft, ask, hold, amount - hold.remaining, at);
+    }
+    Err(if amount > hold.amount { Rejection::ExceedsOriginal } else { Rejection::ExceedsRemaining })
+}
+
+/// Whether the sides of a hold may move, or hold, so much more than is open: as a new hold would be judged.
+fn check_more(draft: &Draft<'_>, ask: &HoldAsk, hold: &Hold, more: i128, at: i64) -> Result<(), Rejection> {
+    if !draft.figures(hold.source).can_debit(more) || !draft.figures(hold.destination).can_credit(more) {
+        return Err(Rejection::Overflow);
+    }
+    let (source, destination) = (Found::Balance(hold.source), Found::Balance(hold.destination));
+    let floor = check_policies(draft, source, destination, more, 0, at)?;
+    check_funds(draft.figures(hold.source).available(), more, ask.overdraft, floor)
+}
+
+/// Raise or lower what is open of a hold, or give it other dates.
+pub(super) fn change_hold(
+    state: &State,
+    scratch: &mut Scratch,
+    command: ChangeHold,
+    moment: Moment,
+) -> Result<Decision, Refused> {
+    let ChangeHold { hold: ask, held, expires_at, commits_at, text } = command;
+    let Some(hold) = state.holds.get(&ask.row) else { return refuse(0, ended(&ask)) };
+    let draft = Draft::new(state, scratch, 1);
+    let held = held.unwrap_or(hold.remaining);
+    if held < 0 {
+        return refuse(0, Rejection::AmountNegative);
+    }
+    if held == 0 {
+        return refuse(0, Rejection::AmountZero);
+    }
+    let (outcome, amount) = if held >= hold.remaining {
+        (Outcome::Held, held - hold.remaining)
+    } else {
+        (Outcome::Voided, hold.remaining - held)
+    };
+    if outcome == Outcome::Held
+        && amount > 0
+        && let Err(rejection) = check_more(&draft, &ask, hold, amount, moment.at)
+    {
+        return refuse(0, rejection);
+    }
+    let terms =
+        Terms { expires_at: expires_at.or(hold.expires_at), commits_at: commits_at.or(hold.commits_at), ..Terms::NONE };
+    let kind = Kind::Change { hold: ask.row };
+    let movement = Movement { kind, outcome, amount, inflight: true, terms: terms.boxed(), ..of_hold(&ask, hold) };
+    let event = recorded(state, &draft, moment, Batch::Single, false, vec![movement], &mut String::new());
+    Ok(Decision::of(Event::Recorded(Recorded { text, ..event })))
+}
