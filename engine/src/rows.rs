@@ -225,6 +225,11 @@ impl Rows {
         read_row(&*self.shared.reading, &self.shared.path, number).map(Some)
     }
 
+    /// A reader for whoever walks over many rows that follow each other.
+    pub fn walk(&self) -> Walk<'_> {
+        Walk { rows: self, first: 0, bytes: Vec::new() }
+    }
+
     /// Writes the rows before a number that are still only in memory, so that a checkpoint may rely on them.
     pub fn make_durable(&self, before: u64) -> Result<(), RowsFault> {
         let fault = |source| RowsFault::Disk { path: self.shared.path.clone(), source };
@@ -257,6 +262,48 @@ impl Rows {
     /// Why rows can no longer be written; they are then kept in memory only up to a bound.
     pub fn failed(&self) -> Option<String> {
         self.shared.behind().failed.clone()
+    }
+}
+
+/// Rows of the file that a walk reads at once.
+const WALK_ROWS: usize = 1_024;
+
+/// Reads rows that follow each other, upwards or downwards: of those that are in the file, many at once.
+pub struct Walk<'a> {
+    rows: &'a Rows,
+    /// The number of the first row of `bytes`.
+    first: u64,
+    bytes: Vec<u8>,
+}
+
+impl Walk<'_> {
+    /// One row, or `None` past the end.
+    pub fn get(&mut self, number: u64) -> Result<Option<Row>, RowsFault> {
+        if let Some(row) = self.read(number) {
+            return Ok(Some(row));
+        }
+        let first = number - number % WALK_ROWS as u64;
+        let shared = &self.rows.shared;
+        // Rows before this number are in the file, and never change there.
+        let written = shared.behind().written;
+        if first + WALK_ROWS as u64 <= written {
+            self.bytes.resize(WALK_ROWS * ROW_BYTES, 0);
+            let read = shared.reading.read_at(&mut self.bytes, first * ROW_BYTES as u64);
+            let read = read.map_err(|source| RowsFault::Disk { path: shared.path.clone(), source })?;
+            self.bytes.truncate(read);
+            self.first = first;
+            if let Some(row) = self.read(number) {
+                return Ok(Some(row));
+            }
+        }
+        // Still in memory, or damaged: this tells which.
+        self.rows.get(number)
+    }
+
+    fn read(&self, number: u64) -> Option<Row> {
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?.checked_mul(ROW_BYTES)?;
+        let bytes = self.bytes.get(at..at.checked_add(ROW_BYTES)?)?;
+        decode(number, bytes.try_into().expect("the slice has this length"))
     }
 }
 

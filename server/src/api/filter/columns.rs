@@ -29,7 +29,7 @@ pub enum Named<C> {
 }
 
 /// Columns of a collection.
-pub trait Column: Copy + Eq + Debug + Send + 'static {
+pub trait Column: Copy + Eq + Debug + Send + Sync + 'static {
     /// How messages name the table.
     const TABLE: &'static str;
     /// All names.

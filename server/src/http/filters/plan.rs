@@ -57,6 +57,31 @@ impl Path {
         }
     }
 
+    /// Whether rows that follow each other in this path follow each other in the table.
+    pub const fn is_in_a_row(&self) -> bool {
+        matches!(self, Path::Down(_) | Path::Up(_))
+    }
+
+    /// Cuts a long way over rows that follow each other in two: this keeps the half that comes first. The other half is the
+    /// answer; nothing when there are fewer rows than `least`.
+    pub fn cut(&mut self, least: u64) -> Option<Path> {
+        match self {
+            Path::Down(range) if range.end - range.start >= least => {
+                let middle = range.start + (range.end - range.start) / 2;
+                let later = range.start..middle;
+                range.start = middle;
+                Some(Path::Down(later))
+            }
+            Path::Up(range) if range.end - range.start >= least => {
+                let middle = range.start + (range.end - range.start) / 2;
+                let later = middle..range.end;
+                range.end = middle;
+                Some(Path::Up(later))
+            }
+            Path::Down(_) | Path::Up(_) | Path::Some(_) | Path::History { .. } => None,
+        }
+    }
+
     /// Goes on behind the row that was just given; only a history needs to know what stands there.
     pub fn passed(&mut self, before: impl FnOnce(u32) -> u64) {
         if let Path::History { balance, next, .. } = self {

@@ -4,7 +4,8 @@
 //! walk ends with the page. Otherwise all matches are seen, and the best so many of them are kept in a heap.
 //!
 //! The first rows are looked at on the thread of the request, as most walks are short; a longer walk goes on on a thread of
-//! its own, so that it holds up nobody, and ends when its client goes. Bounds: [`SCANS_MAX`] such threads, [`KEPT_MAX`] keys.
+//! its own, so that it holds up nobody, and ends when its client goes. A long walk over rows that follow each other is cut in
+//! two halves, one thread each. Bounds: [`SCANS_MAX`] such walks, [`KEPT_MAX`] keys.
 
 use super::plan::Path;
 use crate::api::filter::number::Number;
@@ -17,13 +18,16 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering as Memory};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
-/// Most walks that are on threads of their own; more wait.
+/// Most walks that are on threads of their own, two each at most; more wait.
 pub const SCANS_MAX: usize = 2;
 /// Most keys that are kept to sort by: a page so far behind the first is refused.
 pub const KEPT_MAX: usize = 1_000_000;
 /// Rows that are looked at on the thread of the request.
 const INLINE_ROWS: usize = 256;
+/// Rows of a walk that is cut in two.
+const CUT_ROWS: u64 = 200_000;
 /// Rows between two looks at whether the client is still there.
 const SLICE_ROWS: usize = 4096;
 
@@ -31,15 +35,15 @@ static SCANS: Semaphore = Semaphore::const_new(SCANS_MAX);
 
 /// Something that moves from row to row.
 pub trait Cursor: Subject {
-    /// Goes to a row.
-    fn go_to(&mut self, number: u64) -> Result<(), ApiError>;
+    /// Goes to a row. Told whether the next one is likely beside it.
+    fn go_to(&mut self, number: u64, in_a_row: bool) -> Result<(), ApiError>;
 
     /// The row before this one in the history of a balance, or [`ledger::row::NO_ROW`].
     fn before(&self, balance: u32) -> u64;
 }
 
 /// What rows are read from.
-pub trait Source: Send + 'static {
+pub trait Source: Send + Sync + 'static {
     /// A cursor over it.
     type Cursor<'a>: Cursor<Column = Self::Column>
     where
@@ -62,10 +66,14 @@ pub struct Page {
 
 /// A walk that can be interrupted.
 pub struct Scan<C> {
-    wanted: Wanted<C>,
+    wanted: Arc<Wanted<C>>,
     path: Path,
     /// Whether the walk goes in the order that was asked for.
     ordered: bool,
+    /// Matches before the page.
+    skip: usize,
+    /// Matches of the page.
+    keep: usize,
     matches: u64,
     numbers: Vec<u64>,
     heap: BinaryHeap<Entry>,
@@ -80,7 +88,16 @@ impl<C: crate::api::filter::columns::Column> Scan<C> {
                 C::ALL.iter().find(|(_, named)| is_of(*named, wanted.sort.column)).map_or("", |(name, _)| name)
             )));
         }
-        Ok(Scan { wanted, path, ordered, matches: 0, numbers: Vec::new(), heap: BinaryHeap::new() })
+        Ok(Scan {
+            path,
+            ordered,
+            skip: wanted.offset,
+            keep: wanted.limit,
+            wanted: Arc::new(wanted),
+            matches: 0,
+            numbers: Vec::new(),
+            heap: BinaryHeap::new(),
+        })
     }
 
     /// Looks at some rows more. Answers whether that was the last.
@@ -88,12 +105,14 @@ impl<C: crate::api::filter::columns::Column> Scan<C> {
         if self.ordered && self.wanted.filters.is_empty() {
             return Ok(self.take_all());
         }
+        // A few rows are not worth reading more than them.
+        let in_a_row = rows_max > INLINE_ROWS && self.path.is_in_a_row();
         for _ in 0..rows_max {
-            if self.ordered && !self.wanted.count && self.numbers.len() >= self.wanted.limit {
+            if self.is_full() {
                 return Ok(true);
             }
             let Some(number) = self.path.take_next() else { return Ok(true) };
-            cursor.go_to(number)?;
+            cursor.go_to(number, in_a_row)?;
             self.path.passed(|balance| cursor.before(balance));
             if self.wanted.filters.hold(cursor)? {
                 self.keep(cursor, number)?;
@@ -102,9 +121,44 @@ impl<C: crate::api::filter::columns::Column> Scan<C> {
         Ok(false)
     }
 
+    /// Whether the page is whole and nothing more is wanted.
+    fn is_full(&self) -> bool {
+        self.ordered && !self.wanted.count && self.numbers.len() >= self.keep
+    }
+
+    /// Cuts what is left of a walk over so many rows that follow each other in two: this is the first half, the answer the
+    /// second.
+    fn cut_at(&mut self, rows_least: u64) -> Option<Scan<C>> {
+        let later = self.path.cut(rows_least)?;
+        Some(Scan {
+            wanted: Arc::clone(&self.wanted),
+            path: later,
+            ordered: self.ordered,
+            // What comes before the page is counted by the first half; the second keeps what could be of the page.
+            skip: 0,
+            keep: self.skip.saturating_add(self.keep),
+            matches: 0,
+            numbers: Vec::new(),
+            heap: BinaryHeap::new(),
+        })
+    }
+
+    /// Takes in what the second half found.
+    fn join(&mut self, later: Scan<C>) {
+        if self.ordered {
+            let skip = (self.skip as u64).saturating_sub(self.matches) as usize;
+            let room = self.keep - self.numbers.len();
+            self.numbers.extend(later.numbers.into_iter().skip(skip).take(room));
+        }
+        self.matches += later.matches;
+        for entry in later.heap {
+            self.push(entry);
+        }
+    }
+
     /// All rows match: the page is had without looking at any.
     fn take_all(&mut self) -> bool {
-        let (total, numbers) = self.path.page(self.wanted.offset as u64, self.wanted.limit);
+        let (total, numbers) = self.path.page(self.skip as u64, self.keep);
         (self.matches, self.numbers) = (total, numbers);
         true
     }
@@ -112,26 +166,28 @@ impl<C: crate::api::filter::columns::Column> Scan<C> {
     fn keep<S: Cursor<Column = C>>(&mut self, cursor: &mut S, number: u64) -> Result<(), ApiError> {
         self.matches += 1;
         if self.ordered {
-            if self.matches > self.wanted.offset as u64 && self.numbers.len() < self.wanted.limit {
+            if self.matches > self.skip as u64 && self.numbers.len() < self.keep {
                 self.numbers.push(number);
             }
             return Ok(());
         }
         let key = key_of(cursor, self.wanted.sort.column)?;
-        self.heap.push(Entry { key, number, descending: !self.wanted.sort.ascending });
-        if self.heap.len() > self.wanted.offset.saturating_add(self.wanted.limit) {
+        self.push(Entry { key, number, descending: !self.wanted.sort.ascending });
+        Ok(())
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.heap.push(entry);
+        if self.heap.len() > self.skip.saturating_add(self.keep) {
             self.heap.pop();
         }
-        Ok(())
     }
 
     /// The page.
     pub fn finish(self) -> Page {
         let numbers = match self.ordered {
             true => self.numbers,
-            false => {
-                self.heap.into_sorted_vec().into_iter().skip(self.wanted.offset).map(|entry| entry.number).collect()
-            }
+            false => self.heap.into_sorted_vec().into_iter().skip(self.skip).map(|entry| entry.number).collect(),
         };
         Page { numbers, total: self.matches }
     }
@@ -194,27 +250,114 @@ impl Drop for Stop {
     }
 }
 
-/// Walks to the end, without holding up others. Gives the source back, to show the page from.
-pub async fn run<S: Source>(state: &AppState, mut scan: Scan<S::Column>, source: S) -> Result<(Page, S), ApiError> {
+/// Walks to the end, without holding up others.
+pub async fn run<S: Source>(state: &AppState, mut scan: Scan<S::Column>, source: &Arc<S>) -> Result<Page, ApiError> {
     if scan.step(&mut source.cursor(state.books()), INLINE_ROWS)? {
-        return Ok((scan.finish(), source));
+        return Ok(scan.finish());
     }
     let permit = SCANS.acquire().await.map_err(|_| ApiError::internal())?;
-    let books = Arc::clone(state.engine().books());
     let stop = Stop(Arc::default());
-    let stopped = Arc::clone(&stop.0);
-    let walk = tokio::task::spawn_blocking(move || {
-        let _permit = permit;
+    let books = state.engine().books();
+    let later = if scan.skip.saturating_add(scan.keep) <= KEPT_MAX { scan.cut_at(CUT_ROWS) } else { None };
+    let first = walk(scan, books, source, &stop);
+    let later = later.map(|later| {
+        let after = Stop(Arc::default());
+        (walk(later, books, source, &after), after)
+    });
+    let mut scan = first.await.map_err(|_| ApiError::internal())??;
+    if let Some((later, after)) = later {
+        if scan.is_full() {
+            drop(after);
+        } else {
+            scan.join(later.await.map_err(|_| ApiError::internal())??);
+        }
+    }
+    drop((permit, stop));
+    Ok(scan.finish())
+}
+
+/// Walks to the end on a thread of its own, or until it is stopped.
+fn walk<S: Source>(
+    mut scan: Scan<S::Column>,
+    books: &Arc<Books>,
+    source: &Arc<S>,
+    stop: &Stop,
+) -> JoinHandle<Result<Scan<S::Column>, ApiError>> {
+    let (books, source, stopped) = (Arc::clone(books), Arc::clone(source), Arc::clone(&stop.0));
+    tokio::task::spawn_blocking(move || {
         let mut cursor = source.cursor(&books);
-        while !scan.step(&mut cursor, SLICE_ROWS)? {
-            if stopped.load(Memory::Relaxed) {
-                break;
+        while !scan.step(&mut cursor, SLICE_ROWS)? && !stopped.load(Memory::Relaxed) {}
+        Ok(scan)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::filter::check::{Check, Comparison};
+    use crate::api::filter::columns::{Column as _, TransactionColumn as Column};
+    use crate::api::filter::{Field, Filters, Sort, Test};
+    use crate::api::metadata::Metadata;
+    use crate::http::filters::plan;
+    use std::borrow::Cow;
+
+    /// Rows whose amount is their number modulo 7.
+    struct Numbers(u64);
+
+    impl Subject for Numbers {
+        type Column = Column;
+
+        fn value(&mut self, _: Column) -> Result<Value<'_>, ApiError> {
+            Ok(Value::Number(Number::Integer(i128::from(self.0 % 7))))
+        }
+
+        fn metadata(&mut self) -> Result<Cow<'_, Metadata>, ApiError> {
+            Ok(Cow::Owned(Metadata::default()))
+        }
+    }
+
+    impl Cursor for Numbers {
+        fn go_to(&mut self, number: u64, _: bool) -> Result<(), ApiError> {
+            self.0 = number;
+            Ok(())
+        }
+
+        fn before(&self, _: u32) -> u64 {
+            unreachable!("no history is walked")
+        }
+    }
+
+    fn walked(wanted: &Wanted<Column>, cut: bool) -> Page {
+        let (path, ordered) = plan::in_order(wanted, Path::Down(0..500));
+        let mut scan = Scan::new(wanted.clone(), path, ordered).expect("a small page");
+        let later = cut.then(|| scan.cut_at(1).expect("the path is long enough"));
+        let end = |scan: &mut Scan<Column>| while !scan.step(&mut Numbers(0), 16).expect("nothing is read") {};
+        end(&mut scan);
+        if let Some(mut later) = later
+            && !scan.is_full()
+        {
+            end(&mut later);
+            scan.join(later);
+        }
+        scan.finish()
+    }
+
+    #[test]
+    fn a_walk_in_two_halves_finds_the_same_page() {
+        let test =
+            Test { field: Field::One(Column::Amount), check: Check::Number(Comparison::Less(Number::Integer(2))) };
+        for (column, ascending) in [(Column::CREATED_AT, false), (Column::CREATED_AT, true), (Column::Amount, true)] {
+            for (offset, limit) in [(0, 5), (0, 500), (60, 30), (70, 10), (71, 3), (72, 50), (140, 10), (900, 4)] {
+                for count in [true, false] {
+                    let filters = Filters::new(vec![test.clone()], false);
+                    let wanted = Wanted { filters, sort: Sort { column, ascending }, limit, offset, count };
+                    let (whole, halves) = (walked(&wanted, false), walked(&wanted, true));
+                    assert_eq!(whole.numbers, halves.numbers, "{wanted:?}");
+                    if count {
+                        assert_eq!((whole.total, halves.total), (144, 144), "{wanted:?}");
+                    }
+                }
             }
         }
-        drop(cursor);
-        Ok((scan.finish(), source))
-    });
-    let walked = walk.await.map_err(|_| ApiError::internal())?;
-    drop(stop);
-    walked
+    }
 }

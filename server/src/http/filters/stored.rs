@@ -19,14 +19,17 @@ use ledger::id::{Id, Prefix};
 use ledger::row::NO_ROW;
 use ledger::state::{Balance, State as LedgerState};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Finds ledgers.
 pub async fn find_ledgers(state: &AppState, wanted: Wanted<LedgerColumn>) -> Result<Found<LedgerView>, ApiError> {
     let ledger = clone(state).await?;
     let handle = required(&wanted, LedgerColumn::Id, |id| ledger.find_ledger(id).map(u64::from));
     let path = handle.unwrap_or(Path::Down(0..ledger.ledgers.len() as u64));
-    let (page, Ledgers(ledger)) = walk(state, wanted, path, Ledgers(ledger)).await?;
-    let views = page.numbers.iter().map(|&number| ledger_view(state.books(), &ledger, number));
+    let source = Arc::new(Ledgers(ledger));
+    let page = walk(state, wanted, path, &source).await?;
+    let Ledgers(ledger) = &*source;
+    let views = page.numbers.iter().map(|&number| ledger_view(state.books(), ledger, number));
     Ok(Found { views: views.collect::<Result<_, _>>()?, total: page.total })
 }
 
@@ -36,9 +39,11 @@ pub async fn find_balances(state: &AppState, wanted: Wanted<BalanceColumn>) -> R
     let find = |id: &str| ledger.find_balance(Id::parse(Prefix::Balance, id)?).map(u64::from);
     let handle = required(&wanted, BalanceColumn::Id, find);
     let path = handle.unwrap_or(Path::Down(0..ledger.balances.len() as u64));
-    let (page, Balances(ledger)) = walk(state, wanted, path, Balances(ledger)).await?;
+    let source = Arc::new(Balances(ledger));
+    let page = walk(state, wanted, path, &source).await?;
+    let Balances(ledger) = &*source;
     let mut texts = balances::Texts::new(state.books());
-    let views = page.numbers.iter().map(|&number| balances::Found::new(&ledger, number as u32).view(&mut texts));
+    let views = page.numbers.iter().map(|&number| balances::Found::new(ledger, number as u32).view(&mut texts));
     let views = views.map(|view| view.map(BalanceView::listed));
     Ok(Found { views: views.collect::<Result<_, _>>()?, total: page.total })
 }
@@ -51,8 +56,10 @@ pub async fn find_identities(
     let ledger = clone(state).await?;
     let handle = required(&wanted, IdentityColumn::Id, |id| ledger.find_identity(id).map(u64::from));
     let path = handle.unwrap_or(Path::Down(0..ledger.identities.len() as u64));
-    let (page, Identities(ledger)) = walk(state, wanted, path, Identities(ledger)).await?;
-    let views = page.numbers.iter().map(|&number| identity_view(state.books(), &ledger, number));
+    let source = Arc::new(Identities(ledger));
+    let page = walk(state, wanted, path, &source).await?;
+    let Identities(ledger) = &*source;
+    let views = page.numbers.iter().map(|&number| identity_view(state.books(), ledger, number));
     Ok(Found { views: views.collect::<Result<_, _>>()?, total: page.total })
 }
 
@@ -74,8 +81,8 @@ async fn walk<S: Source>(
     state: &AppState,
     wanted: Wanted<S::Column>,
     path: Path,
-    source: S,
-) -> Result<(Page, S), ApiError> {
+    source: &Arc<S>,
+) -> Result<Page, ApiError> {
     let (path, ordered) = plan::in_order(&wanted, path);
     scan::run(state, Scan::new(wanted, path, ordered)?, source).await
 }
@@ -113,7 +120,7 @@ impl Source for Ledgers {
 }
 
 impl Cursor for LedgerCursor<'_> {
-    fn go_to(&mut self, number: u64) -> Result<(), ApiError> {
+    fn go_to(&mut self, number: u64, _in_a_row: bool) -> Result<(), ApiError> {
         (self.handle, self.view) = (number, None);
         Ok(())
     }
@@ -176,7 +183,7 @@ impl Source for Balances {
 }
 
 impl Cursor for BalanceCursor<'_> {
-    fn go_to(&mut self, number: u64) -> Result<(), ApiError> {
+    fn go_to(&mut self, number: u64, _in_a_row: bool) -> Result<(), ApiError> {
         (self.handle, self.texts) = (number as u32, None);
         Ok(())
     }
@@ -253,7 +260,7 @@ impl Source for Identities {
 }
 
 impl Cursor for IdentityCursor<'_> {
-    fn go_to(&mut self, number: u64) -> Result<(), ApiError> {
+    fn go_to(&mut self, number: u64, _in_a_row: bool) -> Result<(), ApiError> {
         (self.handle, self.view) = (number, None);
         Ok(())
     }

@@ -10,7 +10,8 @@ use crate::api::transaction::view::{TransactionView, Viewer, shows_inflight};
 use crate::http::ask;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
-use engine::reading::{Books, reference_of};
+use engine::reading::{Books, BooksFault, reference_of};
+use engine::rows::Walk;
 use ledger::decimal::major_text;
 use ledger::event::NO_BALANCE;
 use ledger::id::Prefix;
@@ -24,7 +25,8 @@ pub async fn find_transactions(state: &AppState, wanted: Wanted<Column>) -> Resu
     let indicators = if names_indicators(&wanted) { indicators(state).await? } else { HashMap::new() };
     let path = plan::path(state, &wanted.filters).await?;
     let (path, ordered) = plan::in_order(&wanted, path);
-    let (page, _) = scan::run(state, Scan::new(wanted, path, ordered)?, Transactions { indicators }).await?;
+    let source = Arc::new(Transactions { indicators });
+    let page = scan::run(state, Scan::new(wanted, path, ordered)?, &source).await?;
     let books = state.books();
     let mut viewer = Viewer::new(books);
     let mut views = Vec::with_capacity(page.numbers.len());
@@ -57,6 +59,7 @@ impl Source for Transactions {
     fn cursor<'a>(&'a self, books: &'a Books) -> TransactionCursor<'a> {
         TransactionCursor {
             books,
+            walk: books.rows.walk(),
             viewer: Viewer::new(books),
             indicators: &self.indicators,
             row: None,
@@ -69,6 +72,7 @@ impl Source for Transactions {
 /// Stands at a transaction.
 pub struct TransactionCursor<'a> {
     books: &'a Books,
+    walk: Walk<'a>,
     viewer: Viewer<'a>,
     indicators: &'a HashMap<u32, Box<str>>,
     row: Option<Row>,
@@ -111,8 +115,9 @@ impl TransactionCursor<'_> {
 }
 
 impl Cursor for TransactionCursor<'_> {
-    fn go_to(&mut self, number: u64) -> Result<(), ApiError> {
-        self.row = Some(self.books.row(number)?.ok_or_else(ApiError::internal)?);
+    fn go_to(&mut self, number: u64, in_a_row: bool) -> Result<(), ApiError> {
+        let row = if in_a_row { self.walk.get(number).map_err(BooksFault::Rows)? } else { self.books.row(number)? };
+        self.row = Some(row.ok_or_else(ApiError::internal)?);
         self.metadata = None;
         Ok(())
     }
