@@ -12,6 +12,7 @@ pub mod codec;
 pub mod engine;
 pub mod fingerprint;
 pub mod folder;
+pub mod follow;
 pub mod gather;
 pub mod history;
 pub mod index;

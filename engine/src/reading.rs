@@ -2,6 +2,7 @@
 
 use crate::codec::{self, CodecFault};
 use crate::fingerprint::FingerprintKey;
+use crate::follow::Reach;
 use crate::rows::{Rows, RowsFault};
 use journal::reader::{ReadFault, Reader};
 use ledger::event::{self, Event, NO_BALANCE, Recorded};
@@ -57,6 +58,7 @@ pub struct Books {
     reader: Reader,
     names: RwLock<Names>,
     key: FingerprintKey,
+    reach: Reach,
 }
 
 /// Names that rows give only as numbers.
@@ -88,7 +90,7 @@ impl Names {
 
 impl Books {
     pub(crate) fn new(rows: Rows, reader: Reader, names: Names, key: FingerprintKey) -> Books {
-        Books { rows, reader, names: RwLock::new(names), key }
+        Books { rows, reader, names: RwLock::new(names), key, reach: Reach::new() }
     }
 
     pub(crate) fn publish(&self, rows: &[Row], balances: &[Id], currencies: &[Arc<str>]) {
@@ -101,6 +103,11 @@ impl Books {
     /// The reading end of the journal.
     pub const fn journal(&self) -> &Reader {
         &self.reader
+    }
+
+    /// How far the journal can be followed.
+    pub const fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// The keyed hash of a reference, by which references are found.

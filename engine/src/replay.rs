@@ -146,6 +146,7 @@ pub fn replay(
     let ended = scan.place();
     assert_eq!((ended.seq, ended.chain), (tail.seq, tail.chain), "the scan ends where the journal was found to end");
     assert!(ended.position <= tail.position, "no record lies behind the end of the journal");
+    books.reach().extend(ended.seq);
     Ok(Replayed { state, books, references, children, appender, cut_bytes, replayed_records })
 }
 

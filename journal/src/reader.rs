@@ -53,10 +53,21 @@ pub(crate) enum Look {
 /// A record that was read by position.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReadRecord {
-    /// Its seq.
-    pub seq: u64,
+    /// What stands at its beginning.
+    pub head: RecordHead,
+    /// Where it stands.
+    pub position: u64,
     /// Where the next record may begin.
     pub next_position: u64,
+}
+
+/// What stands at the beginning of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RecordHead {
+    /// Its seq.
+    pub seq: u64,
+    /// The hash of it and of all records before it.
+    pub chain: [u8; 32],
 }
 
 /// A record that was read in order.
@@ -197,7 +208,49 @@ impl Reader {
             return Err(self.damaged(number, offset, "the checksum of the payload does not match"));
         }
         buffer.truncate(header.length as usize);
-        Ok(ReadRecord { seq: header.seq, next_position: position + header.frame_bytes() })
+        let head = RecordHead { seq: header.seq, chain: header.chain };
+        Ok(ReadRecord { head, position, next_position: position + header.frame_bytes() })
+    }
+
+    /// What stands at the beginning of the record at exactly this position; `None` when none begins there. For positions that
+    /// come from outside: to [`Reader::read`] bytes that are no record are damage.
+    pub fn head(&self, position: u64) -> Result<Option<RecordHead>, ReadFault> {
+        let (number, offset) = self.split(position);
+        let is_exact = offset == position % self.segment_bytes();
+        if !is_exact || position >= self.tail() || offset + FRAME_HEADER_BYTES as u64 > self.segment_bytes() {
+            return Ok(None);
+        }
+        let segment = self.segment_or_fault(number)?;
+        let mut bytes = [0u8; FRAME_HEADER_BYTES];
+        let count = segment.file.read_at(&mut bytes, offset).map_err(|source| self.read_fault(number, source))?;
+        if count < bytes.len() {
+            return Ok(None);
+        }
+        match FrameHeader::decode(&bytes, segment.salt, position) {
+            Ok(header) => Ok(Some(RecordHead { seq: header.seq, chain: header.chain })),
+            Err(BadHeader::Zeros | BadHeader::Bytes) => Ok(None),
+            Err(BadHeader::Version(version)) => Err(self.version_fault(number, version.into())),
+        }
+    }
+
+    /// Reads the record that follows another, as [`Reader::read`] does: it must be durable, has this seq, and begins at `position` or,
+    /// when the rest of that segment was too short for it, in a later one.
+    pub fn read_next(&self, seq: u64, position: u64, buffer: &mut Vec<u8>) -> Result<ReadRecord, ReadFault> {
+        let mut position = position;
+        loop {
+            let (number, offset) = self.split(position);
+            match self.read(position, buffer) {
+                Ok(record) if record.head.seq == seq => return Ok(record),
+                Ok(_) => return Err(self.damaged(number, offset, "a record that does not follow the one before")),
+                Err(ReadFault::NoRecord { .. }) => {}
+                Err(fault) => return Err(fault),
+            }
+            // A crash can leave a segment that was entered and holds no record; the next one has the same first seq.
+            match self.segment_start(number + 1)? {
+                Some(place) if place.seq == seq => position = place.position,
+                _ => return Err(self.damaged(number, offset, "a durable record is gone")),
+            }
+        }
     }
 
     /// Reads in order from a place to the tail.

@@ -88,7 +88,7 @@ fn pushed_positions_are_where_records_stand() {
     let mut buffer = Vec::new();
     for (pushed, record) in &all {
         let read = opened.reader.read(pushed.position, &mut buffer).unwrap();
-        assert_eq!(read.seq, pushed.seq);
+        assert_eq!((read.head.seq, read.position), (pushed.seq, pushed.position));
         assert_eq!(&buffer, record);
     }
     assert_eq!(read_all(&opened.reader), all.iter().map(|(_, record)| record.clone()).collect::<Vec<_>>());
@@ -186,8 +186,16 @@ fn reading_where_no_record_begins() {
     }
     for position in [129, 136, 192, 300] {
         assert!(opened.reader.read(position, &mut buffer).is_err());
+        assert_eq!(opened.reader.head(position).unwrap(), None);
     }
-    assert_eq!(opened.reader.read(0, &mut buffer).unwrap().seq, 1);
+    for position in [0, 8, tail, OPTIONS.segment_bytes, u64::MAX - 4096, u64::MAX] {
+        assert_eq!(opened.reader.head(position).unwrap(), None, "{position} is not exactly where a record begins");
+    }
+    let first = opened.reader.read(0, &mut buffer).unwrap();
+    assert_eq!((first.head.seq, first.position), (1, 128));
+    assert_eq!(opened.reader.head(128).unwrap(), Some(first.head));
+    assert!(opened.reader.read_next(2, 0, &mut buffer).is_err(), "the record there has another seq");
+    assert!(opened.reader.read_next(3, tail, &mut buffer).is_err(), "nothing follows yet");
 }
 
 #[test]

@@ -118,7 +118,9 @@ fn random_bytes() {
         assert!(reader.scan_all().next().is_err());
         let mut buffer = Vec::new();
         for _ in 0..50 {
-            assert!(reader.read(random.number() % (1 << 20), &mut buffer).is_err());
+            let position = random.number() % (1 << 20);
+            assert!(reader.read(position, &mut buffer).is_err());
+            assert!(!matches!(reader.head(position), Ok(Some(_))), "{position}");
         }
         if let Ok(opened) = open_all(&disk) {
             assert_eq!(opened.tail, Place::start());

@@ -49,14 +49,19 @@ pub fn group(place: Place, lengths: &[usize]) -> Group {
     group
 }
 
-/// Reads all records in order and each again by its position.
+/// Reads all records in order, each again by its position, and each as the one that follows the one before.
 pub fn read_all(reader: &Reader) -> Vec<Vec<u8>> {
     let mut scan = reader.scan_all();
     let mut buffer = Vec::new();
     let mut records = Vec::new();
+    let mut next_position = 0;
     while let Some(scanned) = scan.next().expect("the journal is whole") {
         let read = reader.read(scanned.position, &mut buffer).expect("a scanned record can be read");
-        assert_eq!((read.seq, buffer.as_slice()), (scanned.seq, scanned.payload));
+        assert_eq!((read.head.seq, read.position, buffer.as_slice()), (scanned.seq, scanned.position, scanned.payload));
+        assert_eq!(read.head.chain, scanned.after.chain);
+        assert_eq!(reader.head(scanned.position).expect("a scanned record can be read"), Some(read.head));
+        assert_eq!(reader.read_next(scanned.seq, next_position, &mut buffer).expect("it follows"), read);
+        next_position = read.next_position;
         assert_eq!(scanned.seq, records.len() as u64 + 1);
         records.push(scanned.payload.to_vec());
     }

@@ -141,6 +141,7 @@ impl Writer {
     fn publish(&mut self, pending: &mut Pending, place: Place) {
         assert_eq!(place.position, pending.end_position, "the log writes records where they were placed");
         self.books.publish(&pending.rows, &pending.balances, &pending.currencies);
+        self.books.reach().extend(place.seq);
         self.references.mark(place.position);
         self.children.mark(place.position);
         for (reply, answer) in pending.replies.drain(..) {
@@ -149,6 +150,7 @@ impl Writer {
         for delivery in pending.deliveries.drain(..) {
             delivery();
         }
+        self.books.reach().ring();
         if let Some(snapshot) = pending.snapshot.take() {
             self.begin_checkpoint(place, snapshot);
         }
