@@ -12,6 +12,7 @@ pub mod bulk;
 pub mod deliveries;
 pub mod docs;
 pub mod error;
+pub mod events;
 pub mod failure;
 pub mod filters;
 pub mod history;

@@ -8,4 +8,5 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod decode;
+pub mod feed;
 pub mod http;

@@ -33,6 +33,9 @@ mod routes {
             mod get;
         }
     }
+    mod events {
+        mod get;
+    }
     mod identities {
         mod get;
         mod post;

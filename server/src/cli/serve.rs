@@ -73,10 +73,16 @@ async fn serve(settings: Settings, state: AppState) -> Result<(), Failure> {
     let cannot_listen = |error: std::io::Error| {
         Failure(format!("cannot listen on {listen}: {error}; choose another address with --listen"))
     };
+    let waiting = state.clone();
     let listener =
         Listener::bind(&settings.server, Arc::new(Shell::new(state)), LIMITS).await.map_err(cannot_listen)?;
     let address = listener.address().map_err(cannot_listen)?;
     tracing::info!(%address, "listening");
+    let stop = async move {
+        stop.await;
+        // Who waits for events would hold up the stop.
+        waiting.growth().stop();
+    };
     let cut_off = listener.run(stop).await;
     if cut_off > 0 {
         tracing::warn!(connections = cut_off, "stopped without waiting longer for open requests");

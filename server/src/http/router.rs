@@ -4,8 +4,8 @@ use super::body::RequestBody;
 use super::openapi::Operation;
 use super::state::AppState;
 use super::{
-    answer, balances, bulk, docs, filters, history, identities, inflight, inflight_bulk, ledgers, path, recover,
-    refunds, service, transactions,
+    answer, balances, bulk, docs, events, filters, history, identities, inflight, inflight_bulk, ledgers, path,
+    recover, refunds, service, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -56,6 +56,7 @@ pub fn routes() -> Vec<Route> {
         post("/transactions/inflight/bulk/commit", &inflight_bulk::COMMIT_HOLDS, inflight_bulk::commit_holds),
         post("/transactions/inflight/bulk/void", &inflight_bulk::VOID_HOLDS, inflight_bulk::void_holds),
         post("/transactions/recover", &recover::RECOVER_TRANSACTIONS, recover::recover_transactions),
+        get("/events", &events::GET_EVENTS, events::get_events),
         post("/refund-transaction/{id}", &refunds::REFUND_TRANSACTION, refunds::refund_transaction),
     ]
 }

@@ -3,6 +3,7 @@
 use super::deliveries::Deliveries;
 use crate::config::Settings;
 use crate::config::posting::CurrencyMismatch;
+use crate::feed::growth::Growth;
 use axum::response::Response;
 use engine::engine::Engine;
 use engine::reading::Books;
@@ -17,6 +18,7 @@ struct Shared {
     settings: Settings,
     engine: Engine,
     deliveries: Deliveries,
+    growth: Arc<Growth>,
     /// Why the server cannot do its work, once that is so. It does not become well again: a wrong ledger stops.
     down: Mutex<Option<String>>,
     openapi: Vec<u8>,
@@ -25,10 +27,14 @@ struct Shared {
 impl AppState {
     /// The state of a server with these settings.
     pub fn new(settings: Settings, engine: Engine) -> AppState {
+        let growth = Arc::new(Growth::default());
+        let grown = Arc::clone(&growth);
+        engine.books().reach().on_growth(move || grown.tell());
         AppState(Arc::new(Shared {
             settings,
             engine,
             deliveries: Deliveries::default(),
+            growth,
             down: Mutex::new(None),
             openapi: super::openapi::document_text(),
         }))
@@ -47,6 +53,11 @@ impl AppState {
     /// How the writer's answers reach handlers.
     pub fn deliveries(&self) -> &Deliveries {
         &self.0.deliveries
+    }
+
+    /// Wakes who waits for more in the feed.
+    pub fn growth(&self) -> &Growth {
+        &self.0.growth
     }
 
     /// What every thread may read.

@@ -88,6 +88,23 @@ impl TestServer {
 
     pub fn with_segments(settings: Settings, segment_bytes: u64) -> TestServer {
         let (folder, disk, clock) = (Scratch::new(), MemoryDisk::new(), Arc::new(AtomicI64::new(NOW_MICROS)));
+        TestServer::start(settings, segment_bytes, (folder, disk, clock))
+    }
+
+    /// The same server after a clean stop, with segments of the usual size.
+    pub fn restarted(self) -> TestServer {
+        let TestServer { shell, state, disk, clock, _folder } = self;
+        state.engine().close();
+        let settings = state.settings().clone();
+        drop((shell, state));
+        TestServer::start(settings, SEGMENT_BYTES, (_folder, disk, clock))
+    }
+
+    fn start(
+        settings: Settings,
+        segment_bytes: u64,
+        (folder, disk, clock): (Scratch, MemoryDisk, Arc<AtomicI64>),
+    ) -> TestServer {
         let options = Options {
             folder: folder.0.clone(),
             make: true,
@@ -96,7 +113,7 @@ impl TestServer {
             clock: Clock::Moved(clock.clone()),
             sizes: Sizes::USUAL,
         };
-        let engine = Engine::open(Arc::new(disk.clone()), options).expect("an empty folder can be opened");
+        let engine = Engine::open(Arc::new(disk.clone()), options).expect("the folder can be opened");
         let state = AppState::new(settings, engine);
         TestServer { shell: Shell::new(state.clone()), state, disk, clock, _folder: folder }
     }

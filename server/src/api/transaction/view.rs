@@ -9,7 +9,7 @@ use crate::http::failure;
 use engine::reading::{Books, BooksFault, reference_of};
 use ledger::command::Batch;
 use ledger::decimal::{Decimal, major_text};
-use ledger::event::{Kind, Outcome, Recorded, batch_id, split_id};
+use ledger::event::{Kind, Movement, Outcome, Recorded, batch_id, split_id};
 use ledger::id::{Id, Prefix};
 use ledger::row::{Flags, Parent, Row, Status};
 use serde::Serialize;
@@ -73,26 +73,36 @@ pub struct PartView {
     transaction_id: String,
 }
 
-/// Shows rows; keeps the last record it read, as rows that follow each other often share one.
+/// Shows rows; keeps the last two records it read. Rows that follow each other often share one, and that of a run needs that
+/// of its request.
 pub struct Viewer<'a> {
     books: &'a Books,
     last: Option<(u64, Arc<Recorded>)>,
+    before: Option<(u64, Arc<Recorded>)>,
 }
 
 impl<'a> Viewer<'a> {
     /// A viewer.
     pub const fn new(books: &'a Books) -> Viewer<'a> {
-        Viewer { books, last: None }
+        Viewer { books, last: None, before: None }
     }
 
     /// A viewer of rows that were just made, whose event is at hand.
     pub fn of_answer(books: &'a Books, answer: &engine::answer::Recorded) -> Viewer<'a> {
         let last = answer.event.as_ref().zip(answer.rows.first());
-        Viewer { books, last: last.map(|(event, row)| (row.record, Arc::clone(event))) }
+        Viewer { books, last: last.map(|(event, row)| (row.record, Arc::clone(event))), before: None }
+    }
+
+    /// A viewer of the rows of a record that is at hand.
+    pub const fn of_record(books: &'a Books, position: u64, event: Arc<Recorded>) -> Viewer<'a> {
+        Viewer { books, last: Some((position, event)), before: None }
     }
 
     /// The event of a row.
     pub fn event(&mut self, row: &Row) -> Result<&Recorded, BooksFault> {
+        if self.last.as_ref().is_none_or(|(position, _)| *position != row.record) {
+            std::mem::swap(&mut self.last, &mut self.before);
+        }
         if self.last.as_ref().is_none_or(|(position, _)| *position != row.record) {
             self.last = Some((row.record, Arc::new(self.books.recorded(row)?)));
         }
@@ -198,7 +208,7 @@ impl<'a> Viewer<'a> {
 }
 
 /// What the request of a queued row was known by first: its batch, its split transaction, or itself.
-fn queued_parent(event: &Recorded, row: &Row) -> String {
+pub fn queued_parent(event: &Recorded, row: &Row) -> String {
     let movement = &event.movements[row.movement as usize];
     if event.batch != Batch::Single {
         return batch_id(event.at, event.seed, event.first_row).text(Prefix::Batch);
@@ -209,7 +219,7 @@ fn queued_parent(event: &Recorded, row: &Row) -> String {
             .iter()
             .rev()
             .take(movement.leg as usize - 1)
-            .map(ledger::event::Movement::rows_count)
+            .map(Movement::rows_count)
             .sum();
         return split_id(event.at, event.seed, request - before).text(Prefix::Transaction);
     }
@@ -299,6 +309,32 @@ impl TransactionView {
         self.amount_string = Some(major_text(row.amount, row.precision));
         self.effective_date = Some(time::text(row.effective_at));
         self
+    }
+
+    /// What webhooks tell of a row: with the marks and dates of the request that made it, and its kind among the metadata.
+    pub fn told_as_event(self, row: &Row, movement: &Movement) -> TransactionView {
+        let inflight = shows_inflight(row);
+        let mut view = self.told_as_done(row);
+        if inflight {
+            view.meta_data.get_or_insert_default().set("inflight", true);
+        }
+        let skip_queue = match movement.kind {
+            Kind::Posting | Kind::Refund(_) => !movement.queued,
+            Kind::Execution(_) => false,
+            Kind::Settlement { .. } | Kind::Release { .. } => return view,
+        };
+        let terms = movement.terms();
+        let told = |at: Option<i64>| at.map_or_else(|| ZERO.to_owned(), time::text);
+        TransactionView {
+            overdraft_limit: NumberText::nearest_double(&major_text(terms.overdraft_limit, row.precision)),
+            allow_overdraft: movement.allow_overdraft,
+            skip_queue,
+            atomic: movement.atomic,
+            scheduled_for: told(terms.scheduled_at),
+            inflight_expiry_date: told(terms.expires_at),
+            inflight_commit_date: told(terms.commits_at),
+            ..view
+        }
     }
 
     /// The answer to a refund.

@@ -1,0 +1,102 @@
+//! Which webhook events a record makes, and in which order: balances that it opened, then its transactions in order of
+//! rows, then what it says of the whole.
+
+use ledger::command::Batch;
+use ledger::event::{Event, Outcome, Recorded};
+use ledger::rejection::Rejection;
+
+/// One event of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emitted {
+    /// A ledger was made.
+    Ledger,
+    /// A ledger has another name. Blnk has no event of its own for it.
+    LedgerRenamed,
+    /// An identity was made.
+    Identity,
+    /// A balance was made.
+    Balance,
+    /// This one of the balances that the record opened on first use of their indicators.
+    BalanceOpened(usize),
+    /// A transaction was posted, held, voided or rejected.
+    Transaction {
+        /// The row that tells the outcome.
+        row: u64,
+        /// The index of its movement.
+        movement: usize,
+        /// What it is called.
+        name: &'static str,
+    },
+    /// A whole was rejected because one of its parts was.
+    WholeFailed {
+        /// The index of the movement that was to blame.
+        movement: usize,
+        /// Why.
+        rejection: Rejection,
+    },
+}
+
+impl Emitted {
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Emitted::Ledger | Emitted::LedgerRenamed => "ledger.created",
+            Emitted::Identity => "identity.created",
+            Emitted::Balance | Emitted::BalanceOpened(_) => "balance.created",
+            Emitted::Transaction { name, .. } => name,
+            Emitted::WholeFailed { .. } => "bulk_transaction.failed",
+        }
+    }
+}
+
+/// All events of a record, in order.
+pub fn emitted(event: &Event) -> Vec<Emitted> {
+    match event {
+        Event::LedgerCreated(_) => vec![Emitted::Ledger],
+        Event::LedgerRenamed(_) => vec![Emitted::LedgerRenamed],
+        Event::IdentityCreated(_) => vec![Emitted::Identity],
+        Event::BalanceCreated(_) => vec![Emitted::Balance],
+        Event::Recorded(event) => recorded(event),
+    }
+}
+
+fn recorded(event: &Recorded) -> Vec<Emitted> {
+    let mut all: Vec<Emitted> = (0..event.opened.len()).map(Emitted::BalanceOpened).collect();
+    let mut next_row = event.first_row;
+    for (movement, moved) in event.movements.iter().enumerate() {
+        next_row += moved.rows_count();
+        if let Some(name) = name_of(moved.outcome) {
+            // A request through the queue makes the row before, of which nothing is told.
+            all.push(Emitted::Transaction { row: next_row - 1, movement, name });
+        }
+    }
+    all.extend(whole_failed(event));
+    all
+}
+
+/// What the outcome of a movement is called. Nothing is told of what waits.
+const fn name_of(outcome: Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Applied => Some("transaction.applied"),
+        Outcome::Held => Some("transaction.inflight"),
+        Outcome::Voided => Some("transaction.void"),
+        Outcome::Rejected(_) => Some("transaction.rejected"),
+        Outcome::Scheduled => None,
+    }
+}
+
+/// Of a batch that stands or falls as a whole, or a request that its caller marked so.
+fn whole_failed(event: &Recorded) -> Option<Emitted> {
+    let is_whole = |atomic: bool| match event.batch {
+        Batch::Atomic => true,
+        Batch::Single => atomic,
+        Batch::Independent => false,
+    };
+    let rejected = event.movements.iter().enumerate().filter_map(|(movement, moved)| match moved.outcome {
+        Outcome::Rejected(rejection) if is_whole(moved.atomic) => Some((movement, rejection)),
+        _ => None,
+    });
+    // The others were rejected because of this one.
+    let (movement, rejection) = rejected.min_by_key(|(_, rejection)| *rejection == Rejection::BatchRejected)?;
+    Some(Emitted::WholeFailed { movement, rejection })
+}
