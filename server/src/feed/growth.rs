@@ -39,13 +39,12 @@ impl Growth {
     /// Begins to listen; `None` when too many do.
     pub fn listen(&self, wait: Duration) -> Option<Listening<'_>> {
         let permit = self.waits.try_acquire().ok()?;
-        Some(Listening { growth: self, end: Instant::now() + wait, next: self.armed(), _permit: permit })
-    }
-
-    fn armed(&self) -> Pin<Box<Notified<'_>>> {
-        let mut next = Box::pin(self.grown.notified());
-        next.as_mut().enable();
-        next
+        Some(Listening {
+            growth: self,
+            end: Instant::now() + wait,
+            next: Box::pin(self.grown.notified()),
+            _permit: permit,
+        })
     }
 }
 
@@ -64,7 +63,8 @@ impl Listening<'_> {
         if self.growth.stopping.load(Ordering::Acquire) || timeout_at(self.end, &mut self.next).await.is_err() {
             return false;
         }
-        self.next = self.growth.armed();
+        // It hears of everything from here on, whether it is waited for or not.
+        self.next = Box::pin(self.growth.grown.notified());
         true
     }
 }
