@@ -11,9 +11,10 @@ use bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::decide::Known;
 use ledger::event::{
-    BalanceCreated, CurrencyRegistered, Event, IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed, Movement,
-    NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
+    BalanceCreated, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed,
+    Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
 };
+use ledger::id::Id;
 use ledger::limits;
 use ledger::rejection::{Refused, Rejection};
 use ledger::text::Span;
@@ -27,6 +28,7 @@ const RECORDED: u8 = 5;
 const RESCHEDULED: u8 = 6;
 const CURRENCY_REGISTERED: u8 = 7;
 const POLICY_SET: u8 = 8;
+const BATCH_FAILED: u8 = 9;
 const VERSION: u8 = 1;
 
 /// Why bytes are no event.
@@ -111,6 +113,11 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
                 put_i128(out, amount);
             }
         }
+        Event::BatchFailed(event) => {
+            begin(out, BATCH_FAILED, event.at);
+            out.extend_from_slice(&event.batch.bytes());
+            put_text(out, &event.error);
+        }
         Event::CurrencyRegistered(event) => {
             begin(out, CURRENCY_REGISTERED, event.at);
             put_text(out, &event.code);
@@ -137,7 +144,12 @@ fn encode_recorded(event: &Recorded, out: &mut Vec<u8>) {
     begin(out, RECORDED, event.at);
     put_u64(out, event.seed);
     put_varint(out, event.first_row);
-    out.push(event.batch as u8 | u8::from(event.queued) << 2 | u8::from(event.key.is_some()) << 3);
+    out.push(
+        event.batch as u8
+            | u8::from(event.queued) << 2
+            | u8::from(event.key.is_some()) << 3
+            | u8::from(event.announced) << 4,
+    );
     if let Some(key) = &event.key {
         encode_key(key, out);
     }
@@ -285,6 +297,11 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
         BALANCE_CREATED => Event::BalanceCreated(decode_balance(at, &mut from)?),
         RECORDED => Event::Recorded(decode_recorded(at, &mut from)?),
         RESCHEDULED => Event::Rescheduled(decode_rescheduled(at, &mut from)?),
+        BATCH_FAILED => Event::BatchFailed(BatchFailed {
+            at,
+            batch: Id::from_bytes(from.take(16)?.try_into().expect("16 bytes were taken")),
+            error: from.text()?.to_owned(),
+        }),
         CURRENCY_REGISTERED => Event::CurrencyRegistered(CurrencyRegistered {
             at,
             code: from.text()?.to_owned(),
@@ -368,7 +385,7 @@ fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFau
         2 => Batch::Atomic,
         _ => return Err(CodecFault::Value("batch")),
     };
-    if head >> 4 != 0 {
+    if head >> 5 != 0 {
         return Err(CodecFault::Value("batch"));
     }
     let key = if head & 8 != 0 { Some(Box::new(decode_key(from)?)) } else { None };
@@ -389,7 +406,19 @@ fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFau
         item_before = movement.item;
         movements.push(movement);
     }
-    Ok(Recorded { at, seed, first_row, batch, queued: head & 4 != 0, key, currencies, opened, movements, text })
+    Ok(Recorded {
+        at,
+        seed,
+        first_row,
+        batch,
+        queued: head & 4 != 0,
+        announced: head & 16 != 0,
+        key,
+        currencies,
+        opened,
+        movements,
+        text,
+    })
 }
 
 fn decode_movement(from: &mut Reading<'_>, item_before: u32, text: &mut String) -> Result<Movement, CodecFault> {

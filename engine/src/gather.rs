@@ -61,6 +61,7 @@ impl Writer {
             | Command::RenameLedger(_)
             | Command::CreateIdentity(_)
             | Command::CreateBalance(_)
+            | Command::ReportBatch(_)
             | Command::RegisterCurrency(_)
             | Command::SetPolicy(_) => Ok(()),
         }

@@ -433,7 +433,7 @@ impl Writer {
                 self.state.currencies.find(&event.code).unwrap_or(self.state.currencies.len() as u32)
             }
             Event::PolicySet(event) => event.balance,
-            Event::Rescheduled(_) => 0,
+            Event::Rescheduled(_) | Event::BatchFailed(_) => 0,
         };
         let currencies_before = self.state.currencies.len();
         let balances_before = self.state.balances.len();

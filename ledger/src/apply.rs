@@ -29,6 +29,7 @@ pub fn apply(state: &mut State, event: &Event, record: u64, rows: &mut Vec<Row>)
         Event::BalanceCreated(event) => create_balance(state, event, record),
         Event::Recorded(event) => recorded(state, event, record, rows),
         Event::Rescheduled(event) => reschedule(state, event),
+        Event::BatchFailed(_) => {}
         Event::CurrencyRegistered(event) => {
             let registered = Registered { precision: event.precision, name: event.name.as_str().into(), at: event.at };
             Arc::make_mut(&mut state.currencies).register(&event.code, registered);

@@ -40,6 +40,8 @@ pub enum Command {
     ChangeHold(ChangeHold),
     /// Give back what was posted.
     Refund(Refund),
+    /// Keep that a batch failed that was worked on behind its answer.
+    ReportBatch(ReportBatch),
     /// Make a currency known to the server, with its precision.
     RegisterCurrency(RegisterCurrency),
     /// Set the policy of a balance, or take it away.
@@ -111,6 +113,8 @@ pub struct Record {
     pub batch: Batch,
     /// Whether an independent batch goes on past an item that is refused. Otherwise it ends there.
     pub goes_on: bool,
+    /// Whether the batch is worked on behind its answer, so that its success is told as an event of its own.
+    pub announced: bool,
     /// Whether this is only tried: every refusal is told as a movement, as of what is queued, and nothing waits for its time.
     pub trial: bool,
     /// Whether the request and its outcome are two rows.
@@ -406,6 +410,15 @@ pub struct Original {
     pub description: Span,
     /// Metadata of the new row.
     pub metadata: Span,
+}
+
+/// Keep that a batch failed, in whole or in part, that was worked on behind its answer: nobody else would hear of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReportBatch {
+    /// The id that was answered.
+    pub batch: Id,
+    /// Why it failed, in words.
+    pub error: String,
 }
 
 /// Make a currency known to the server. From then on its precision is that of all its transactions.

@@ -9,12 +9,13 @@ mod refunds;
 mod schedule;
 
 use crate::command::{
-    Batch, Command, CreateBalance, CreateIdentity, CreateLedger, Moment, RegisterCurrency, RenameLedger, SetPolicy,
+    Batch, Command, CreateBalance, CreateIdentity, CreateLedger, Moment, RegisterCurrency, RenameLedger, ReportBatch,
+    SetPolicy,
 };
 use crate::draft::{Draft, Scratch};
 use crate::event::{
-    BalanceCreated, CurrencyRegistered, Event, IdentityCreated, Kind, LedgerCreated, LedgerRenamed, Movement,
-    NO_BALANCE, Opened, Outcome, PolicySet, Recorded,
+    BalanceCreated, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Kind, LedgerCreated, LedgerRenamed,
+    Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded,
 };
 use crate::limits;
 use crate::policy::Policy;
@@ -65,6 +66,9 @@ pub fn decide(state: &State, scratch: &mut Scratch, command: Command, moment: Mo
         Command::Settle(command) => holds::settle(state, scratch, command, moment),
         Command::ChangeHold(command) => holds::change_hold(state, scratch, command, moment),
         Command::Refund(command) => refunds::refund(state, scratch, command, moment),
+        Command::ReportBatch(ReportBatch { batch, error }) => {
+            Ok(Decision::of(Event::BatchFailed(BatchFailed { at: moment.at, batch, error })))
+        }
         Command::RegisterCurrency(command) => register_currency(state, command, moment),
         Command::SetPolicy(command) => set_policy(state, command, moment),
     }
@@ -196,6 +200,7 @@ fn recorded(
         first_row: state.rows_count,
         batch,
         queued,
+        announced: false,
         key: None,
         currencies,
         opened,

@@ -23,6 +23,8 @@ pub enum Event {
     Recorded(Recorded),
     /// Scheduled requests have another time or amount.
     Rescheduled(Rescheduled),
+    /// A batch failed that was worked on behind its answer.
+    BatchFailed(BatchFailed),
     /// A currency is known to the server.
     CurrencyRegistered(CurrencyRegistered),
     /// A balance has a policy, or none any more.
@@ -39,6 +41,7 @@ impl Event {
             Event::BalanceCreated(event) => event.at,
             Event::Recorded(event) => event.at,
             Event::Rescheduled(event) => event.at,
+            Event::BatchFailed(event) => event.at,
             Event::CurrencyRegistered(event) => event.at,
             Event::PolicySet(event) => event.at,
         }
@@ -118,6 +121,17 @@ pub struct Rescheduled {
     pub amount: Option<i128>,
 }
 
+/// A batch failed, in whole or in part, that was worked on behind its answer. What of it happened was recorded before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BatchFailed {
+    /// When.
+    pub at: i64,
+    /// The id that was answered.
+    pub batch: Id,
+    /// Why, in words.
+    pub error: String,
+}
+
 /// A currency is known to the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CurrencyRegistered {
@@ -155,6 +169,8 @@ pub struct Recorded {
     pub batch: Batch,
     /// Whether requests and outcomes are rows of their own.
     pub queued: bool,
+    /// Whether its success is told as an event of its own: the batch was worked on behind its answer, and nothing was refused.
+    pub announced: bool,
     /// The key that the request was sent with, so that it is carried out once however often it is sent.
     pub key: Option<Box<Key>>,
     /// Currencies that were not known before; their numbers follow those that were.

@@ -48,6 +48,16 @@ impl Id {
         Id { high: (number >> 64) as u64, low: number as u64 }
     }
 
+    /// The sixteen bytes of the id, as a UUID has them.
+    pub fn bytes(self) -> [u8; 16] {
+        ((self.high as u128) << 64 | self.low as u128).to_be_bytes()
+    }
+
+    /// The id of sixteen bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Id {
+        Id::of_number(u128::from_be_bytes(bytes))
+    }
+
     /// The row number that the id carries. It means nothing until the whole id was compared with that of the row.
     pub const fn row(self) -> u64 {
         let high = self.high & 0xfff;

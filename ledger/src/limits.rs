@@ -42,6 +42,8 @@ pub const POLICY_VELOCITIES_MAX: usize = 8;
 pub const POLICY_COUNTERPARTIES_MAX: usize = 1_000;
 /// Longest window of time that a policy may watch, in seconds: a year.
 pub const POLICY_WINDOW_SECONDS_MAX: u32 = 366 * 86_400;
+/// Longest text that is kept of the failure of a batch, in bytes; longer ones are cut.
+pub const BATCH_ERROR_BYTES_MAX: usize = 16_384;
 /// Longest key that a request may be sent with, in bytes.
 pub const KEY_BYTES_MAX: usize = 255;
 /// Longest name of a registered currency, in bytes.

@@ -17,6 +17,7 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::BalanceCreated(_) => "balance_created",
         Event::Recorded(_) => "recorded",
         Event::Rescheduled(_) => "rescheduled",
+        Event::BatchFailed(_) => "batch_failed",
         Event::CurrencyRegistered(_) => "currency_registered",
         Event::PolicySet(_) => "policy_set",
     }
@@ -62,6 +63,10 @@ pub fn line_of(record: &Record) -> String {
             if let Some(amount) = event.amount {
                 put(&mut line, "amount", amount);
             }
+        }
+        Event::BatchFailed(event) => {
+            put(&mut line, "batch", event.batch);
+            put(&mut line, "error", &event.error);
         }
         Event::CurrencyRegistered(event) => {
             put(&mut line, "code", &event.code);

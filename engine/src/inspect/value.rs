@@ -67,6 +67,10 @@ pub fn value_of(record: &Record) -> Value {
             fields.extend(event.due_at.map(|at| ("due_at", Value::Text(time(at)))));
             fields.extend(event.amount.map(|amount| ("amount", Value::Number(amount))));
         }
+        Event::BatchFailed(event) => {
+            fields.push(("batch", Value::Text(event.batch.to_string())));
+            fields.push(("error", text(&event.error)));
+        }
         Event::CurrencyRegistered(event) => {
             fields.push(("code", text(&event.code)));
             fields.push(("precision", number(event.precision)));
@@ -150,6 +154,9 @@ fn put_recorded(fields: &mut Fields, event: &Recorded) {
     fields.push(("rows", number(event.rows_count())));
     fields.push(("batch", text(batch)));
     fields.push(("queued", Value::Flag(event.queued)));
+    if event.announced {
+        fields.push(("announced", Value::Flag(true)));
+    }
     if let Some(key) = &event.key {
         put_key(fields, key);
     }

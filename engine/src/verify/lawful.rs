@@ -26,6 +26,7 @@ pub fn check(state: &State, event: &Event) -> Result<(), String> {
         Event::BalanceCreated(event) => check_balance(state, event),
         Event::Recorded(event) => check_recorded(state, event),
         Event::Rescheduled(event) => check_rescheduled(state, event),
+        Event::BatchFailed(_) => Ok(()),
         Event::CurrencyRegistered(event) => check_registered(state, event),
         Event::PolicySet(event) if (event.balance as usize) < state.balances.len() => Ok(()),
         Event::PolicySet(event) => {

@@ -198,7 +198,7 @@ pub(super) fn record(
     command: Record,
     moment: Moment,
 ) -> Result<Decision, Refused> {
-    let Record { batch, goes_on, trial, queued, asks, mut text, priors, mismatch } = command;
+    let Record { batch, goes_on, announced, trial, queued, asks, mut text, priors, mismatch } = command;
     assert!(!asks.is_empty(), "the edge refuses empty batches");
     assert!(!goes_on || batch == Batch::Independent, "only items that stand for themselves are passed over");
     let how = How { queued, waits: queued && !trial, mismatch, at: moment.at };
@@ -264,7 +264,8 @@ pub(super) fn record(
         return refuse(0, Rejection::TooManyRows);
     }
     let event = recorded(state, &draft, moment, batch, queued, movements, &mut text);
-    let event = Event::Recorded(Recorded { text, ..event });
+    let announced = announced && refused.is_empty();
+    let event = Event::Recorded(Recorded { text, announced, ..event });
     Ok(Decision { event: Some(event), known, refused })
 }
 

@@ -2,7 +2,7 @@
 //! rows, then what it says of the whole.
 
 use ledger::command::Batch;
-use ledger::event::{Event, Outcome, Recorded};
+use ledger::event::{Event, Kind, Movement, Outcome, Recorded};
 use ledger::rejection::Rejection;
 
 /// One event of a record.
@@ -27,6 +27,13 @@ pub enum Emitted {
         /// What it is called.
         name: &'static str,
     },
+    /// A batch that was worked on behind its answer was recorded.
+    BatchRecorded {
+        /// What it is called.
+        name: &'static str,
+    },
+    /// A batch that was worked on behind its answer failed.
+    BatchFailed,
     /// A whole was rejected because one of its parts was.
     WholeFailed {
         /// The index of the movement that was to blame.
@@ -43,8 +50,8 @@ impl Emitted {
             Emitted::Ledger | Emitted::LedgerRenamed => "ledger.created",
             Emitted::Identity => "identity.created",
             Emitted::Balance | Emitted::BalanceOpened(_) => "balance.created",
-            Emitted::Transaction { name, .. } => name,
-            Emitted::WholeFailed { .. } => "bulk_transaction.failed",
+            Emitted::Transaction { name, .. } | Emitted::BatchRecorded { name } => name,
+            Emitted::BatchFailed | Emitted::WholeFailed { .. } => "bulk_transaction.failed",
         }
     }
 }
@@ -57,6 +64,8 @@ pub fn emitted(event: &Event) -> Vec<Emitted> {
         Event::IdentityCreated(_) => vec![Emitted::Identity],
         Event::BalanceCreated(_) => vec![Emitted::Balance],
         Event::Recorded(event) => recorded(event),
+        Event::BatchFailed(_) => vec![Emitted::BatchFailed],
+        Event::Rescheduled(_) | Event::CurrencyRegistered(_) | Event::PolicySet(_) => Vec::new(),
     }
 }
 
@@ -65,18 +74,28 @@ fn recorded(event: &Recorded) -> Vec<Emitted> {
     let mut next_row = event.first_row;
     for (movement, moved) in event.movements.iter().enumerate() {
         next_row += moved.rows_count();
-        if let Some(name) = name_of(moved.outcome) {
+        if let Some(name) = name_of(moved) {
             // A request through the queue makes the row before, of which nothing is told.
             all.push(Emitted::Transaction { row: next_row - 1, movement, name });
         }
     }
-    all.extend(whole_failed(event));
+    let failed = whole_failed(event);
+    if event.announced && failed.is_none() {
+        let held = event.movements.iter().all(|movement| movement.inflight);
+        all.push(Emitted::BatchRecorded {
+            name: if held { "bulk_transaction.inflight" } else { "bulk_transaction.applied" },
+        });
+    }
+    all.extend(failed);
     all
 }
 
-/// What the outcome of a movement is called. Nothing is told of what waits.
-const fn name_of(outcome: Outcome) -> Option<&'static str> {
-    match outcome {
+/// What a movement is called. Nothing is told of what waits, nor of a hold that only got other dates.
+fn name_of(movement: &Movement) -> Option<&'static str> {
+    if matches!(movement.kind, Kind::Change { .. }) && movement.amount == 0 {
+        return None;
+    }
+    match movement.outcome {
         Outcome::Applied => Some("transaction.applied"),
         Outcome::Held => Some("transaction.inflight"),
         Outcome::Voided => Some("transaction.void"),

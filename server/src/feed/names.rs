@@ -81,6 +81,7 @@ fn wanted(event: &Event, emitted: &[Emitted]) -> Option<Wanted> {
             let first = opened.next()?;
             Some(Wanted::BalancesOpened { first, count: 1 + opened.count() })
         }
+        Event::BatchFailed(_) | Event::Rescheduled(_) | Event::CurrencyRegistered(_) | Event::PolicySet(_) => None,
     }
 }
 

@@ -98,7 +98,8 @@ fn text_bytes(event: &Event, emitted: Emitted) -> usize {
             let spans = [moved.metadata, moved.description, moved.reference, moved.source_text, moved.destination_text];
             spans.iter().map(|span| span.of(&event.text).len()).sum()
         }
-        (Event::Recorded(_), _) => 0,
+        (Event::BatchFailed(event), _) => event.error.len(),
+        (Event::Recorded(_) | Event::Rescheduled(_) | Event::CurrencyRegistered(_) | Event::PolicySet(_), _) => 0,
     };
     USUAL + texts
 }

@@ -117,9 +117,12 @@ impl<'a> Shower<'a> {
                     Ok(data_of(&view.told_as_event(&row, &event.movements[row.movement as usize])))
                 }
                 Emitted::WholeFailed { movement, rejection } => whole_failed(books, event, movement, rejection),
-                Emitted::Ledger | Emitted::LedgerRenamed | Emitted::Identity | Emitted::Balance => {
-                    Err(ApiError::internal())
-                }
+                Emitted::BatchRecorded { name } => Ok(batch_recorded(event, name)),
+                Emitted::Ledger
+                | Emitted::LedgerRenamed
+                | Emitted::Identity
+                | Emitted::Balance
+                | Emitted::BatchFailed => Err(ApiError::internal()),
             },
         }
     }
@@ -145,6 +148,12 @@ fn one(books: &Books, event: &Event, names: Option<Names>) -> Result<Data, ApiEr
         (Event::BalanceCreated(event), Some(Names::Balance { id, ledger_id, identity_id })) => {
             data_of(&balance_created(event, id, ledger_id, identity_id))
         }
+        (Event::BatchFailed(event), None) => data_of(&WholeFailed {
+            batch_id: event.batch.text(Prefix::Batch),
+            error: event.error.clone(),
+            status: "failed",
+            timestamp: time::text(event.at),
+        }),
         _ => return Err(ApiError::internal()),
     })
 }
@@ -189,6 +198,24 @@ struct WholeFailed {
     error: String,
     status: &'static str,
     timestamp: String,
+}
+
+/// What is told of a batch that was worked on behind its answer.
+#[derive(Serialize)]
+struct BatchRecorded {
+    batch_id: String,
+    status: &'static str,
+    timestamp: String,
+    transaction_count: u32,
+}
+
+fn batch_recorded(event: &Recorded, name: &'static str) -> Data {
+    data_of(&BatchRecorded {
+        batch_id: event.batch_id().map(|id| id.text(Prefix::Batch)).unwrap_or_default(),
+        status: if name == "bulk_transaction.inflight" { "inflight" } else { "applied" },
+        timestamp: time::text(event.at),
+        transaction_count: event.movements.last().map_or(0, |last| last.item + 1),
+    })
 }
 
 fn whole_failed(books: &Books, event: &Recorded, movement: usize, rejection: Rejection) -> Result<Data, ApiError> {

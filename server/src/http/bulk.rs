@@ -76,7 +76,17 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
         return Err(ApiError::new(Code::TxnBulkLimitExceeded, message));
     }
     let mismatch = state.mismatch();
-    let record = Record { batch, goes_on: false, trial: false, queued, asks, text, priors: Vec::new(), mismatch };
+    let record = Record {
+        batch,
+        goes_on: false,
+        announced: run_async,
+        trial: false,
+        queued,
+        asks,
+        text,
+        priors: Vec::new(),
+        mismatch,
+    };
     let outcome = ask::change_once(&state, Command::Record(record), sent.key()?, usize::from(queued)).await?;
     let (recorded, refused) = match outcome {
         Outcome::Recorded(recorded) => {

@@ -111,7 +111,17 @@ pub async fn create_transaction(State(state): State<AppState>, sent: RequestBody
     seal(&mut asks, state.books(), How { queued, inflight }, &text);
     let mismatch = state.mismatch();
     let batch = Batch::Single;
-    let record = Record { batch, goes_on: false, trial: false, queued, asks, text, priors: Vec::new(), mismatch };
+    let record = Record {
+        batch,
+        goes_on: false,
+        announced: false,
+        trial: false,
+        queued,
+        asks,
+        text,
+        priors: Vec::new(),
+        mismatch,
+    };
     match ask::change_once(&state, Command::Record(record), sent.key()?, 2 * limits::SPLIT_LEGS_MAX).await? {
         Outcome::Recorded(recorded) => {
             let view = created(&state, &checked, parts.as_ref(), &recorded, queued)?;

@@ -321,7 +321,7 @@ impl TransactionView {
         let skip_queue = match movement.kind {
             Kind::Posting | Kind::Refund(_) => !movement.queued,
             Kind::Execution(_) => false,
-            Kind::Settlement { .. } | Kind::Release { .. } => return view,
+            Kind::Settlement { .. } | Kind::Release { .. } | Kind::Change { .. } => return view,
         };
         let terms = movement.terms();
         let told = |at: Option<i64>| at.map_or_else(|| ZERO.to_owned(), time::text);
