@@ -134,6 +134,7 @@ fn any_recorded(random: &mut Random, at: i64, seed: u64) -> Recorded {
         first_row: any_number(random),
         batch: [Batch::Single, Batch::Independent, Batch::Atomic][random.below(3) as usize],
         queued: random.one_in(2),
+        key: None,
         currencies,
         opened,
         movements,
@@ -258,6 +259,7 @@ fn counts_are_not_believed() {
         first_row: 3,
         batch: Batch::Single,
         queued: false,
+        key: None,
         currencies: Vec::new(),
         opened: Vec::new(),
         movements: Vec::new(),
@@ -363,7 +365,18 @@ fn golden_recorded(at: i64, seed: u64) -> Recorded {
     ];
     let currencies = vec![span("USD")];
     let opened = vec![Opened { indicator: span("@Fees"), currency: 0 }];
-    Recorded { at, seed, first_row: 9, batch: Batch::Atomic, queued: true, currencies, opened, movements, text: arena }
+    Recorded {
+        at,
+        seed,
+        first_row: 9,
+        batch: Batch::Atomic,
+        queued: true,
+        key: None,
+        currencies,
+        opened,
+        movements,
+        text: arena,
+    }
 }
 
 fn golden(name: &str) -> PathBuf {

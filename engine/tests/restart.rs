@@ -101,7 +101,7 @@ fn an_atomic_batch_with_a_bad_item_leaves_nothing() {
     let balances = look(&engine, |view| view.state.balances.len()).expect("the engine answers");
     assert_eq!(balances, 2, "no balance was made on the way");
     let answer = recorded(submit(&engine, record(&engine, Batch::Independent, false, &posts)));
-    assert_eq!((answer.rows_count, answer.failed.map(|failed| failed.item)), (2, Some(2)));
+    assert_eq!((answer.rows_count, answer.refused[0].item), (2, 2));
     assert_eq!(figures(&engine, a), (10, 0));
     recorded(pay(&engine, post(&a_text, "@Newer", 1, "x3")));
 }

@@ -7,6 +7,7 @@ mod support {
     pub mod book;
     pub mod digest;
     pub mod order;
+    pub mod police;
     pub mod random;
     pub mod workload;
 }
@@ -14,7 +15,7 @@ mod support {
 use ledger::apply::apply;
 use ledger::command::{Action, Batch, Mismatch};
 use ledger::decide::Decision;
-use ledger::event::{NO_BALANCE, Outcome};
+use ledger::event::{Event, NO_BALANCE, Outcome};
 use ledger::id::{Id, Prefix};
 use ledger::limits::SUM_MAX;
 use ledger::rejection::{Refused, Rejection};
@@ -233,13 +234,11 @@ fn free_items(book: &Book, step: &Step) -> Option<Vec<u32>> {
 /// An independent batch keeps every item before the one that was refused, and none after it.
 fn check_kept_items(free: &[u32], answer: &Result<Decision, Refused>) {
     let (event, end) = match answer {
-        Ok(Decision::Partly(event, refused)) => (Some(event), refused.item),
-        Ok(Decision::Event(event)) => (Some(event), u32::MAX),
-        Ok(Decision::Known(_)) => (None, u32::MAX),
+        Ok(Decision { event, refused, .. }) => (event.as_ref(), refused.first().map_or(u32::MAX, |one| one.item)),
         Err(refused) => (None, refused.item),
     };
     let mut kept: Vec<u32> = match event {
-        Some(ledger::event::Event::Recorded(event)) => event.movements.iter().map(|movement| movement.item).collect(),
+        Some(Event::Recorded(event)) => event.movements.iter().map(|movement| movement.item).collect(),
         _ => Vec::new(),
     };
     kept.dedup();
@@ -254,6 +253,8 @@ enum Verdict {
     Done,
     /// It happened before.
     Known,
+    /// Everything is as it was asked to be.
+    Unchanged,
     /// Two rows tell that it was refused.
     Rejected(Rejection),
     /// Nothing is left of it.
@@ -261,14 +262,19 @@ enum Verdict {
 }
 
 fn verdict(answer: &Result<Decision, Refused>) -> Verdict {
-    match answer {
-        Err(refused) | Ok(Decision::Partly(_, refused)) => Verdict::Refused(refused.rejection),
-        Ok(Decision::Known(_)) => Verdict::Known,
-        Ok(Decision::Event(ledger::event::Event::Recorded(event))) => match event.movements[0].outcome {
+    let Decision { event, known, refused } = match answer {
+        Err(refused) => return Verdict::Refused(refused.rejection),
+        Ok(decision) => decision,
+    };
+    match event {
+        _ if !refused.is_empty() => Verdict::Refused(refused[0].rejection),
+        Some(Event::Recorded(event)) => match event.movements[0].outcome {
             Outcome::Rejected(rejection) => Verdict::Rejected(rejection),
             _ => Verdict::Done,
         },
-        Ok(Decision::Event(_)) => Verdict::Done,
+        Some(_) => Verdict::Done,
+        None if !known.is_empty() => Verdict::Known,
+        None => Verdict::Unchanged,
     }
 }
 

@@ -10,6 +10,7 @@ mod support {
     pub mod book;
     pub mod digest;
     pub mod order;
+    pub mod police;
     pub mod random;
     pub mod script;
     pub mod tell;

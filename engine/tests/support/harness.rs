@@ -15,8 +15,8 @@ use engine::writer::View;
 use journal::disk::Disk;
 use journal::open::Options as JournalOptions;
 use ledger::command::{
-    Action, Allocation, Ask, Batch, Command, CreateBalance, CreateLedger, HoldAsk, Mismatch, Original, Party, Record,
-    Refund, Settle, Terms,
+    Action, Allocation, Ask, Batch, Command, CreateBalance, CreateLedger, HoldAsk, Mismatch, Original, Overdraft,
+    Party, Record, Refund, Settle, Terms,
 };
 use ledger::id::{Id, Prefix};
 use ledger::text;
@@ -160,7 +160,16 @@ pub fn record(engine: &Engine, batch: Batch, queued: bool, posts: &[Post]) -> Co
             terms: Terms { scheduled_at: one.scheduled_at, expires_at: one.expires_at, ..Terms::NONE }.boxed(),
         });
     }
-    Command::Record(Record { batch, queued, asks, text: arena, priors: Vec::new(), mismatch: Mismatch::Refuse })
+    Command::Record(Record {
+        batch,
+        goes_on: false,
+        trial: false,
+        queued,
+        asks,
+        text: arena,
+        priors: Vec::new(),
+        mismatch: Mismatch::Refuse,
+    })
 }
 
 pub fn pay(engine: &Engine, one: Post) -> Answer {
@@ -176,11 +185,13 @@ pub fn settle_command(row: u64, action: Action, amount: Option<i128>) -> Command
         row,
         ended: None,
         precision: 100,
+        overdraft: Overdraft::NONE,
         reference: text::Span::EMPTY,
         description: text::Span::EMPTY,
         metadata: text::Span::EMPTY,
     };
-    Command::Settle(Settle { action, holds: vec![hold], amount, queued: false, text: String::new() })
+    let text = String::new();
+    Command::Settle(Settle { action, holds: vec![hold], amount, over_capture: false, queued: false, text })
 }
 
 /// Posted balance, held debits.
@@ -196,7 +207,9 @@ pub fn refund_command(engine: &Engine, row: u64, reference: &str) -> Command {
     let mut arena = String::new();
     let original = Original {
         row,
+        amount: None,
         facts: None,
+        refunded: 0,
         reference: text::push(&mut arena, reference),
         fingerprint: engine.books().fingerprint(reference),
         outcome_fingerprint: engine.books().fingerprint_of_parts(reference, "_q"),

@@ -56,6 +56,8 @@ pub struct ModelRow {
     /// `None` when the engine makes it up.
     pub reference: Option<String>,
     pub parent: Option<u64>,
+    /// Whether it gives its parent back.
+    pub refund: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -76,7 +78,8 @@ pub struct Model {
     pub rows: Vec<ModelRow>,
     pub references: BTreeSet<String>,
     pub holds: BTreeMap<u64, ModelHold>,
-    pub scheduled: BTreeMap<(i64, u64), Order>,
+    /// Requests that wait, by their time and the first row of those that run together.
+    pub scheduled: BTreeMap<(i64, u64), Vec<(u64, Order)>>,
     pub ledgers: u64,
 }
 
@@ -126,7 +129,15 @@ impl Model {
             self.references.insert(reference.clone());
         }
         let (source, destination) = (order.source.clone(), order.destination.clone());
-        self.rows.push(ModelRow { status, source, destination, amount: order.amount, reference, parent });
+        self.rows.push(ModelRow {
+            status,
+            source,
+            destination,
+            amount: order.amount,
+            reference,
+            parent,
+            refund: false,
+        });
         self.rows.len() as u64 - 1
     }
 
@@ -170,7 +181,9 @@ impl Model {
             if let (true, Some(at)) = (queued, order.scheduled_at) {
                 let row = self.row(Status::Scheduled, order, Some(own), None);
                 self.references.insert(outcome);
-                self.scheduled.insert((at, row), order.clone());
+                let together = self.scheduled.range((at, first)..=(at, u64::MAX)).next().map(|(key, _)| *key);
+                let key = together.filter(|_| batch == Batch::Atomic).unwrap_or((at, row));
+                self.scheduled.entry(key).or_default().push((row, order.clone()));
                 continue;
             }
             let parent = queued.then(|| self.row(Status::Queued, order, Some(own.clone()), None));
@@ -214,13 +227,15 @@ impl Model {
         }
         let status = if action == Action::Commit { Status::Applied } else { Status::Void };
         let (source, destination) = (hold.source, hold.destination);
-        self.rows.push(ModelRow { status, source, destination, amount, reference, parent: Some(row) });
+        self.rows.push(ModelRow { status, source, destination, amount, reference, parent: Some(row), refund: false });
         Expected::Recorded { rows: 1, whole: true }
     }
 
     fn refund(&mut self, row: u64, reference: &str) -> Expected {
         let Some(original) = self.rows.get(row as usize).cloned() else { return Expected::Refused };
-        if !matches!(original.status, Status::Applied | Status::Void) || self.references.contains(reference) {
+        let refunded = self.rows.iter().any(|one| one.parent == Some(row) && one.refund);
+        let refundable = matches!(original.status, Status::Applied | Status::Void);
+        if !refundable || refunded || self.references.contains(reference) {
             return Expected::Refused;
         }
         let order = Order {
@@ -233,8 +248,26 @@ impl Model {
             expires_at: None,
             padding: 0,
         };
-        self.carry_out(&order, reference.to_owned(), Some(row));
+        let refund = self.carry_out(&order, reference.to_owned(), Some(row));
+        self.rows[refund as usize].refund = true;
         Expected::Recorded { rows: 1, whole: true }
+    }
+
+    /// Runs requests that belong together: all of them, or none.
+    fn run(&mut self, group: &[(u64, Order)]) {
+        let before = self.clone();
+        let pays = group.iter().all(|(request, order)| {
+            let pays = self.can_pay(order);
+            self.carry_out(order, format!("{}_q", order.reference), Some(*request));
+            pays
+        });
+        if pays {
+            return;
+        }
+        *self = before;
+        for (request, order) in group {
+            self.row(Status::Rejected, order, Some(format!("{}_q", order.reference)), Some(*request));
+        }
     }
 
     /// Carries out what is due up to a time, in order of time and row.
@@ -246,13 +279,8 @@ impl Model {
             let expire = ends.min();
             let Some(due) = [run, expire].into_iter().flatten().min().filter(|due| due.0 <= to) else { return after };
             if run == Some(due) {
-                let order = self.scheduled.remove(&due).expect("it was just there");
-                let reference = format!("{}_q", order.reference);
-                if self.can_pay(&order) {
-                    self.carry_out(&order, reference, Some(due.1));
-                } else {
-                    self.row(Status::Rejected, &order, Some(reference), Some(due.1));
-                }
+                let group = self.scheduled.remove(&due).expect("it was just there");
+                self.run(&group);
             } else {
                 assert_ne!(self.settle(due.1, Action::Void, None, None), Expected::Refused);
             }

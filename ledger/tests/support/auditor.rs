@@ -1,9 +1,11 @@
 //! Checks the books after every event, from the rows alone: whatever a balance, a hold, a timer or a link says must follow
 //! from what the rows say. Written without looking at `apply`, from section 13 of the specification of transactions.
 
+use crate::support::police::{Police, Spending};
 use ledger::command::{Batch, Mismatch};
-use ledger::event::{Event, Kind, Movement, NO_BALANCE, Outcome, Recorded, batch_id, split_id};
+use ledger::event::{Event, Kind, Movement, NO_BALANCE, Outcome, Recorded, Rescheduled, batch_id, split_id};
 use ledger::id::{Id, Prefix};
+use ledger::projection::{Seen, Step};
 use ledger::rejection::Rejection;
 use ledger::row::{Flags, Links, NO_ROW, Parent, Posted, Row, Status};
 use ledger::state::{Figures, State};
@@ -19,8 +21,16 @@ pub struct Auditor {
     pub holds: BTreeMap<u64, OpenHold>,
     /// Holds that ended, and whether by a void.
     pub ended: BTreeMap<u64, bool>,
-    /// Rows that were given back.
-    pub refunded: BTreeSet<u64>,
+    /// What was given back of each row, part by part.
+    pub refunds: BTreeMap<u64, Vec<i128>>,
+    /// Requests that wait, by the row of the first of those that run together.
+    pub waiting: BTreeMap<u64, Waiting>,
+    /// Policies, and what was moved under them.
+    pub police: Police,
+    /// Precisions of registered currencies.
+    pub registered: BTreeMap<String, u64>,
+    /// What each movement of the latest event did to the figures of its two sides.
+    pub steps: Vec<Step>,
     timers: BTreeSet<Timer>,
     before: Vec<Figures>,
     events_count: usize,
@@ -41,9 +51,28 @@ pub struct Sums {
 pub struct OpenHold {
     pub source: u32,
     pub destination: u32,
+    /// With what it was raised and lowered by.
     pub amount: i128,
     pub committed: i128,
+    /// How far below zero its source may go: allowed, limit.
+    pub overdraft: (bool, i128),
     timers: Vec<Timer>,
+}
+
+impl OpenHold {
+    pub fn remaining(&self) -> i128 {
+        self.amount - self.committed
+    }
+}
+
+/// Scheduled requests that run together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    pub due_at: i64,
+    /// Their rows, in order.
+    pub rows: Vec<u64>,
+    /// What it moves from now on, if that was changed.
+    pub amount: Option<i128>,
 }
 
 /// One row with what it was made of.
@@ -61,22 +90,51 @@ impl Auditor {
         self.sums.resize(state.balances.len(), Sums::default());
         for (record, event) in events.iter().enumerate().skip(self.events_count) {
             assert_eq!(state.latest_at, event.at(), "the state has the time of the latest event");
-            let Event::Recorded(event) = event else { continue };
-            assert_eq!(event.first_row as usize, self.rows_count, "an event begins where the rows end");
-            let new = &rows[self.rows_count..];
-            assert_eq!(event.rows_count() as usize, new.len(), "an event makes the rows it says");
-            check_parents(event, new);
-            check_names(state, event, self.before.len());
-            check_fates(event);
-            for row in new {
-                assert_eq!(row.record as usize, record, "a row knows its record");
-                let movement = &event.movements[row.movement as usize];
-                self.add(state, &Line { rows, row, event, movement, mismatch });
+            self.steps.clear();
+            match event {
+                Event::Recorded(event) => {
+                    assert_eq!(event.first_row as usize, self.rows_count, "an event begins where the rows end");
+                    let new = &rows[self.rows_count..];
+                    assert_eq!(event.rows_count() as usize, new.len(), "an event makes the rows it says");
+                    assert!(new.iter().all(|row| row.record as usize == record), "a row knows its record");
+                    self.add_recorded(state, event, rows, mismatch);
+                }
+                Event::Rescheduled(event) => self.reschedule(event),
+                Event::CurrencyRegistered(event) => {
+                    let before = self.registered.insert(event.code.clone(), event.precision);
+                    assert!(before.is_none_or(|before| before == event.precision), "a precision stays what it is");
+                }
+                Event::PolicySet(event) => self.police.set(event.balance, event.policy.clone()),
+                _ => {}
             }
         }
         self.events_count = events.len();
         self.rows_count = rows.len();
         self.compare(state, mismatch);
+    }
+
+    fn add_recorded(&mut self, state: &State, event: &Recorded, rows: &[Row], mismatch: Mismatch) {
+        let new = &rows[self.rows_count..];
+        check_parents(event, new);
+        check_names(state, event, self.before.len());
+        check_fates(event);
+        self.end_waiting(event, rows);
+        for row in new {
+            let movement = &event.movements[row.movement as usize];
+            let figures = |auditor: &Auditor, handle: u32| {
+                auditor.sums.get(handle as usize).map_or(Figures::default(), |sums| sums.figures)
+            };
+            let before = (figures(self, row.source), figures(self, row.destination));
+            self.add(state, &Line { rows, row, event, movement, mismatch });
+            let seen = |before, after| Seen { before, after };
+            if row.status != Status::Queued {
+                self.steps.push(Step {
+                    source: seen(before.0, figures(self, row.source)),
+                    destination: seen(before.1, figures(self, row.destination)),
+                });
+            }
+        }
+        self.begin_waiting(event, new);
     }
 
     fn add(&mut self, state: &State, line: &Line<'_>) {
@@ -93,30 +151,86 @@ impl Auditor {
         assert_eq!(Id::parse(Prefix::Transaction, &row.id().text(Prefix::Transaction)).map(Id::row), Some(row.number));
         match row.status {
             Status::Queued => assert!(movement.queued, "only what is queued has a request of its own"),
-            Status::Scheduled => self.add_scheduled(line),
+            Status::Scheduled => assert!(movement.queued && movement.outcome == Outcome::Scheduled),
             Status::Rejected => self.add_rejected(line),
+            Status::Void if row.flags.has(Flags::EXECUTION) => {}
+            _ if row.flags.has(Flags::CHANGE) => self.add_change(state, line),
             Status::Inflight => self.add_hold(state, line),
-            Status::Applied if row.flags.has(Flags::SETTLEMENT) => self.add_settlement(line, false),
-            Status::Void => self.add_settlement(line, true),
+            Status::Applied if row.flags.has(Flags::SETTLEMENT) => self.add_settlement(state, line, false),
+            Status::Void => self.add_settlement(state, line, true),
             Status::Applied => {
-                self.check_funds(state, line);
+                self.spend(state, line, row.amount, 1, (movement.allow_overdraft, movement.terms().overdraft_limit));
                 self.post(row, row.amount);
             }
         }
         if row.flags.has(Flags::REFUND) && row.status != Status::Queued {
             self.add_refund(line);
         }
-        if let (true, Some(due)) = (row.flags.has(Flags::EXECUTION), movement.terms().scheduled_at) {
-            let Parent::Row(request) = row.parent else { panic!("an execution belongs to its request") };
-            assert!(self.timers.remove(&(due, request, Due::Execute)), "a scheduled request runs once");
-        }
         self.add_to_histories(row);
     }
 
-    fn add_scheduled(&mut self, line: &Line<'_>) {
-        assert!(line.movement.queued && line.movement.outcome == Outcome::Scheduled);
-        let due = line.movement.terms().scheduled_at.expect("what waits has a time");
-        self.timers.insert((due, line.row.number, Due::Execute));
+    /// Requests that are due together: the legs of a split, and the items of an atomic batch that have one time.
+    fn begin_waiting(&mut self, event: &Recorded, rows: &[Row]) {
+        let mut groups: BTreeMap<(i64, u64), Waiting> = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.status == Status::Scheduled) {
+            let due_at = event.movements[row.movement as usize].terms().scheduled_at.expect("what waits has a time");
+            let together = match row.parent {
+                _ if event.batch == Batch::Atomic => u64::MAX,
+                Parent::Split(leg) => leg,
+                _ => row.number,
+            };
+            let group = groups.entry((due_at, together));
+            group.or_insert(Waiting { due_at, rows: Vec::new(), amount: None }).rows.push(row.number);
+        }
+        for group in groups.into_values() {
+            self.timers.insert((group.due_at, group.rows[0], Due::Execute));
+            self.waiting.insert(group.rows[0], group);
+        }
+    }
+
+    /// Requests end once, those of a group together and in order, with what they asked for or were told since. Several groups
+    /// only end in one event when they are called off.
+    fn end_waiting(&mut self, event: &Recorded, rows: &[Row]) {
+        let ended = event.movements.iter().filter_map(|movement| match movement.kind {
+            Kind::Execution(request) => Some((request, movement)),
+            _ => None,
+        });
+        let mut ended = ended.peekable();
+        let mut groups = 0;
+        while let Some(&(first, _)) = ended.peek() {
+            let group = self.waiting.remove(&first).expect("only what waits runs or is called off, once");
+            assert!(self.timers.remove(&(group.due_at, first, Due::Execute)), "what waits has a timer");
+            groups += 1;
+            for &row in &group.rows {
+                let (number, movement) = ended.next().expect("a group ends as a whole");
+                assert_eq!(number, row, "a group ends in order");
+                let request = &rows[row as usize];
+                let sides = (movement.source, movement.destination, movement.currency, movement.precision);
+                assert_eq!(sides, (request.source, request.destination, request.currency, request.precision));
+                assert_eq!(movement.amount, group.amount.unwrap_or(request.amount), "it moves what it was told last");
+                let voided = movement.outcome == Outcome::Voided;
+                assert!(groups == 1 || voided, "each group runs by itself");
+                assert!(voided || group.due_at <= event.at, "nothing runs before its time");
+                let voided_first = event.movements[0].outcome == Outcome::Voided;
+                assert_eq!(voided, voided_first, "an event runs a group, or calls groups off");
+            }
+        }
+    }
+
+    fn reschedule(&mut self, event: &Rescheduled) {
+        assert!(!event.groups.is_empty() && (event.due_at.is_some() || event.amount.is_some()), "something changes");
+        for first in &event.groups {
+            let group = self.waiting.get_mut(first).expect("only what waits gets another time");
+            if let Some(due_at) = event.due_at {
+                assert!(self.timers.remove(&(group.due_at, *first, Due::Execute)), "what waits has a timer");
+                self.timers.insert((due_at, *first, Due::Execute));
+                group.due_at = due_at;
+            }
+            if event.amount.is_some() {
+                assert_eq!(group.rows.len(), 1, "only what runs by itself gets another amount");
+                group.amount = event.amount;
+            }
+        }
     }
 
     fn add_rejected(&self, line: &Line<'_>) {
@@ -125,7 +239,8 @@ impl Auditor {
             line.row.flags.has(Flags::OUTCOME) || line.row.flags.has(Flags::EXECUTION),
             "only requests are rejected"
         );
-        let alone = line.event.batch != Batch::Atomic && line.movement.leg == 0;
+        let group = line.row.flags.has(Flags::EXECUTION) && line.event.movements.len() > 1;
+        let alone = line.event.batch != Batch::Atomic && line.movement.leg == 0 && !group;
         assert!(!alone || rejection != Rejection::BatchRejected, "what stands alone falls alone");
         let available = self.sums.get(line.row.source as usize).map_or(0, |sums| sums.figures.available());
         if alone && rejection == Rejection::InsufficientFunds {
@@ -138,42 +253,75 @@ impl Auditor {
 
     fn add_hold(&mut self, state: &State, line: &Line<'_>) {
         let (row, movement) = (line.row, line.movement);
-        self.check_funds(state, line);
+        let overdraft = (movement.allow_overdraft, movement.terms().overdraft_limit);
+        self.spend(state, line, row.amount, 1, overdraft);
         assert!(row.flags.has(Flags::INFLIGHT));
-        let commit = movement.terms().commits_at.map(|at| (at, row.number, Due::Commit));
-        let expire = movement.terms().expires_at.map(|at| (at, row.number, Due::Expire));
-        let timers: Vec<Timer> = commit.into_iter().chain(expire).collect();
+        let timers = timers_of(movement, row.number);
         self.timers.extend(&timers);
         let (source, destination, amount) = (row.source, row.destination, row.amount);
-        self.holds.insert(row.number, OpenHold { source, destination, amount, committed: 0, timers });
+        self.holds.insert(row.number, OpenHold { source, destination, amount, committed: 0, overdraft, timers });
         self.hold(row, row.amount);
+        self.count(row);
     }
 
-    /// A commit (a part of what is left) or a void (all that is left) of a hold that is open.
-    fn add_settlement(&mut self, line: &Line<'_>, void: bool) {
+    /// The open hold that a row belongs to.
+    fn hold_of(&self, row: &Row) -> (u64, OpenHold) {
+        let Parent::Row(number) = row.parent else { panic!("it belongs to its hold") };
+        let hold = self.holds.get(&number).expect("after its end nothing happens to a hold").clone();
+        assert_eq!((row.source, row.destination), (hold.source, hold.destination), "it has the sides of its hold");
+        (number, hold)
+    }
+
+    /// A commit (a part of what is left, or more than it when the source can pay for the rest) or a void (all that is left)
+    /// of a hold that is open.
+    fn add_settlement(&mut self, state: &State, line: &Line<'_>, void: bool) {
         let row = line.row;
-        let Parent::Row(number) = row.parent else { panic!("a settlement belongs to its hold") };
-        let hold = self.holds.get_mut(&number).expect("after its end nothing happens to a hold");
+        let (number, mut hold) = self.hold_of(row);
         assert!(row.flags.has(Flags::SETTLEMENT));
-        assert_eq!(
-            (row.source, row.destination),
-            (hold.source, hold.destination),
-            "a settlement has the sides of its hold"
-        );
-        let remaining = hold.amount - hold.committed;
-        assert!(row.amount > 0 && row.amount <= remaining, "no more than is left is settled");
+        let remaining = hold.remaining();
+        assert!(row.amount > 0 && remaining > 0);
         assert!(!void || row.amount == remaining, "a void releases all that is left");
-        if void || row.amount == remaining {
-            let hold = self.holds.remove(&number).expect("it was just there");
+        if row.amount > remaining {
+            self.spend(state, line, row.amount - remaining, 0, hold.overdraft);
+        }
+        if row.amount >= remaining {
+            self.holds.remove(&number);
             assert!(hold.timers.iter().all(|timer| self.timers.remove(timer)), "an open hold had its timers");
             self.ended.insert(number, void);
         } else {
             hold.committed += row.amount;
+            self.holds.insert(number, hold);
         }
-        self.hold(row, -row.amount);
+        self.hold(row, -row.amount.min(remaining));
         if !void {
             self.post(row, row.amount);
+        } else {
+            self.count(row);
         }
+    }
+
+    /// A hold is raised (the more is judged as a new hold would be) or lowered, or its dates change.
+    fn add_change(&mut self, state: &State, line: &Line<'_>) {
+        let row = line.row;
+        let (number, mut hold) = self.hold_of(row);
+        assert_eq!(line.movement.kind, Kind::Change { hold: number });
+        let by = match row.status {
+            Status::Inflight => row.amount,
+            Status::Void => -row.amount,
+            status => panic!("a hold is raised or lowered, not {status:?}"),
+        };
+        assert!(row.amount >= 0 && (by > 0 || row.amount == 0 || row.status == Status::Void));
+        if by > 0 {
+            self.spend(state, line, by, 0, hold.overdraft);
+        }
+        hold.amount += by;
+        assert!(hold.remaining() > 0, "something is left of it");
+        assert!(hold.timers.iter().all(|timer| self.timers.remove(timer)), "an open hold had its timers");
+        hold.timers = timers_of(line.movement, number);
+        self.timers.extend(&hold.timers);
+        self.holds.insert(number, hold);
+        self.hold(row, by);
+        self.count(row);
     }
 
     fn add_refund(&mut self, line: &Line<'_>) {
@@ -186,27 +334,40 @@ impl Auditor {
         let original = if row.flags.has(Flags::OUTCOME) { request(first.parent) } else { first };
         assert_eq!(line.movement.kind, Kind::Refund(original.number));
         assert_eq!((row.source, row.destination), (original.destination, original.source), "a refund goes back");
-        assert_eq!((row.amount, row.currency), (original.amount, original.currency), "a refund gives back all");
+        assert_eq!((row.precision, row.currency), (original.precision, original.currency));
         let expected = if original.status == Status::Void { Status::Inflight } else { Status::Applied };
         assert_eq!(row.status, expected, "what was voided is held the other way, what was posted is posted");
         assert!(matches!(original.status, Status::Applied | Status::Void));
-        assert!(self.refunded.insert(original.number), "each original is given back at most once");
+        assert!(original.status == Status::Applied || original.flags.has(Flags::SETTLEMENT), "it once was held");
+        let parts = self.refunds.entry(original.number).or_default();
+        parts.push(row.amount);
+        assert!(row.amount > 0 && parts.iter().sum::<i128>() <= original.amount, "no more is given back than was");
+        let number = if parts.len() == 1 { String::new() } else { format!("_{}", parts.len()) };
+        let reference = format!("{}_refund{number}", original.id().text(Prefix::Transaction));
+        assert_eq!(line.movement.reference.of(&line.event.text), reference, "each part has a reference of its own");
     }
 
-    /// Whether the source of a posting or hold could pay, judged by the rows before it. A refund always can.
-    fn check_funds(&self, state: &State, line: &Line<'_>) {
-        let (row, movement) = (line.row, line.movement);
-        assert!(row.amount > 0 && row.source != row.destination, "money moves from one balance to another");
-        if line.mismatch == Mismatch::Refuse {
+    /// Whether the source could pay what is newly posted or held, and both sides were allowed to move it, judged by the rows
+    /// before.
+    fn spend(&mut self, state: &State, line: &Line<'_>, amount: i128, transactions: u64, overdraft: (bool, i128)) {
+        let row = line.row;
+        assert!(amount > 0 && row.source != row.destination, "money moves from one balance to another");
+        let own = matches!(line.movement.kind, Kind::Posting | Kind::Execution(_));
+        if own && line.mismatch == Mismatch::Refuse {
             let currency = |handle: u32| state.balance(handle).currency;
             assert_eq!((currency(row.source), currency(row.destination)), (row.currency, row.currency));
         }
-        let unlimited = movement.allow_overdraft && movement.terms().overdraft_limit == 0;
-        let left = self.sums[row.source as usize].figures.available() - row.amount;
-        assert!(
-            unlimited || left >= 0 || left >= -movement.terms().overdraft_limit,
-            "the source can pay: {left} would be left"
-        );
+        let registered = self.registered.get(state.currencies.text(row.currency));
+        assert!(!own || registered.is_none_or(|precision| *precision == row.precision), "a precision is registered");
+        let available = self.sums[row.source as usize].figures.available();
+        let (source, destination) = (row.source, row.destination);
+        let spending = Spending { source, destination, amount, transactions, at: row.created_at, available };
+        assert_eq!(self.police.refusal(&spending), None, "policies are kept");
+        let (allowed, limit) = overdraft;
+        let left = available - amount;
+        let lent = self.police.lends(source) || allowed && limit == 0;
+        assert!(lent || left >= 0 || left >= -limit, "the source can pay: {left} would be left");
+        self.police.count(&spending);
     }
 
     fn post(&mut self, row: &Row, amount: i128) {
@@ -218,9 +379,6 @@ impl Auditor {
     fn hold(&mut self, row: &Row, amount: i128) {
         self.sums[row.source as usize].figures.held.debit += amount;
         self.sums[row.destination as usize].figures.held.credit += amount;
-        if amount > 0 || row.status == Status::Void {
-            self.count(row);
-        }
     }
 
     fn count(&mut self, row: &Row) {
@@ -284,10 +442,28 @@ impl Auditor {
         for (row, open) in &self.holds {
             let hold = state.holds.get(row).expect("a hold with something left is open");
             assert_eq!((hold.source, hold.destination, hold.amount), (open.source, open.destination, open.amount));
-            assert_eq!(hold.remaining, open.amount - open.committed, "what is left is what was not committed");
+            assert_eq!(hold.remaining, open.remaining(), "what is left is what was not committed");
         }
+        assert_eq!(state.scheduled.len(), self.waiting.len(), "what waits has not run");
+        for (first, group) in &self.waiting {
+            assert_eq!(state.scheduled.get(first), Some(&group.due_at), "what waits knows its time");
+            assert_eq!(state.adjusted.get(first), group.amount.as_ref(), "what waits knows its amount");
+        }
+        let adjusted = self.waiting.values().filter(|group| group.amount.is_some());
+        assert_eq!(state.adjusted.len(), adjusted.count(), "nothing is left of an amount that was changed");
+        self.police.compare(state);
+        let registered = state.currencies.all_registered();
+        let known = registered.map(|(number, one)| (state.currencies.text(number).to_owned(), one.precision));
+        assert_eq!(known.collect::<BTreeMap<_, _>>(), self.registered, "currencies are registered as they were told");
         assert!(state.timers.iter().eq(self.timers.iter().copied()), "timers are those of what is open and waits");
     }
+}
+
+/// What ends a hold by itself, by the dates of a movement.
+fn timers_of(movement: &Movement, row: u64) -> Vec<Timer> {
+    let commit = movement.terms().commits_at.map(|at| (at, row, Due::Commit));
+    let expire = movement.terms().expires_at.map(|at| (at, row, Due::Expire));
+    commit.into_iter().chain(expire).collect()
 }
 
 /// An event leaves nothing behind but what its movements name, and its movements name every balance that is there: one
@@ -312,10 +488,13 @@ fn check_names(state: &State, event: &Recorded, balances_before: usize) {
     }
 }
 
-/// The legs of an item stand or fall together, and so do the items of an atomic batch.
+/// The legs of an item stand or fall together, and so do the items of an atomic batch, and requests that run together.
 fn check_fates(event: &Recorded) {
     let rejected = |movement: &Movement| matches!(movement.outcome, Outcome::Rejected(_));
-    let together = |one: &Movement, next: &Movement| event.batch == Batch::Atomic || one.item == next.item;
+    let runs = |movement: &Movement| matches!(movement.kind, Kind::Execution(_));
+    let together = |one: &Movement, next: &Movement| {
+        event.batch == Batch::Atomic || one.item == next.item || runs(one) && runs(next)
+    };
     for movements in event.movements.chunk_by(together) {
         assert!(
             movements.iter().all(|one| rejected(one) == rejected(&movements[0])),
@@ -335,7 +514,7 @@ fn check_parents(event: &Recorded, rows: &[Row]) {
             Kind::Posting if event.batch != Batch::Single => Parent::Batch(event.first_row),
             Kind::Posting => Parent::None,
             Kind::Execution(of) | Kind::Refund(of) => Parent::Row(of),
-            Kind::Settlement { hold, .. } | Kind::Release { hold, .. } => Parent::Row(hold),
+            Kind::Settlement { hold, .. } | Kind::Release { hold, .. } | Kind::Change { hold } => Parent::Row(hold),
         };
         assert_eq!(row.parent, expected, "a row belongs to what it came with");
         if let Parent::Split(leg) = expected {

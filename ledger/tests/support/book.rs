@@ -8,11 +8,13 @@ use crate::support::digest::digest;
 use crate::support::order::{self, Order};
 use crate::support::random::Random;
 use ledger::apply::apply;
-use ledger::command::{Action, Ask, Batch, Command, Ended, Execute, HoldAsk, Mismatch, Moment, Original};
-use ledger::command::{Party, Prior, Record, Refund, Settle};
+use ledger::command::{
+    Action, Ask, Batch, Cancel, ChangeHold, Command, Ended, Execute, HoldAsk, Mismatch, Moment, Original, Overdraft,
+    Party, Prior, Record, Refund, Reschedule, Run, Settle,
+};
 use ledger::decide::{Decision, decide};
 use ledger::draft::Scratch;
-use ledger::event::{Event, Kind, Movement, NO_BALANCE, Recorded};
+use ledger::event::{Event, Group, Kind, Movement, NO_BALANCE, Recorded};
 use ledger::id::Prefix;
 use ledger::rejection::Refused;
 use ledger::row::{Flags, Parent, Row, Status};
@@ -73,7 +75,7 @@ impl Book {
         assert_eq!(digest(&self.state), before, "deciding changes nothing, refused or not: {command:?}");
         let again = decide(&self.state, &mut Scratch::default(), command, moment);
         assert_eq!(again, decision, "deciding again gives the same answer, and scratch is only memory");
-        if let Ok(Decision::Event(event) | Decision::Partly(event, _)) = &decision {
+        if let Ok(Decision { event: Some(event), .. }) = &decision {
             self.add(event.clone());
         }
         decision
@@ -126,29 +128,67 @@ impl Book {
 
     /// Commits or voids holds by their rows.
     pub fn settle(&mut self, action: Action, rows: &[u64], amount: Option<i128>) -> Result<Decision, Refused> {
-        let mut text = String::new();
-        let mut holds = Vec::new();
-        for &row in rows {
-            self.numbers += 1;
-            let reference = text::push(&mut text, &format!("ref_{}", self.numbers));
-            let precision = self.rows.get(row as usize).map_or(1, |row| row.precision);
-            let (description, metadata) = (text::Span::EMPTY, text::Span::EMPTY);
-            holds.push(HoldAsk { row, ended: None, precision, reference, description, metadata });
-        }
-        self.perform(Command::Settle(Settle { action, holds, amount, queued: false, text }))
+        self.settle_as_far(action, rows, amount, false)
     }
 
-    /// Gives back rows.
+    /// Commits or voids holds by their rows; a commit may go beyond what is left if it is told so.
+    pub fn settle_as_far(
+        &mut self,
+        action: Action,
+        rows: &[u64],
+        amount: Option<i128>,
+        over_capture: bool,
+    ) -> Result<Decision, Refused> {
+        let mut text = String::new();
+        let holds = rows.iter().map(|&row| self.hold_ask(row, &mut text)).collect();
+        self.perform(Command::Settle(Settle { action, holds, amount, over_capture, queued: false, text }))
+    }
+
+    fn hold_ask(&mut self, row: u64, text: &mut String) -> HoldAsk {
+        self.numbers += 1;
+        let reference = text::push(text, &format!("ref_{}", self.numbers));
+        let known = self.rows.get(row as usize);
+        let overdraft = known
+            .map(|row| self.movement(row).1)
+            .map(|movement| Overdraft { allowed: movement.allow_overdraft, limit: movement.terms().overdraft_limit });
+        HoldAsk {
+            row,
+            ended: None,
+            precision: known.map_or(1, |row| row.precision),
+            overdraft: overdraft.unwrap_or(Overdraft::NONE),
+            reference,
+            description: text::Span::EMPTY,
+            metadata: text::Span::EMPTY,
+        }
+    }
+
+    /// Raises or lowers a hold, or gives it other dates.
+    pub fn change_hold(&mut self, row: u64, change: Changed) -> Result<Decision, Refused> {
+        let mut text = String::new();
+        let hold = self.hold_ask(row, &mut text);
+        let Changed { held, expires_at, commits_at } = change;
+        self.perform(Command::ChangeHold(ChangeHold { hold, held, expires_at, commits_at, text }))
+    }
+
+    /// Gives back all that is left of rows.
     pub fn refund(&mut self, rows: &[u64], queued: bool) -> Result<Decision, Refused> {
+        let wanted: Vec<(u64, Option<i128>)> = rows.iter().map(|&row| (row, None)).collect();
+        self.refund_parts(&wanted, queued)
+    }
+
+    /// Gives back rows, or parts of them.
+    pub fn refund_parts(&mut self, wanted: &[(u64, Option<i128>)], queued: bool) -> Result<Decision, Refused> {
         let mut text = String::new();
         let mut originals = Vec::new();
-        for &row in rows {
+        for &(row, amount) in wanted {
             let reference = self.refund_reference(row);
             originals.push(Original {
                 row,
+                amount,
                 facts: None,
-                fingerprint: fingerprint(&reference) & self.fingerprint_mask,
-                outcome_fingerprint: fingerprint(&format!("{reference}_q")) & self.fingerprint_mask,
+                refunded: 0,
+                fingerprint: self.fingerprint(&reference),
+                outcome_fingerprint: self.fingerprint(&format!("{reference}_q")),
                 reference: text::push(&mut text, &reference),
                 prior: None,
                 description: text::Span::EMPTY,
@@ -156,6 +196,29 @@ impl Book {
             });
         }
         self.perform(Command::Refund(Refund { originals, queued, text }))
+    }
+
+    /// Calls off groups of scheduled requests, each named by its first row.
+    pub fn cancel(&mut self, groups: &[u64]) -> Result<Decision, Refused> {
+        self.perform(Command::Cancel(Cancel { groups: groups.to_vec(), runs: Vec::new(), text: String::new() }))
+    }
+
+    /// Gives groups of scheduled requests another time or amount.
+    pub fn reschedule(
+        &mut self,
+        groups: &[u64],
+        due_at: Option<i64>,
+        amount: Option<i128>,
+    ) -> Result<Decision, Refused> {
+        self.perform(Command::Reschedule(Reschedule { groups: groups.to_vec(), due_at, amount }))
+    }
+
+    /// The group of the requests that run together with the one of a row, if it is one that was scheduled.
+    pub fn group_of(&self, row: u64) -> Option<Group> {
+        let row = self.rows.get(row as usize)?;
+        let (event, _) = self.movement(row);
+        let of_group = |group: &Group| group.requests.iter().any(|request| request.row == row.number);
+        event.waiting().into_iter().find(of_group)
     }
 
     /// The reference that a refund of a row gets.
@@ -170,66 +233,100 @@ impl Book {
         while let Some((at, row, due)) = self.state.timers.first().filter(|timer| timer.0 <= self.now) {
             let decision = match due {
                 Due::Execute => {
-                    let execution = self.execution(row);
-                    self.perform(Command::Execute(execution))
+                    let mut text = String::new();
+                    let runs = self.runs(row, &mut text);
+                    self.perform(Command::Execute(Execute { runs, text, mismatch: self.mismatch }))
                 }
                 Due::Commit => self.settle(Action::Commit, &[row], None),
                 Due::Expire => self.settle(Action::Void, &[row], None),
             };
-            assert!(matches!(decision, Ok(Decision::Event(_))), "what is due always happens: {decision:?}");
+            assert!(
+                matches!(decision, Ok(Decision { event: Some(_), .. })),
+                "what is due always happens: {decision:?}"
+            );
             assert!(!self.state.timers.iter().any(|timer| timer == (at, row, due)), "a timer that went off is gone");
             done.push((due, row));
         }
         done
     }
 
-    fn execution(&self, request: u64) -> Execute {
+    /// The requests of a group that waits, named by the row of its first.
+    fn runs(&self, group: u64, text: &mut String) -> Vec<Run> {
+        let of_group = self.group_of(group).expect("what waits belongs to a group");
+        assert_eq!(of_group.first_row(), group, "a group is known by its first row");
+        let run = |request: &ledger::event::Request| Run { request: request.row, ask: self.ask_of(request.row, text) };
+        of_group.requests.iter().map(run).collect()
+    }
+
+    /// What was asked when a request was scheduled.
+    fn ask_of(&self, request: u64, text: &mut String) -> Ask {
         let (event, movement) = self.movement(&self.rows[request as usize]);
-        let mut text = event.text.clone();
-        let party = |handle: u32, named: text::Span| match named.of(&event.text).starts_with('@') {
+        let mut copy = |span: text::Span| text::push(text, span.of(&event.text));
+        let party = |handle: u32, named: text::Span, copied: text::Span| match named.of(&event.text).starts_with('@') {
             _ if handle != NO_BALANCE => Party::Handle(handle),
-            true => Party::Indicator(named),
-            false => Party::Unknown(named),
+            true => Party::Indicator(copied),
+            false => Party::Unknown(copied),
         };
-        let ask = Ask {
-            item: 0,
+        assert_eq!(movement.kind, Kind::Posting, "only postings wait");
+        Ask {
+            item: movement.item,
             leg: 0,
-            source: party(movement.source, movement.source_text),
-            destination: party(movement.destination, movement.destination_text),
+            source: party(movement.source, movement.source_text, copy(movement.source_text)),
+            destination: party(movement.destination, movement.destination_text, copy(movement.destination_text)),
             amount: movement.amount,
             precision: movement.precision,
-            currency: text::push(&mut text, self.state.currencies.text(movement.currency)),
-            reference: movement.reference,
+            reference: copy(movement.reference),
             fingerprint: 0,
             outcome_fingerprint: 0,
-            description: movement.description,
-            metadata: movement.metadata,
+            description: copy(movement.description),
+            metadata: copy(movement.metadata),
+            currency: text::push(text, self.state.currencies.text(movement.currency)),
             allow_overdraft: movement.allow_overdraft,
             inflight: movement.inflight,
             atomic: movement.atomic,
             terms: movement.terms.clone(),
-        };
-        assert_eq!(movement.kind, Kind::Posting, "only postings wait");
-        Execute { request, ask, text, mismatch: self.mismatch }
+        }
     }
 
     fn gather(&self, command: &mut Command) {
         match command {
             Command::Record(record) => self.gather_references(record),
-            Command::Settle(settle) => {
-                for hold in settle.holds.iter_mut().filter(|hold| self.state.holds.get(&hold.row).is_none()) {
-                    hold.ended = Some(self.ended(hold.row));
-                }
-            }
-            Command::Refund(refund) => {
-                for original in &mut refund.originals {
-                    original.facts = self.rows.get(original.row as usize).copied();
-                    let reference = original.reference.of(&refund.text);
-                    let outcome = || self.holder(&format!("{reference}_q")).filter(|_| refund.queued);
-                    original.prior = self.holder(reference).or_else(outcome);
+            Command::Settle(settle) => settle.holds.iter_mut().for_each(|hold| self.gather_hold(hold)),
+            Command::ChangeHold(change) => self.gather_hold(&mut change.hold),
+            Command::Refund(refund) => self.gather_originals(refund),
+            Command::Cancel(cancel) => {
+                for &group in &cancel.groups {
+                    if self.state.scheduled.get(&group).is_some() {
+                        cancel.runs.extend(self.runs(group, &mut cancel.text));
+                    }
                 }
             }
             _ => {}
+        }
+    }
+
+    fn gather_hold(&self, hold: &mut HoldAsk) {
+        if self.state.holds.get(&hold.row).is_none() {
+            hold.ended = Some(self.ended(hold.row));
+        }
+    }
+
+    /// What was given back of each original before counts against it, and a later part has another reference.
+    fn gather_originals(&self, refund: &mut Refund) {
+        for original in &mut refund.originals {
+            original.facts = self.rows.get(original.row as usize).copied();
+            let refunds: Vec<&Row> =
+                self.children(original.row).filter(|child| child.flags.has(Flags::REFUND)).collect();
+            original.refunded = refunds.iter().map(|row| row.amount).sum();
+            let mut reference = original.reference.of(&refund.text).to_owned();
+            if !refunds.is_empty() {
+                reference = format!("{reference}_{}", refunds.len() + 1);
+                original.reference = text::push(&mut refund.text, &reference);
+                original.fingerprint = self.fingerprint(&reference);
+                original.outcome_fingerprint = self.fingerprint(&format!("{reference}_q"));
+            }
+            let outcome = || self.holder(&format!("{reference}_q")).filter(|_| refund.queued);
+            original.prior = self.holder(&reference).or_else(outcome);
         }
     }
 
@@ -247,16 +344,32 @@ impl Book {
         self.references.get(reference).map(|&row| self.rows[row as usize])
     }
 
-    fn ended(&self, row: u64) -> Ended {
+    /// The rows of other events that belong to a row, oldest first.
+    fn children(&self, row: u64) -> impl Iterator<Item = &Row> {
         let children = self.children.get(&row).map_or(&[][..], Vec::as_slice);
-        let settled =
-            children.iter().map(|&child| &self.rows[child as usize]).filter(|row| row.flags.has(Flags::SETTLEMENT));
-        settled.fold(Ended::NoHold, |ended, child| match child.status {
-            _ if ended == Ended::Voided => ended,
-            Status::Void => Ended::Voided,
-            _ => Ended::Committed,
-        })
+        children.iter().map(|&child| &self.rows[child as usize]).filter(|child| !child.flags.has(Flags::OUTCOME))
     }
+
+    /// How a hold ended: by the last of its settlements.
+    fn ended(&self, row: u64) -> Ended {
+        match self.children(row).filter(|child| child.flags.has(Flags::SETTLEMENT)).last() {
+            None => Ended::NoHold,
+            Some(child) if child.status == Status::Void => Ended::Voided,
+            Some(_) => Ended::Committed,
+        }
+    }
+
+    fn fingerprint(&self, text: &str) -> u64 {
+        fingerprint(text) & self.fingerprint_mask
+    }
+}
+
+/// What is to become of a hold; nothing said leaves it as it is.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Changed {
+    pub held: Option<i128>,
+    pub expires_at: Option<i64>,
+    pub commits_at: Option<i64>,
 }
 
 fn fingerprint(text: &str) -> u64 {

@@ -69,7 +69,8 @@ pub fn record(
 ) -> Command {
     let mut text = String::new();
     let asks = orders.iter().map(|order| order.ask(&mut text, fingerprint)).collect();
-    Command::Record(Record { batch, queued, asks, text, priors: Vec::new(), mismatch })
+    let priors = Vec::new();
+    Command::Record(Record { batch, goes_on: false, trial: false, queued, asks, text, priors, mismatch })
 }
 
 /// What a name says: an indicator, the id of a balance, or nothing that is known.

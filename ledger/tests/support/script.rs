@@ -174,7 +174,7 @@ impl Script {
         let items: Vec<Vec<&str>> = items.iter().map(|line| line.split_whitespace().collect()).collect();
         let orders: Vec<Order> = (0u32..).zip(&items).flat_map(|(item, words)| self.orders(words, item)).collect();
         let answer = self.book.record(batch, words.contains(&"queued"), &orders);
-        told(out, statement, &self.answer_of_batch(&answer, before));
+        told(out, statement, &self.answer_of_batch(&answer));
         for (item, words) in (0u32..).zip(&items) {
             let result = self.since_of_item(before, item);
             told(out, &format!("  {}", words.join(" ")), if result.is_empty() { "nothing" } else { &result });

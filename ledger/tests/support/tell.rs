@@ -2,7 +2,7 @@
 
 use crate::support::book::START;
 use crate::support::script::Script;
-use ledger::decide::Decision;
+use ledger::decide::{Decision, Known};
 use ledger::event::{Event, NO_BALANCE, Outcome};
 use ledger::id::Prefix;
 use ledger::rejection::{Refused, Rejection};
@@ -23,22 +23,33 @@ impl Script {
         match answer {
             Err(refused) if refused.item > 0 => format!("{} at {}", words_of(refused.rejection), refused.item),
             Err(refused) => words_of(refused.rejection),
-            Ok(Decision::Known(rows)) => {
-                let labels = rows.iter().map(|row| self.book.reference_of(&self.book.rows[*row as usize]));
-                format!("known as {}", labels.collect::<Vec<_>>().join(", "))
-            }
-            Ok(Decision::Event(_) | Decision::Partly(..)) => format!("{}{}", self.since(before), self.opened()),
+            Ok(Decision { event: Some(_), .. }) => format!("{}{}", self.since(before), self.opened()),
+            Ok(Decision { known, .. }) => self.known(known),
         }
     }
 
-    pub(super) fn answer_of_batch(&self, answer: &Result<Decision, Refused>, before: usize) -> String {
+    fn known(&self, known: &[Known]) -> String {
+        let labels = known.iter().map(|known| self.book.reference_of(&self.book.rows[known.row as usize]));
+        format!("known as {}", labels.collect::<Vec<_>>().join(", "))
+    }
+
+    pub(super) fn answer_of_batch(&self, answer: &Result<Decision, Refused>) -> String {
         match answer {
             Err(refused) => format!("refused, {} at item {}", words_of(refused.rejection), refused.item),
-            Ok(Decision::Known(_)) => self.answered(answer, before),
-            Ok(Decision::Partly(_, refused)) => {
-                format!("partly, {} at item {}{}", words_of(refused.rejection), refused.item, self.opened())
+            Ok(Decision { event, known, refused }) => {
+                let refused: Vec<String> =
+                    refused.iter().map(|one| format!("{} at item {}", words_of(one.rejection), one.item)).collect();
+                let mut parts = match (event, refused.is_empty()) {
+                    (Some(_), true) => vec!["recorded".to_owned()],
+                    (Some(_), false) => vec!["partly".to_owned()],
+                    (None, true) => Vec::new(),
+                    (None, false) => vec!["nothing".to_owned()],
+                };
+                parts.extend(refused);
+                parts.extend((!known.is_empty()).then(|| self.known(known)));
+                let opened = if event.is_some() { self.opened() } else { String::new() };
+                format!("{}{opened}", parts.join(", "))
             }
-            Ok(Decision::Event(_)) => format!("recorded{}", self.opened()),
         }
     }
 
