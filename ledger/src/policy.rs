@@ -143,7 +143,9 @@ impl Policed {
             let spent = spent.at(velocity.window, at);
             let sum = spent.sum.saturating_add(amount);
             let count = spent.count + transactions;
-            if velocity.sum_max.is_some_and(|max| sum > max) || velocity.count_max.is_some_and(|max| count > max) {
+            // What adds no transaction is not too many, even when a policy came to allow fewer than there were.
+            let too_many = transactions > 0 && velocity.count_max.is_some_and(|max| count > max);
+            if too_many || velocity.sum_max.is_some_and(|max| sum > max) {
                 return Err(Rejection::VelocityExceeded);
             }
         }
@@ -230,6 +232,8 @@ mod tests {
         assert_eq!(changed.check_velocity(true, 51, 1, 1), Err(Rejection::VelocityExceeded));
         policed.count(true, 0, 2, 1);
         assert_eq!(policed.check_velocity(true, 0, 1, 1), Err(Rejection::VelocityExceeded), "three were counted");
+        policed.count(true, 0, 1, 1);
+        assert_eq!(policed.check_velocity(true, 0, 0, 1), Ok(()), "what adds none is not too many");
     }
 
     #[test]

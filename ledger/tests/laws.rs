@@ -1,29 +1,35 @@
 //! Laws that hold after every command of every history, whatever clients do.
 //!
-//! Histories are made from seeds. `FLORIN_SEED=<number>` plays one seed alone; a failing test names its seed.
+//! Histories are made from seeds. `FLORIN_SEED=<number>` plays one seed alone, `FLORIN_SEEDS=<number>` so many; a failing test
+//! names its seed.
 
 mod support {
     pub mod auditor;
     pub mod book;
     pub mod digest;
+    pub mod judge;
+    pub mod model;
     pub mod order;
     pub mod police;
     pub mod random;
+    pub mod trial;
     pub mod workload;
 }
 
 use ledger::apply::apply;
-use ledger::command::{Action, Batch, Mismatch};
+use ledger::command::{Batch, Mismatch, Terms};
 use ledger::decide::Decision;
-use ledger::event::{Event, NO_BALANCE, Outcome};
+use ledger::event::{Event, Outcome};
 use ledger::id::{Id, Prefix};
-use ledger::limits::SUM_MAX;
-use ledger::rejection::{Refused, Rejection};
+use ledger::rejection::Refused;
 use ledger::row::{NO_ROW, Row};
-use ledger::state::{Figures, State};
+use ledger::sharded::Sharded;
+use ledger::state::State;
 use std::collections::HashSet;
+use std::hash::Hash;
 use support::book::Book;
 use support::digest::digest;
+use support::model::{Verdict, expected, verdict};
 use support::order::Order;
 use support::workload::{Step, Workload};
 
@@ -42,9 +48,10 @@ impl Drop for Told {
 }
 
 fn seeds() -> Vec<u64> {
-    match std::env::var("FLORIN_SEED") {
-        Ok(seed) => vec![seed.parse().expect("FLORIN_SEED is a number")],
-        Err(_) => (0..SEEDS).collect(),
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a seed is a number"));
+    match number("FLORIN_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("FLORIN_SEEDS").unwrap_or(SEEDS)).collect(),
     }
 }
 
@@ -68,9 +75,14 @@ fn steps_of(seed: u64) -> usize {
 fn play(book: &mut Book, step: Step) -> Option<Result<Decision, Refused>> {
     match step {
         Step::Command(command) => Some(book.perform(command)),
-        Step::Record(batch, queued, orders) => Some(book.record(batch, queued, &orders)),
-        Step::Settle(action, rows, amount) => Some(book.settle(action, &rows, amount)),
-        Step::Refund(rows, queued) => Some(book.refund(&rows, queued)),
+        Step::Record { batch, goes_on, queued, orders } => {
+            Some(book.perform(book.recording(batch, goes_on, queued, &orders)))
+        }
+        Step::Settle { action, rows, amount, over } => Some(book.settle_as_far(action, &rows, amount, over)),
+        Step::Change(row, change) => Some(book.change_hold(row, change)),
+        Step::Refund(parts, queued) => Some(book.refund_parts(&parts, queued)),
+        Step::Cancel(groups) => Some(book.cancel(&groups)),
+        Step::Reschedule(groups, due_at, amount) => Some(book.reschedule(&groups, due_at, amount)),
         Step::Wait(micros) => {
             book.now += micros;
             book.run_due();
@@ -95,12 +107,17 @@ fn every_command_keeps_the_books() {
             let expected = expected(&book, &step);
             let free = free_items(&book, &step);
             let told = format!("{step:?}");
+            let alone = one_by_one(&book, &step);
+            try_order(&mut book, &step);
             let answer = play(&mut book, step);
             if let (Some(expected), Some(answer)) = (expected, &answer) {
                 assert_eq!(verdict(answer), expected, "{told}");
             }
             if let (Some(free), Some(answer)) = (free, &answer) {
                 check_kept_items(&free, answer);
+            }
+            if let (Some(alone), Some(answer)) = (alone, &answer) {
+                check_one_by_one(&alone, &book, answer, &told);
             }
             outcomes.extend(answer.as_ref().map(verdict));
         }
@@ -112,7 +129,7 @@ fn every_command_keeps_the_books() {
         let refusal = |verdict: &&Verdict| matches!(verdict, Verdict::Refused(_) | Verdict::Rejected(_));
         let reached = outcomes.iter().filter(refusal).count();
         assert!(
-            reached >= 25 && longest >= 1000,
+            reached >= 45 && longest >= 1000,
             "histories are rich: {reached} refusals, {longest} rows of a balance"
         );
     }
@@ -162,13 +179,12 @@ fn assert_equal(one: &State, other: &State) {
     assert!(one.ledgers.iter().eq(other.ledgers.iter()), "ledgers");
     assert!(one.identities.iter().eq(other.identities.iter()), "identities");
     assert!(one.currencies.iter().eq(other.currencies.iter()), "currencies");
-    let holds = |state: &State| {
-        let mut holds: Vec<_> = state.holds.iter().map(|(row, hold)| (*row, hold.clone())).collect();
-        holds.sort_by_key(|(row, _)| *row);
-        holds
-    };
-    assert_eq!(holds(one), holds(other), "open holds");
+    assert_eq!(sorted(&one.holds), sorted(&other.holds), "open holds");
     assert!(one.timers.iter().eq(other.timers.iter()), "timers");
+    assert_eq!(sorted(&one.scheduled), sorted(&other.scheduled), "requests that wait");
+    assert_eq!(sorted(&one.adjusted), sorted(&other.adjusted), "amounts that were changed");
+    assert_eq!(sorted(&one.policies), sorted(&other.policies), "policies, and what was moved under them");
+    assert!(one.currencies.all_registered().eq(other.currencies.all_registered()), "registered currencies");
     let indicators = |state: &State| {
         let mut all: Vec<_> =
             state.indicators().map(|(text, currency, handle)| (text.to_owned(), currency, handle)).collect();
@@ -176,6 +192,12 @@ fn assert_equal(one: &State, other: &State) {
         all
     };
     assert_eq!(indicators(one), indicators(other), "indicators");
+}
+
+fn sorted<K: Hash + Ord + Clone, V: Clone>(map: &Sharded<K, V>) -> Vec<(K, V)> {
+    let mut pairs: Vec<(K, V)> = map.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    pairs.sort_by(|one, other| one.0.cmp(&other.0));
+    pairs
 }
 
 /// Walking back from the newest row of a balance meets exactly the rows that name it, and figures that only go down.
@@ -223,152 +245,98 @@ fn read_ids(book: &Book) {
     }
 }
 
+/// A single order that is tried tells what the model says, and steps that go from the figures as they are.
+fn try_order(book: &mut Book, step: &Step) {
+    let Step::Record { batch: Batch::Single, queued, orders, .. } = step else { return };
+    let [order] = &orders[..] else { return };
+    // What is tried runs at once.
+    let order = Order { terms: Terms { scheduled_at: None, ..order.terms.clone() }, ..order.clone() };
+    let (batch, goes_on, queued) = (Batch::Single, false, *queued);
+    let wanted = expected(book, &Step::Record { batch, goes_on, queued, orders: vec![order.clone()] });
+    let (tried, steps) = book.attempt(book.recording(batch, goes_on, queued, &[order]));
+    let told = match verdict(&tried) {
+        Verdict::Rejected(rejection) if !queued => Verdict::Refused(rejection),
+        told => told,
+    };
+    assert_eq!(Some(told), wanted, "what is tried is what would happen: {tried:?}");
+    if let (Ok(Decision { event: Some(Event::Recorded(event)), .. }), [step]) = (&tried, &steps[..]) {
+        let movement = &event.movements[0];
+        for (handle, seen) in [(movement.source, step.source), (movement.destination, step.destination)] {
+            let now = book.state.balances.get(handle as usize).map(|balance| balance.figures).unwrap_or_default();
+            assert_eq!(seen.before, now);
+            let moves = !matches!(movement.outcome, Outcome::Rejected(_));
+            assert_eq!(seen.after != seen.before, moves, "only what is not refused moves something");
+        }
+    }
+}
+
 /// The items of an independent batch none of whose references are taken before it.
 fn free_items(book: &Book, step: &Step) -> Option<Vec<u32>> {
-    let Step::Record(Batch::Independent, _, orders) = step else { return None };
+    let Step::Record { batch: Batch::Independent, orders, .. } = step else { return None };
     let free = |legs: &[Order]| legs.iter().all(|leg| !book.references.contains_key(&leg.reference));
     let items = orders.chunk_by(|one, next| one.item == next.item);
     Some(items.filter(|legs| free(legs)).map(|legs| legs[0].item).collect())
 }
 
-/// An independent batch keeps every item before the one that was refused, and none after it.
+/// An independent batch keeps every item that was not refused and, unless it goes on, none behind the first that was.
 fn check_kept_items(free: &[u32], answer: &Result<Decision, Refused>) {
-    let (event, end) = match answer {
-        Ok(Decision { event, refused, .. }) => (event.as_ref(), refused.first().map_or(u32::MAX, |one| one.item)),
-        Err(refused) => (None, refused.item),
+    let (event, refused) = match answer {
+        Ok(Decision { event, refused, .. }) => (event.as_ref(), refused.clone()),
+        Err(refused) => (None, vec![*refused]),
     };
     let mut kept: Vec<u32> = match event {
         Some(Event::Recorded(event)) => event.movements.iter().map(|movement| movement.item).collect(),
         _ => Vec::new(),
     };
     kept.dedup();
-    let expected: Vec<u32> = free.iter().copied().filter(|item| *item < end).collect();
-    assert_eq!(kept, expected, "items before the refused one are kept, others are not: {answer:?}");
+    let is_refused = |item: &u32| refused.iter().any(|refused| refused.item == *item);
+    assert!(kept.iter().all(|item| free.contains(item) && !is_refused(item)), "an item has one fate: {answer:?}");
+    let last = kept.last().copied().unwrap_or(0).max(refused.last().map_or(0, |refused| refused.item));
+    let expected: Vec<u32> = free.iter().copied().filter(|item| !is_refused(item) && *item <= last).collect();
+    assert_eq!(kept, expected, "items that are not refused are kept: {answer:?}");
 }
 
-/// What came of a step, as far as the model says it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Verdict {
-    /// It happened, or waits.
-    Done,
-    /// It happened before.
-    Known,
-    /// Everything is as it was asked to be.
-    Unchanged,
-    /// Two rows tell that it was refused.
-    Rejected(Rejection),
-    /// Nothing is left of it.
-    Refused(Rejection),
-}
-
-fn verdict(answer: &Result<Decision, Refused>) -> Verdict {
-    let Decision { event, known, refused } = match answer {
-        Err(refused) => return Verdict::Refused(refused.rejection),
-        Ok(decision) => decision,
-    };
-    match event {
-        _ if !refused.is_empty() => Verdict::Refused(refused[0].rejection),
-        Some(Event::Recorded(event)) => match event.movements[0].outcome {
-            Outcome::Rejected(rejection) => Verdict::Rejected(rejection),
-            _ => Verdict::Done,
-        },
-        Some(_) => Verdict::Done,
-        None if !known.is_empty() => Verdict::Known,
-        None => Verdict::Unchanged,
+/// The books as they are when the items of a batch are sent one by one, and what came of each; as far as an independent batch
+/// would go, or an atomic one that stands.
+fn one_by_one(book: &Book, step: &Step) -> Option<(Book, Vec<Verdict>)> {
+    let Step::Record { batch, goes_on, queued, orders } = step else { return None };
+    if *batch == Batch::Single || !book.rows.len().is_multiple_of(3) {
+        return None;
     }
-}
-
-/// What must come of a step, told from the rows: for single transactions, and for commits and voids of one hold.
-fn expected(book: &Book, step: &Step) -> Option<Verdict> {
-    match step {
-        Step::Record(Batch::Single, queued, orders) if orders.len() == 1 => {
-            Some(expected_of_order(book, *queued, &orders[0]))
-        }
-        Step::Settle(action, rows, amount) if rows.len() == 1 => {
-            let refused = expected_refusal_of_hold(book, *action, rows[0], *amount);
-            Some(refused.map_or(Verdict::Done, Verdict::Refused))
-        }
-        _ => None,
-    }
-}
-
-fn expected_of_order(book: &Book, queued: bool, order: &Order) -> Verdict {
-    let find = |name: &str| match Id::parse(Prefix::Balance, name) {
-        Some(id) => book.state.find_balance(id),
-        None => book.state.find_indicator(name, book.state.currencies.find(&order.currency)?),
-    };
-    let (source, destination) = (find(&order.source), find(&order.destination));
-    let outcome = book.references.get(&format!("{}_q", order.reference)).filter(|_| queued);
-    if let Some(&row) = book.references.get(&order.reference) {
-        let row = &book.rows[row as usize];
-        let (_, first) = book.movement(row);
-        let same = first.kind == ledger::event::Kind::Posting
-            && book.reference_of(row) == order.reference
-            && (row.source, row.destination) == (source.unwrap_or(NO_BALANCE), destination.unwrap_or(NO_BALANCE))
-            && (row.amount, first.inflight) == (order.amount, order.inflight)
-            && book.state.currencies.text(row.currency) == order.currency;
-        let request = matches!(row.status, ledger::row::Status::Queued | ledger::row::Status::Scheduled);
-        let known = queued && same && request;
-        return if known { Verdict::Known } else { Verdict::Refused(Rejection::DuplicateReference) };
-    }
-    if outcome.is_some() {
-        return Verdict::Refused(Rejection::DuplicateReference);
-    }
-    if queued && order.terms.scheduled_at.is_some() {
-        return Verdict::Done;
-    }
-    match expected_refusal(book, order, source, destination) {
-        None => Verdict::Done,
-        Some(rejection) if queued => Verdict::Rejected(rejection),
-        Some(rejection) => Verdict::Refused(rejection),
-    }
-}
-
-fn expected_refusal(book: &Book, order: &Order, source: Option<u32>, destination: Option<u32>) -> Option<Rejection> {
-    let missing = |name: &str, found: Option<u32>| found.is_none() && !name.starts_with('@');
-    let fits = |found: Option<u32>| {
-        found.is_none_or(|handle| book.state.currencies.text(book.state.balance(handle).currency) == order.currency)
-    };
-    let figures =
-        |found: Option<u32>| found.map_or(Figures::default(), |handle| book.auditor.sums[handle as usize].figures);
-    let (paying, receiving) = (figures(source), figures(destination));
-    let paid = (paying.posted.debit + paying.held.debit).checked_add(order.amount);
-    let received = (receiving.posted.credit + receiving.held.credit).checked_add(order.amount);
-    let available = paying.posted.credit - paying.posted.debit - paying.held.debit;
-    let same = order.source == order.destination || source.is_some() && source == destination;
-    let short = available < order.amount && !(order.allow_overdraft && order.terms.overdraft_limit == 0);
-    let beyond = |sum: Option<i128>| sum.is_none_or(|sum| sum > SUM_MAX);
-    let checks = [
-        (missing(&order.source, source), Rejection::SourceNotFound),
-        (missing(&order.destination, destination), Rejection::DestinationNotFound),
-        (order.amount < 0, Rejection::AmountNegative),
-        (order.amount == 0, Rejection::AmountZero),
-        (same, Rejection::SameBalance),
-        (book.mismatch == Mismatch::Refuse && !(fits(source) && fits(destination)), Rejection::CurrencyMismatch),
-        (beyond(paid) || beyond(received), Rejection::Overflow),
-        (short && order.terms.overdraft_limit <= 0, Rejection::InsufficientFunds),
-    ];
-    let first = checks.into_iter().find(|(broken, _)| *broken).map(|(_, rejection)| rejection);
-    first.or_else(|| {
-        (short && available + order.terms.overdraft_limit < order.amount).then_some(Rejection::OverdraftExceeded)
-    })
-}
-
-fn expected_refusal_of_hold(book: &Book, action: Action, row: u64, amount: Option<i128>) -> Option<Rejection> {
-    let Some(hold) = book.auditor.holds.get(&row) else {
-        return Some(match book.auditor.ended.get(&row) {
-            Some(true) => Rejection::AlreadyVoided,
-            Some(false) => Rejection::AlreadyCommitted,
-            None => Rejection::NotInflight,
-        });
-    };
-    match (action, amount) {
-        (Action::Void, _) | (Action::Commit, None) => None,
-        (Action::Commit, Some(amount)) if amount < 0 => Some(Rejection::AmountNegative),
-        (Action::Commit, Some(0)) => Some(Rejection::AmountZero),
-        (Action::Commit, Some(amount)) if amount > hold.amount => Some(Rejection::ExceedsOriginal),
-        (Action::Commit, Some(amount)) => {
-            (amount > hold.amount - hold.committed).then_some(Rejection::ExceedsRemaining)
+    let mut alone = book.clone();
+    let mut verdicts = Vec::new();
+    for legs in orders.chunk_by(|one, next| one.item == next.item) {
+        let answer = alone.record(Batch::Single, *queued, legs);
+        verdicts.push(verdict(&answer));
+        if answer.is_err() && !goes_on {
+            break;
         }
     }
+    Some((alone, verdicts))
+}
+
+/// A batch does what its items do one by one. An atomic one does so when none of them is refused, and nothing otherwise.
+fn check_one_by_one(alone: &(Book, Vec<Verdict>), book: &Book, answer: &Result<Decision, Refused>, told: &str) {
+    let (alone, verdicts) = alone;
+    let failed = |verdict: &Verdict| matches!(verdict, Verdict::Refused(_) | Verdict::Rejected(_));
+    let atomic =
+        matches!(answer, Ok(Decision { event: Some(Event::Recorded(event)), .. }) if event.batch == Batch::Atomic);
+    let fell = |answer: &Result<Decision, Refused>| match answer {
+        Ok(Decision { event: Some(Event::Recorded(event)), .. }) => {
+            event.movements.iter().all(|movement| matches!(movement.outcome, Outcome::Rejected(_)))
+        }
+        Ok(_) => false,
+        Err(_) => true,
+    };
+    if atomic && verdicts.iter().any(failed) || answer.is_err() {
+        assert!(fell(answer) && verdicts.iter().any(failed), "{told} {verdicts:?}");
+        return;
+    }
+    let figures = |book: &Book| book.state.balances.iter().map(|balance| balance.figures).collect::<Vec<_>>();
+    assert_eq!(figures(book), figures(alone), "a batch does what its items do: {told}");
+    assert_eq!(book.rows.len(), alone.rows.len(), "and makes the rows that they make: {told}");
+    let same =
+        |(one, other): (&Row, &Row)| (one.status, one.amount, one.flags) == (other.status, other.amount, other.flags);
+    assert!(book.rows.iter().zip(&alone.rows).all(same), "{told}");
+    assert_eq!(book.state.holds.len(), alone.state.holds.len(), "{told}");
 }

@@ -9,11 +9,13 @@ mod support {
     pub mod auditor;
     pub mod book;
     pub mod digest;
+    pub mod judge;
     pub mod order;
     pub mod police;
     pub mod random;
     pub mod script;
     pub mod tell;
+    pub mod trial;
 }
 
 use std::path::Path;

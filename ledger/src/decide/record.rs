@@ -209,6 +209,7 @@ pub(super) fn record(
     let mut movements: Vec<Movement> = Vec::with_capacity(asks.len());
     let mut known: Vec<Known> = Vec::new();
     let mut refused: Vec<Refused> = Vec::new();
+    let mut freed: Vec<u32> = Vec::new();
     let mut priors = priors.as_slice();
     let mut asks_before = 0;
     for legs in asks.chunk_by(|one, next| one.item == next.item) {
@@ -219,7 +220,7 @@ pub(super) fn record(
         let (mine, later) = priors.split_at(of_item);
         priors = later;
         draft.begin_item();
-        let wanted = Wanted { legs, asks: &asks, first_ask, priors: mine, refused: &refused };
+        let wanted = Wanted { legs, asks: &asks, first_ask, priors: mine, freed: &freed };
         let before = movements.len();
         let failed = match reference_check(&mut draft, state, &wanted, queued, &text) {
             Ok(None) => decide_item(&mut draft, state, legs, &text, how, &mut movements),
@@ -231,13 +232,16 @@ pub(super) fn record(
         };
         let Some(rejection) = failed else { continue };
         draft.undo_item();
-        // A refusal of a queued request is a row of its own, unless the row itself cannot be.
-        let keeps_row = (queued || trial)
-            && !matches!(
-                rejection,
-                Rejection::DuplicateReference | Rejection::TooManyBalances | Rejection::TooManyCurrencies
-            );
-        if keeps_row {
+        // A refusal of a queued request is a row of its own, unless the row itself cannot be. One that leaves no row leaves
+        // its references to later items, also when it is only tried.
+        let can_be_row = !matches!(
+            rejection,
+            Rejection::DuplicateReference | Rejection::TooManyBalances | Rejection::TooManyCurrencies
+        );
+        if !(queued && can_be_row) {
+            freed.push(item);
+        }
+        if (queued || trial) && can_be_row {
             continue;
         }
         movements.truncate(before);
@@ -339,8 +343,8 @@ struct Wanted<'a> {
     first_ask: usize,
     /// Who holds its references.
     priors: &'a [Prior],
-    /// Items before it that were refused: their references are free again. In order.
-    refused: &'a [Refused],
+    /// Items before it that leave no row: their references are free again. In order.
+    freed: &'a [u32],
 }
 
 /// Whether the references of an item are free. A queued item that was recorded before with the same facts is known: its
@@ -352,7 +356,7 @@ fn reference_check(
     queued: bool,
     text: &str,
 ) -> Result<Option<Vec<u64>>, Rejection> {
-    let Wanted { legs, asks, first_ask, priors, refused } = *wanted;
+    let Wanted { legs, asks, first_ask, priors, freed } = *wanted;
     if !priors.is_empty() {
         let same = queued
             && legs.iter().enumerate().all(|(leg, ask)| {
@@ -364,7 +368,7 @@ fn reference_check(
         }
         return Ok(Some(priors.iter().filter(|prior| !prior.of_outcome).map(|prior| prior.row.number).collect()));
     }
-    let is_free = |item: u32| refused.binary_search_by_key(&item, |refused| refused.item).is_ok();
+    let is_free = |item: u32| freed.binary_search(&item).is_ok();
     for (leg, ask) in legs.iter().enumerate() {
         let index = u32::try_from(first_ask + leg).expect("commands have few asks");
         let outcome = queued.then_some(ask.outcome_fingerprint);

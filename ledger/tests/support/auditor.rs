@@ -1,6 +1,7 @@
 //! Checks the books after every event, from the rows alone: whatever a balance, a hold, a timer or a link says must follow
 //! from what the rows say. Written without looking at `apply`, from section 13 of the specification of transactions.
 
+use crate::support::judge::{self, Side, Want};
 use crate::support::police::{Police, Spending};
 use ledger::command::{Batch, Mismatch};
 use ledger::event::{Event, Kind, Movement, NO_BALANCE, Outcome, Recorded, Rescheduled, batch_id, split_id};
@@ -9,11 +10,12 @@ use ledger::projection::{Seen, Step};
 use ledger::rejection::Rejection;
 use ledger::row::{Flags, Links, NO_ROW, Parent, Posted, Row, Status};
 use ledger::state::{Figures, State};
+use ledger::text::Span;
 use ledger::timers::{Due, Timer};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the rows add up to.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Auditor {
     /// By handle of the balance.
     pub sums: Vec<Sums>,
@@ -152,7 +154,7 @@ impl Auditor {
         match row.status {
             Status::Queued => assert!(movement.queued, "only what is queued has a request of its own"),
             Status::Scheduled => assert!(movement.queued && movement.outcome == Outcome::Scheduled),
-            Status::Rejected => self.add_rejected(line),
+            Status::Rejected => self.add_rejected(state, line),
             Status::Void if row.flags.has(Flags::EXECUTION) => {}
             _ if row.flags.has(Flags::CHANGE) => self.add_change(state, line),
             Status::Inflight => self.add_hold(state, line),
@@ -233,7 +235,7 @@ impl Auditor {
         }
     }
 
-    fn add_rejected(&self, line: &Line<'_>) {
+    fn add_rejected(&self, state: &State, line: &Line<'_>) {
         let Outcome::Rejected(rejection) = line.movement.outcome else { panic!("a rejected row says why") };
         assert!(
             line.row.flags.has(Flags::OUTCOME) || line.row.flags.has(Flags::EXECUTION),
@@ -242,12 +244,22 @@ impl Auditor {
         let group = line.row.flags.has(Flags::EXECUTION) && line.event.movements.len() > 1;
         let alone = line.event.batch != Batch::Atomic && line.movement.leg == 0 && !group;
         assert!(!alone || rejection != Rejection::BatchRejected, "what stands alone falls alone");
-        let available = self.sums.get(line.row.source as usize).map_or(0, |sums| sums.figures.available());
-        if alone && rejection == Rejection::InsufficientFunds {
-            assert!(available < line.row.amount && line.movement.terms().overdraft_limit <= 0, "funds were short");
-        }
-        if alone && rejection == Rejection::OverdraftExceeded {
-            assert!(available - line.row.amount < -line.movement.terms().overdraft_limit, "the limit was passed");
+        if alone {
+            let (row, movement) = (line.row, line.movement);
+            let side = |handle: u32, text: Span| Side {
+                handle: (handle != NO_BALANCE).then_some(handle),
+                name: text.of(&line.event.text),
+            };
+            let want = Want {
+                source: side(row.source, movement.source_text),
+                destination: side(row.destination, movement.destination_text),
+                amount: row.amount,
+                precision: row.precision,
+                currency: state.currencies.text(row.currency),
+                overdraft: (movement.allow_overdraft, movement.terms().overdraft_limit),
+                at: row.created_at,
+            };
+            assert_eq!(judge::refusal(self, state, line.mismatch, &want), Some(rejection), "it was to be refused");
         }
     }
 

@@ -7,6 +7,7 @@ use crate::support::auditor::Auditor;
 use crate::support::digest::digest;
 use crate::support::order::{self, Order};
 use crate::support::random::Random;
+use crate::support::trial;
 use ledger::apply::apply;
 use ledger::command::{
     Action, Ask, Batch, Cancel, ChangeHold, Command, Ended, Execute, HoldAsk, Mismatch, Moment, Original, Overdraft,
@@ -16,6 +17,7 @@ use ledger::decide::{Decision, decide};
 use ledger::draft::Scratch;
 use ledger::event::{Event, Group, Kind, Movement, NO_BALANCE, Recorded};
 use ledger::id::Prefix;
+use ledger::projection::{self, Step};
 use ledger::rejection::Refused;
 use ledger::row::{Flags, Parent, Row, Status};
 use ledger::state::State;
@@ -28,6 +30,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 pub const START: i64 = 1_790_000_000_000_000;
 
 /// The books of a ledger server, in memory.
+#[derive(Clone)]
 pub struct Book {
     pub state: State,
     pub rows: Vec<Row>,
@@ -42,7 +45,7 @@ pub struct Book {
     pub fingerprint_mask: u64,
     pub auditor: Auditor,
     children: HashMap<u64, Vec<u64>>,
-    scratch: Scratch,
+    scratch: Memory,
     seeds: Random,
     numbers: u64,
 }
@@ -59,24 +62,34 @@ impl Book {
             fingerprint_mask: u64::MAX,
             auditor: Auditor::default(),
             children: HashMap::new(),
-            scratch: Scratch::default(),
+            scratch: Memory::default(),
             seeds: Random::new(seed),
             numbers: 0,
         }
     }
 
     /// Gathers, decides and applies a command. Deciding must change nothing, and must not depend on what the scratch was
-    /// used for before.
+    /// used for before; what was tried or projected before must be what happens.
     pub fn perform(&mut self, mut command: Command) -> Result<Decision, Refused> {
         self.gather(&mut command);
         let moment = Moment { at: self.now, seed: self.seeds.next() };
         let before = digest(&self.state);
-        let decision = decide(&self.state, &mut self.scratch, command.clone(), moment);
+        let decision = decide(&self.state, &mut self.scratch.0, command.clone(), moment);
         assert_eq!(digest(&self.state), before, "deciding changes nothing, refused or not: {command:?}");
-        let again = decide(&self.state, &mut Scratch::default(), command, moment);
+        let again = decide(&self.state, &mut Scratch::default(), command.clone(), moment);
         assert_eq!(again, decision, "deciding again gives the same answer, and scratch is only memory");
+        if let Command::Record(record) = &command {
+            let tried = decide(&self.state, &mut self.scratch.0, trial::of(command.clone()), moment);
+            assert_eq!(digest(&self.state), before, "trying changes nothing: {command:?}");
+            trial::compare(record, &tried, &decision);
+        }
         if let Ok(Decision { event: Some(event), .. }) = &decision {
+            let projected = match event {
+                Event::Recorded(event) => projection::steps(&self.state, event),
+                _ => Vec::new(),
+            };
             self.add(event.clone());
+            assert_eq!(projected, self.auditor.steps, "what is projected is what happens: {event:?}");
         }
         decision
     }
@@ -122,8 +135,24 @@ impl Book {
     }
 
     pub fn record(&mut self, batch: Batch, queued: bool, orders: &[Order]) -> Result<Decision, Refused> {
-        let mask = self.fingerprint_mask;
-        self.perform(order::record(batch, queued, self.mismatch, orders, &|text| fingerprint(text) & mask))
+        self.perform(self.recording(batch, false, queued, orders))
+    }
+
+    /// The command that records orders.
+    pub fn recording(&self, batch: Batch, goes_on: bool, queued: bool, orders: &[Order]) -> Command {
+        order::record(batch, goes_on, queued, self.mismatch, orders, &|text| self.fingerprint(text))
+    }
+
+    /// What would become of a command, and the steps of it.
+    pub fn attempt(&mut self, mut command: Command) -> (Result<Decision, Refused>, Vec<Step>) {
+        self.gather(&mut command);
+        let moment = Moment { at: self.now, seed: 7 };
+        let decided = decide(&self.state, &mut self.scratch.0, trial::of(command), moment);
+        let steps = match &decided {
+            Ok(Decision { event: Some(Event::Recorded(event)), .. }) => projection::steps(&self.state, event),
+            _ => Vec::new(),
+        };
+        (decided, steps)
     }
 
     /// Commits or voids holds by their rows.
@@ -170,13 +199,7 @@ impl Book {
         self.perform(Command::ChangeHold(ChangeHold { hold, held, expires_at, commits_at, text }))
     }
 
-    /// Gives back all that is left of rows.
-    pub fn refund(&mut self, rows: &[u64], queued: bool) -> Result<Decision, Refused> {
-        let wanted: Vec<(u64, Option<i128>)> = rows.iter().map(|&row| (row, None)).collect();
-        self.refund_parts(&wanted, queued)
-    }
-
-    /// Gives back rows, or parts of them.
+    /// Gives back rows, what is left of them or parts.
     pub fn refund_parts(&mut self, wanted: &[(u64, Option<i128>)], queued: bool) -> Result<Decision, Refused> {
         let mut text = String::new();
         let mut originals = Vec::new();
@@ -370,6 +393,16 @@ pub struct Changed {
     pub held: Option<i128>,
     pub expires_at: Option<i64>,
     pub commits_at: Option<i64>,
+}
+
+/// Memory of drafts: a copy of a book has none yet.
+#[derive(Default)]
+struct Memory(Scratch);
+
+impl Clone for Memory {
+    fn clone(&self) -> Memory {
+        Memory::default()
+    }
 }
 
 fn fingerprint(text: &str) -> u64 {

@@ -27,6 +27,21 @@ pub fn digest(state: &State) -> u64 {
     for (at, row, due) in state.timers.iter() {
         number(at as u64 ^ row << 8 ^ due as u64);
     }
+    let scheduled = state.scheduled.iter().map(|(row, at)| row.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ *at as u64);
+    number(scheduled.fold(state.scheduled.len() as u64, u64::wrapping_add));
+    let adjusted = state.adjusted.iter().map(|(row, amount)| row.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ *amount as u64);
+    number(adjusted.fold(state.adjusted.len() as u64, u64::wrapping_add));
+    for (currency, registered) in state.currencies.all_registered() {
+        number(u64::from(currency) ^ registered.precision << 32 ^ registered.at as u64);
+    }
+    let mut policies: Vec<_> = state.policies.iter().collect();
+    policies.sort_by_key(|(handle, _)| **handle);
+    for (handle, policed) in policies {
+        number(u64::from(*handle));
+        for spent in &policed.spent {
+            number(spent.since as u64 ^ spent.sum as u64 ^ spent.count << 48);
+        }
+    }
     number(state.indicators().count() as u64);
     hasher.finish()
 }

@@ -10,12 +10,17 @@ const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
 /// Policies in force, and what was moved under them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Police {
-    policies: BTreeMap<u32, Policy>,
-    /// What was moved since a window of a side is watched: when, how much, how many transactions.
-    moved: BTreeMap<(u32, bool, String), Vec<(i64, i128, u64)>>,
+    pub policies: BTreeMap<u32, Policy>,
+    /// What was moved since a window of a side is watched.
+    moved: BTreeMap<Watched, Vec<Moved>>,
 }
+
+/// A balance, whether its debits are watched, and the window.
+type Watched = (u32, bool, String);
+/// When, how much, how many transactions.
+type Moved = (i64, i128, u64);
 
 /// Something that is newly posted or held.
 #[derive(Clone, Copy, Debug)]
@@ -42,10 +47,6 @@ impl Police {
             Some(policy) => drop(self.policies.insert(handle, policy)),
             None => drop(self.policies.remove(&handle)),
         }
-    }
-
-    pub fn policy(&self, handle: u32) -> Option<&Policy> {
-        self.policies.get(&handle)
     }
 
     /// Whether the source may go below zero by its policy, whatever the request says.

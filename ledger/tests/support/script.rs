@@ -6,22 +6,34 @@
 //! fund A 200.00                                               post from @World, which may go below zero
 //! pay p1 A -> B 10.00 [EUR] [queued] [overdraft] [limit=5.00] post; hold the same; the label is the reference
 //! split s1 A -> B 6.00 + C 4.00                               legs from or to several balances
-//! batch atomic|independent [queued]                           the indented statements below are its items
-//! commit h1 [+ h2] [5.00], void h1, refund p1 [queued]        settle, release, give back
+//! batch atomic|independent [goes on] [queued]                 the indented statements below are its items
+//! commit h1 [+ h2] [5.00] [over], void h1                     settle, perhaps beyond what is left; release
+//! refund p1 [+ p2] [5.00] [queued]                            give back, or a part of it
+//! change h1 [to 5.00] [expires=60] [commits=60]               raise or lower a hold, or give it other dates
+//! cancel s1 [+ s2], reschedule s1 [+ s2] [at=60] [to 5.00]    what is scheduled, with all that runs together with it
+//! policy A [minimum=1.00] [credit=1.00] [frozen=debits|credits|all] [deals=B,C] [debits=5.00/60] [credits=2x/week] | none
+//!                                                             how low it may get, with whom it deals; how much, or how
+//!                                                             often, within seconds, a week, a month
+//! register EUR 100                                            a currency, with its minor units in a major one
+//! try pay p1 A -> B 10.00                                     say what would come of it, and of both balances
 //! wait 60                                                     let seconds pass and carry out what is due
-//! balances, rows, timers                                      tell the books, in indented lines
+//! balances, rows, timers, policies                            tell the books, in indented lines
 //! units minor, mismatch allow, fingerprints equal             settings
 //! ```
 //!
 //! Further words of an order: `reference=…` (also `refund:p1`), `precision=…`, `inflight`, and seconds from the start as
 //! `at=`, `expires=`, `commits=`, `effective=`. Amounts are hundredths; with `units minor` they are integers.
 
-use crate::support::book::{Book, START};
+use crate::support::book::{Book, Changed, START};
 use crate::support::order::Order;
-use ledger::command::Mismatch;
-use ledger::command::{Action, Allocation, Batch, Command, CreateBalance, CreateIdentity, CreateLedger, RenameLedger};
+use ledger::command::{
+    Action, Allocation, Batch, Command, CreateBalance, CreateIdentity, CreateLedger, Mismatch, RegisterCurrency,
+    RenameLedger, SetPolicy, Wanted,
+};
+use ledger::decide::Decision;
 use ledger::decimal::Decimal;
 use ledger::id::{Id, Prefix};
+use ledger::policy::{Floor, Policy, Velocity, Window};
 use ledger::state::GENERAL_LEDGER_ID;
 use std::collections::HashMap;
 
@@ -76,6 +88,7 @@ impl Script {
             ("balances", []) => return self.tell(out, statement, Self::balances),
             ("rows", []) => return self.tell(out, statement, Self::rows),
             ("timers", []) => return self.tell(out, statement, Self::timers),
+            ("policies", []) => return self.tell(out, statement, Self::policies),
             ("batch", words) => return self.batch(statement, words, indented, out),
             ("units", ["minor"]) => {
                 self.minor = true;
@@ -92,11 +105,40 @@ impl Script {
             ("ledger" | "identity" | "balance" | "rename", words_behind) => self.create(words[0], words_behind),
             ("fund", [name, amount, ..]) => self.fund(name, amount),
             ("pay" | "hold" | "split", _) => self.single(&words),
+            ("try", [word, ..]) if *word != "batch" => self.attempt(&words[1..]),
             ("commit" | "void", [label, rest @ ..]) => self.settle(words[0], label, rest),
             ("refund", [label, rest @ ..]) => {
-                let rows = self.rows_of(label, rest);
-                let answer = self.book.refund(&rows, rest.contains(&"queued"));
+                let amount = self.amount_among(rest);
+                let parts: Vec<_> = self.rows_of(label, rest).into_iter().map(|row| (row, amount)).collect();
+                let answer = self.book.refund_parts(&parts, rest.contains(&"queued"));
                 self.answered(&answer, told_before)
+            }
+            ("change", [label, rest @ ..]) => {
+                let changed = Changed {
+                    held: self.amount_among(rest),
+                    expires_at: date(rest, "expires"),
+                    commits_at: date(rest, "commits"),
+                };
+                let answer = self.book.change_hold(self.rows_of(label, &[])[0], changed);
+                self.answered(&answer, told_before)
+            }
+            ("cancel", [label, rest @ ..]) => {
+                let groups = self.groups_of(label, rest);
+                let answer = self.book.cancel(&groups);
+                self.answered(&answer, told_before)
+            }
+            ("reschedule", [label, rest @ ..]) => {
+                let groups = self.groups_of(label, rest);
+                let answer = self.book.reschedule(&groups, date(rest, "at"), self.amount_among(rest));
+                answer.map_or_else(|refused| super::tell::words_of(refused.rejection), |_| "rescheduled".into())
+            }
+            ("policy", [name, rest @ ..]) => {
+                let command = self.policy(name, rest);
+                self.ruled(command)
+            }
+            ("register", [code, precision, name @ ..]) => {
+                let (code, precision) = ((*code).to_owned(), precision.parse().expect("a precision"));
+                self.ruled(Command::RegisterCurrency(RegisterCurrency { code, precision, name: name.join(" ") }))
             }
             ("wait", [seconds]) => {
                 self.book.now += seconds.parse::<i64>().expect("seconds") * SECOND;
@@ -173,12 +215,84 @@ impl Script {
         let batch = if words.contains(&"atomic") { Batch::Atomic } else { Batch::Independent };
         let items: Vec<Vec<&str>> = items.iter().map(|line| line.split_whitespace().collect()).collect();
         let orders: Vec<Order> = (0u32..).zip(&items).flat_map(|(item, words)| self.orders(words, item)).collect();
-        let answer = self.book.record(batch, words.contains(&"queued"), &orders);
+        let (goes_on, queued) = (words.contains(&"goes"), words.contains(&"queued"));
+        let answer = self.book.perform(self.book.recording(batch, goes_on, queued, &orders));
         told(out, statement, &self.answer_of_batch(&answer));
         for (item, words) in (0u32..).zip(&items) {
             let result = self.since_of_item(before, item);
             told(out, &format!("  {}", words.join(" ")), if result.is_empty() { "nothing" } else { &result });
         }
+    }
+
+    /// What would come of an order, and the figures of both sides before and after.
+    fn attempt(&mut self, words: &[&str]) -> String {
+        let orders = self.orders(words, 0);
+        let (answer, steps) =
+            self.book.attempt(self.book.recording(Batch::Single, false, words.contains(&"queued"), &orders));
+        self.tried(&answer, &steps)
+    }
+
+    /// A setting that was made, or left as it was.
+    fn ruled(&mut self, command: Command) -> String {
+        match self.book.perform(command) {
+            Err(refused) if refused.item > 0 => {
+                format!("{} at {}", super::tell::words_of(refused.rejection), refused.item)
+            }
+            Err(refused) => super::tell::words_of(refused.rejection),
+            Ok(Decision { event: Some(_), .. }) => "set".into(),
+            Ok(_) => "unchanged".into(),
+        }
+    }
+
+    fn policy(&self, name: &str, words: &[&str]) -> Command {
+        let id = |name: &str| Id::parse(Prefix::Balance, &self.party(name)).unwrap_or(Id::new(0, 0, 0));
+        let balance = id(name);
+        if words == ["none"] {
+            return Command::SetPolicy(SetPolicy { balance, policy: None });
+        }
+        let minimum = option(words, "minimum").map(|amount| Floor::Minimum(self.amount(amount)));
+        let credit = option(words, "credit").map(|amount| Floor::Credit(self.amount(amount)));
+        let frozen = option(words, "frozen").unwrap_or_default();
+        let mut velocities = Vec::new();
+        for word in words {
+            let Some((side, rest)) = word.split_once('=').filter(|(side, _)| ["debits", "credits"].contains(side))
+            else {
+                continue;
+            };
+            let (most, window) = rest.split_once('/').expect("an amount or a number of times, and a window");
+            let window = match window {
+                "week" => Window::Week,
+                "month" => Window::Month,
+                seconds => Window::Seconds(seconds.parse().expect("seconds")),
+            };
+            let count_max = most.strip_suffix('x').map(|count| count.parse().expect("a number of times"));
+            let sum_max = count_max.is_none().then(|| self.amount(most));
+            velocities.push(Velocity { debits: side == "debits", window, sum_max, count_max });
+        }
+        let policy = Policy {
+            floor: minimum.or(credit),
+            no_debits: ["debits", "all"].contains(&frozen),
+            no_credits: ["credits", "all"].contains(&frozen),
+            counterparties: None,
+            velocities,
+        };
+        let counterparties = option(words, "deals").map(|names| names.split(',').map(id).collect());
+        Command::SetPolicy(SetPolicy { balance, policy: Some(Wanted { policy, counterparties }) })
+    }
+
+    /// The groups that requests belong to, each once.
+    fn groups_of(&self, label: &str, rest: &[&str]) -> Vec<u64> {
+        let more = rest.windows(2).filter(|pair| pair[0] == "+").map(|pair| pair[1]);
+        let mut groups = Vec::new();
+        for label in [label].into_iter().chain(more) {
+            let requests = &self.book.references;
+            let request = requests.get(label).or_else(|| requests.get(&format!("{label}_1"))).copied();
+            let group = self.book.group_of(request.unwrap_or(u64::MAX)).map_or(u64::MAX, |group| group.first_row());
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+        groups
     }
 
     /// The orders of a statement: several for a split transaction.
@@ -192,9 +306,8 @@ impl Script {
         order.allow_overdraft = words.contains(&"overdraft");
         order.terms.overdraft_limit = option(words, "limit").map_or(0, |limit| self.amount(limit));
         order.precision = option(words, "precision").map_or(100, |precision| precision.parse().expect("a precision"));
-        let date = |name: &str| option(words, name).map(|at| START + at.parse::<i64>().expect("seconds") * SECOND);
-        (order.terms.scheduled_at, order.terms.effective_at) = (date("at"), date("effective"));
-        (order.terms.expires_at, order.terms.commits_at) = (date("expires"), date("commits"));
+        (order.terms.scheduled_at, order.terms.effective_at) = (date(words, "at"), date(words, "effective"));
+        (order.terms.expires_at, order.terms.commits_at) = (date(words, "expires"), date(words, "commits"));
         let (before, behind) = (&words[2..arrow], &words[arrow + 1..]);
         if words[0] != "split" {
             (order.source, order.destination) = (self.party(before[0]), self.party(behind[0]));
@@ -213,20 +326,27 @@ impl Script {
         legs.map(leg).collect()
     }
 
-    /// A reference as it is written; `refund:p1` is that of the refund of p1, `refund:p1_q` that of its outcome.
+    /// A reference as it is written; `refund:p1` is that of the refund of p1, `refund:p1_q` that of its outcome, `refund:p1#2`
+    /// that of a second part.
     fn reference(&self, text: &str) -> String {
         let Some(label) = text.strip_prefix("refund:") else { return text.to_owned() };
         let (label, suffix) = label.strip_suffix("_q").map_or((label, ""), |label| (label, "_q"));
-        format!("{}{suffix}", self.book.refund_reference(self.rows_of(label, &[])[0]))
+        let (label, number) =
+            label.split_once('#').map_or((label, String::new()), |(label, number)| (label, format!("_{number}")));
+        format!("{}{number}{suffix}", self.book.refund_reference(self.rows_of(label, &[])[0]))
     }
 
     fn settle(&mut self, word: &str, label: &str, rest: &[&str]) -> String {
         let before = self.book.rows.len();
         let rows = self.rows_of(label, rest);
         let action = if word == "void" { Action::Void } else { Action::Commit };
-        let amount = rest.last().filter(|text| Decimal::parse(text).is_ok()).map(|text| self.amount(text));
-        let answer = self.book.settle(action, &rows, amount);
+        let answer = self.book.settle_as_far(action, &rows, self.amount_among(rest), rest.contains(&"over"));
         self.answered(&answer, before)
+    }
+
+    /// The first amount that stands among words.
+    fn amount_among(&self, words: &[&str]) -> Option<i128> {
+        words.iter().find(|text| Decimal::parse(text).is_ok()).map(|text| self.amount(text))
     }
 
     /// The rows that labels mean: the outcome, if the request was queued; `#7` is a row by its number.
@@ -251,6 +371,11 @@ impl Script {
         }
         Decimal::parse(text).ok().and_then(|amount| amount.minor_units(100)).expect("an amount with a point")
     }
+}
+
+/// A time in seconds from the start.
+fn date(words: &[&str], name: &str) -> Option<i64> {
+    option(words, name).map(|at| START + at.parse::<i64>().expect("seconds") * SECOND)
 }
 
 fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {

@@ -3,8 +3,10 @@
 use crate::support::book::START;
 use crate::support::script::Script;
 use ledger::decide::{Decision, Known};
-use ledger::event::{Event, NO_BALANCE, Outcome};
+use ledger::event::{Event, Movement, NO_BALANCE, Outcome};
 use ledger::id::Prefix;
+use ledger::policy::Policed;
+use ledger::projection::{Seen, Step};
 use ledger::rejection::{Refused, Rejection};
 use ledger::row::{Flags, Parent, Row, Status};
 use ledger::timers::Due;
@@ -53,6 +55,30 @@ impl Script {
         }
     }
 
+    /// What would come of a command, and what the sides of its movements could spend before and after.
+    pub(super) fn tried(&self, answer: &Result<Decision, Refused>, steps: &[Step]) -> String {
+        let event = match answer {
+            Err(refused) => return words_of(refused.rejection),
+            Ok(Decision { event: Some(Event::Recorded(event)), .. }) => event,
+            Ok(Decision { known, .. }) => return self.known(known),
+        };
+        let seen = |seen: &Seen| {
+            let (before, after) = (seen.before.available(), seen.after.available());
+            format!("{} to {}", self.money(before), self.money(after))
+        };
+        let told = |(movement, step): (&Movement, &Step)| {
+            let amount = self.money(movement.amount);
+            let outcome = match movement.outcome {
+                Outcome::Applied => format!("would apply {amount}"),
+                Outcome::Held => format!("would hold {amount}"),
+                Outcome::Rejected(rejection) => format!("would reject: {}", words_of(rejection)),
+                other => panic!("nothing else is tried: {other:?}"),
+            };
+            format!("{outcome} ({}, {})", seen(&step.source), seen(&step.destination))
+        };
+        event.movements.iter().zip(steps).map(told).collect::<Vec<_>>().join(", ")
+    }
+
     /// What the latest event opened.
     fn opened(&self) -> String {
         let Some(Event::Recorded(event)) = self.book.events.last() else { return String::new() };
@@ -79,6 +105,9 @@ impl Script {
         let amount = self.money(row.amount);
         match (row.status, self.book.movement(row).1.outcome) {
             (Status::Queued, _) => "queued".into(),
+            (Status::Inflight, _) if row.flags.has(Flags::CHANGE) => format!("raised by {amount}"),
+            (Status::Void, _) if row.flags.has(Flags::CHANGE) => format!("lowered by {amount}"),
+            (Status::Void, _) if row.flags.has(Flags::EXECUTION) => format!("cancelled {amount}"),
             (Status::Scheduled, _) => "scheduled".into(),
             (Status::Inflight, _) => format!("held {amount}"),
             (Status::Applied, _) => format!("applied {amount}"),
@@ -154,6 +183,23 @@ impl Script {
         )
     }
 
+    /// What was moved within the windows of each policy.
+    pub(super) fn policies(&self) -> Vec<String> {
+        let mut policies: Vec<_> = self.book.state.policies.iter().collect();
+        policies.sort_by_key(|(handle, _)| **handle);
+        let line = |(handle, policed): (&u32, &Policed)| {
+            let windows = policed.policy.velocities.iter().zip(&policed.spent);
+            let told = windows.map(|(velocity, spent)| {
+                let side = if velocity.debits { "debits" } else { "credits" };
+                let since = (spent.since - START) / 1_000_000;
+                let since = if spent.count == 0 { String::new() } else { format!(" since {since}") };
+                format!(" {side} {} in {}{since};", self.money(spent.sum), spent.count)
+            });
+            format!("{:<7}{}", self.name_of(*handle), told.collect::<String>().trim_end_matches(';'))
+        };
+        policies.into_iter().map(line).collect()
+    }
+
     pub(super) fn timers(&self) -> Vec<String> {
         let word = |due| match due {
             Due::Execute => "execute",
@@ -170,7 +216,8 @@ impl Script {
         let reference = self.book.reference_of(row);
         match row.parent {
             Parent::Row(of) if row.flags.has(Flags::REFUND) && !row.flags.has(Flags::OUTCOME) => {
-                format!("{}_refund", self.label_of(of))
+                let made_up = reference.rsplit_once("_refund").map_or("", |(_, number)| number);
+                format!("{}_refund{made_up}", self.label_of(of))
             }
             Parent::Row(of) if row.flags.has(Flags::REFUND) => format!("{}_q", self.label_of(of)),
             _ => reference,

@@ -1,10 +1,15 @@
 //! Random commands, as clients and mistakes make them: mostly lawful, often on few balances, sometimes absurd.
 
-use crate::support::book::Book;
+use crate::support::book::{Book, Changed};
 use crate::support::order::Order;
 use crate::support::random::Random;
-use ledger::command::{Action, Allocation, Batch, Command, CreateBalance, CreateIdentity, CreateLedger, RenameLedger};
+use ledger::command::{
+    Action, Allocation, Batch, Command, CreateBalance, CreateIdentity, CreateLedger, RegisterCurrency, RenameLedger,
+    SetPolicy, Wanted,
+};
 use ledger::id::{Id, Prefix};
+use ledger::policy::{Floor, Policy, Velocity, Window};
+use ledger::row::Status;
 use ledger::state::GENERAL_LEDGER_ID;
 
 /// What a client does next.
@@ -13,11 +18,17 @@ pub enum Step {
     /// Anything but what follows.
     Command(Command),
     /// Record transactions.
-    Record(Batch, bool, Vec<Order>),
+    Record { batch: Batch, goes_on: bool, queued: bool, orders: Vec<Order> },
     /// Commit or void holds.
-    Settle(Action, Vec<u64>, Option<i128>),
-    /// Give rows back.
-    Refund(Vec<u64>, bool),
+    Settle { action: Action, rows: Vec<u64>, amount: Option<i128>, over: bool },
+    /// Raise or lower a hold, or give it other dates.
+    Change(u64, Changed),
+    /// Give rows back, or parts of them.
+    Refund(Vec<(u64, Option<i128>)>, bool),
+    /// Call off groups of scheduled requests.
+    Cancel(Vec<u64>),
+    /// Give groups of scheduled requests another time or amount.
+    Reschedule(Vec<u64>, Option<i64>, Option<i128>),
     /// Let time pass.
     Wait(i64),
 }
@@ -30,6 +41,8 @@ pub struct Workload {
     random: Random,
     /// Whether most money moves between the first balances, so that their histories grow long.
     hot: bool,
+    /// Whether balances get policies, and currencies precisions.
+    ruled: bool,
     references: u64,
     /// Single orders of the past, to be sent again.
     sent: Vec<(bool, Order)>,
@@ -37,7 +50,8 @@ pub struct Workload {
 
 impl Workload {
     pub fn new(seed: u64) -> Workload {
-        Workload { random: Random::new(seed), hot: seed % 4 == 1, references: 0, sent: Vec::new() }
+        let (hot, ruled) = (seed % 4 == 1, seed % 3 != 2);
+        Workload { random: Random::new(seed), hot, ruled, references: 0, sent: Vec::new() }
     }
 
     pub fn step(&mut self, book: &Book) -> Step {
@@ -47,28 +61,154 @@ impl Workload {
         match self.below(100) {
             0..4 => Step::Command(self.create_balance(book)),
             4..6 => Step::Command(self.create_other(book)),
-            6..14 => Step::Wait(self.below(40) as i64 * SECOND / 2),
-            14..52 => {
+            6..13 => self.wait(),
+            13..44 => {
                 let (queued, order) = (self.one_in(2), self.order(book));
                 self.sent.push((queued, order.clone()));
-                Step::Record(Batch::Single, queued, vec![order])
+                single(queued, vec![order])
             }
-            52..56 => self.send_again(book),
-            56..61 => {
+            44..48 => self.send_again(book),
+            48..52 => {
                 let legs = self.split(book, 0);
-                Step::Record(Batch::Single, self.one_in(2), legs)
+                single(self.one_in(2), legs)
             }
-            61..74 => self.batch(book),
-            74..92 => self.settle(book),
-            _ => {
-                let mut rows = vec![self.recent_row(book)];
-                if self.one_in(4) {
-                    rows.push(self.recent_row(book));
-                    rows.dedup();
-                }
-                Step::Refund(rows, self.one_in(2))
+            52..66 => self.batch(book),
+            66..80 => self.settle(book),
+            80..85 => self.change(book),
+            85..88 => self.cancel(book),
+            88..91 => self.reschedule(book),
+            91..95 if self.ruled => Step::Command(self.set_policy(book)),
+            _ => self.refund(book),
+        }
+    }
+
+    /// Mostly seconds; now and then so long that windows of time begin again.
+    fn wait(&mut self) -> Step {
+        match self.below(40) {
+            0 => Step::Wait(3_600 * SECOND),
+            1 => Step::Wait(86_400 * SECOND * (1 + self.below(20) as i64)),
+            _ => Step::Wait(self.below(40) as i64 * SECOND / 2),
+        }
+    }
+
+    fn refund(&mut self, book: &Book) -> Step {
+        let mut rows = vec![self.recent_row(book)];
+        if self.one_in(4) {
+            rows.push(self.recent_row(book));
+            rows.dedup();
+        }
+        let mut parts = Vec::new();
+        for row in rows {
+            let amount = book.rows.get(row as usize).map_or(1, |row| row.amount.max(1));
+            let part = match self.below(6) {
+                0..3 => None,
+                3 => Some(amount),
+                4 => Some(amount.saturating_add(1)),
+                _ => Some(1 + i128::from(self.random.next()) % amount),
+            };
+            parts.push((row, part));
+        }
+        Step::Refund(parts, self.one_in(2))
+    }
+
+    /// Groups that wait, or some rows.
+    fn groups(&mut self, book: &Book) -> Vec<u64> {
+        let waiting: Vec<u64> = book.auditor.waiting.keys().copied().collect();
+        let mut groups = Vec::new();
+        for _ in 0..1 + self.below(3) {
+            let group = match waiting.len() {
+                0 => self.recent_row(book),
+                _ if self.one_in(8) => self.recent_row(book),
+                count => waiting[self.below(count as u64) as usize],
+            };
+            // Only rows of scheduled requests are asked for: others never waited.
+            let scheduled = book.rows.get(group as usize).is_some_and(|row| row.status == Status::Scheduled);
+            let first = book.group_of(group).map_or(group, |group| group.first_row());
+            if scheduled && !groups.contains(&first) {
+                groups.push(first);
             }
         }
+        groups
+    }
+
+    fn cancel(&mut self, book: &Book) -> Step {
+        Step::Cancel(self.groups(book))
+    }
+
+    fn reschedule(&mut self, book: &Book) -> Step {
+        let mut groups = self.groups(book);
+        groups.truncate(1 + self.below(3) as usize);
+        let by_itself = |group: &u64| book.group_of(*group).is_some_and(|group| group.requests.len() == 1);
+        let amount = (groups.iter().all(by_itself) && self.one_in(2)).then(|| 1 + i128::from(self.below(3000)));
+        let due_at =
+            (amount.is_none() || self.one_in(2)).then(|| book.now + self.below(60) as i64 * SECOND - 9 * SECOND);
+        if amount.is_some() {
+            groups.truncate(1);
+        }
+        Step::Reschedule(groups, due_at, amount)
+    }
+
+    fn change(&mut self, book: &Book) -> Step {
+        let row = self.hold(book);
+        let left = book.auditor.holds.get(&row).map_or(1, |hold| hold.remaining());
+        let held = match self.below(8) {
+            0 => None,
+            1 => Some(self.amount()),
+            2 => Some(left),
+            3 => self.ceiling(book, row),
+            4 | 5 => Some(left.saturating_add(i128::from(self.below(500)))),
+            _ => Some(1 + i128::from(self.random.next()) % left),
+        };
+        let mut date = || self.one_in(3).then(|| book.now + self.below(60) as i64 * SECOND - 5 * SECOND);
+        let (expires_at, commits_at) = (date(), date());
+        Step::Change(row, Changed { held, expires_at, commits_at })
+    }
+
+    /// All that a hold could be raised to, or committed for, with what its source can pay; or one unit more.
+    fn ceiling(&mut self, book: &Book, row: u64) -> Option<i128> {
+        let hold = book.auditor.holds.get(&row)?;
+        let available = book.auditor.sums[hold.source as usize].figures.available();
+        Some(hold.remaining().saturating_add(available + hold.overdraft.1.max(0)) + i128::from(self.below(2)))
+    }
+
+    fn set_policy(&mut self, book: &Book) -> Command {
+        if self.one_in(8) {
+            let code = self.currency();
+            let precision = if self.one_in(4) { 1000 } else { 100 };
+            return Command::RegisterCurrency(RegisterCurrency {
+                code,
+                precision,
+                name: self.pick(&["", "a name"]).into(),
+            });
+        }
+        let handles = if self.hot { 3 } else { book.state.balances.len() as u64 };
+        let balance = |this: &mut Workload| match this.one_in(30) {
+            true => Id::new(book.now, this.below(9), this.below(9)),
+            false => book.state.balance_id(this.below(handles) as u32),
+        };
+        let of = balance(self);
+        if self.one_in(3) {
+            return Command::SetPolicy(SetPolicy { balance: of, policy: None });
+        }
+        let floor = match self.below(5) {
+            0 => Some(Floor::Minimum(i128::from(self.below(3000)) - 1000)),
+            1 => Some(Floor::Credit(i128::from(self.below(9000)))),
+            _ => None,
+        };
+        let windows = [Window::Seconds(10), Window::Seconds(60), Window::Seconds(3_600), Window::Week, Window::Month];
+        let mut velocities = Vec::new();
+        for _ in 0..self.below(4) {
+            velocities.push(Velocity {
+                debits: self.one_in(2),
+                window: windows[self.below(5) as usize],
+                sum_max: (!self.one_in(3)).then(|| i128::from(self.below(20_000))),
+                count_max: self.one_in(2).then(|| self.below(8)),
+            });
+        }
+        let counterparties = self.one_in(6).then(|| (0..2 + self.below(5)).map(|_| balance(self)).collect::<Vec<Id>>());
+        let (no_debits, no_credits) = (self.one_in(12), self.one_in(12));
+        let policy = Policy { floor, no_debits, no_credits, counterparties: None, velocities };
+        Command::SetPolicy(SetPolicy { balance: of, policy: Some(Wanted { policy, counterparties }) })
     }
 
     fn below(&mut self, limit: u64) -> u64 {
@@ -182,6 +322,9 @@ impl Workload {
             order.terms.overdraft_limit = i128::from(self.below(4000)) - 500;
         }
         order.inflight = self.one_in(3);
+        if self.one_in(15) {
+            order.precision = 1000;
+        }
         if self.one_in(8) {
             order.amount = self.last_coin(book, &order).unwrap_or(order.amount);
         }
@@ -211,10 +354,10 @@ impl Workload {
             2 => order.inflight = !order.inflight,
             3 => order.source = self.party(book, &order.currency),
             4 => order.destination = self.party(book, &order.currency),
-            5 => return Step::Record(Batch::Single, !queued, vec![order]),
+            5 => return single(!queued, vec![order]),
             _ => {}
         }
-        Step::Record(Batch::Single, queued, vec![order])
+        single(queued, vec![order])
     }
 
     /// Legs from one balance to several, or from several to one.
@@ -237,15 +380,28 @@ impl Workload {
     fn batch(&mut self, book: &Book) -> Step {
         let batch = if self.one_in(2) { Batch::Atomic } else { Batch::Independent };
         let queued = self.one_in(2);
-        let mut orders = Vec::new();
+        let mut orders: Vec<Order> = Vec::new();
+        let due_at = self.one_in(4).then(|| book.now + 1 + self.below(30) as i64 * SECOND);
         for item in 0..1 + self.below(6) as u32 {
             if self.one_in(5) {
                 orders.extend(self.split(book, item));
             } else {
                 orders.push(Order { item, ..self.order(book) });
             }
+            if self.one_in(12) {
+                // A reference that an item before has too.
+                let earlier = orders[self.below(orders.len() as u64) as usize].reference.clone();
+                orders.last_mut().expect("there is one at least").reference = earlier;
+            }
         }
-        Step::Record(batch, queued, orders)
+        if let Some(due_at) = due_at {
+            // Often several items are due at one moment.
+            for order in &mut orders {
+                order.terms.scheduled_at = Some(if order.item % 3 == 2 { due_at + SECOND } else { due_at });
+            }
+        }
+        let goes_on = batch == Batch::Independent && self.one_in(2);
+        Step::Record { batch, goes_on, queued, orders }
     }
 
     fn recent_row(&mut self, book: &Book) -> u64 {
@@ -253,19 +409,24 @@ impl Workload {
         count.saturating_sub(1 + self.below(40))
     }
 
+    /// The row of an open hold; sometimes of one that has ended, or of none.
+    fn hold(&mut self, book: &Book) -> u64 {
+        let open = &book.auditor.holds;
+        match self.below(10) {
+            0 => self.recent_row(book),
+            1 if !book.auditor.ended.is_empty() => {
+                let at = self.below(book.auditor.ended.len() as u64) as usize;
+                *book.auditor.ended.keys().nth(at).expect("it is one of them")
+            }
+            _ if open.is_empty() => self.recent_row(book),
+            _ => *open.keys().nth(self.below(open.len() as u64) as usize).expect("it is one of them"),
+        }
+    }
+
     fn settle(&mut self, book: &Book) -> Step {
-        let open: Vec<u64> = book.auditor.holds.keys().copied().collect();
         let mut rows = Vec::new();
         for _ in 0..if self.one_in(5) { 3 } else { 1 } {
-            let row = match self.below(10) {
-                0 => self.recent_row(book),
-                1 if !book.auditor.ended.is_empty() => {
-                    let at = self.below(book.auditor.ended.len() as u64) as usize;
-                    *book.auditor.ended.keys().nth(at).expect("it is one of them")
-                }
-                _ if open.is_empty() => self.recent_row(book),
-                _ => open[self.below(open.len() as u64) as usize],
-            };
+            let row = self.hold(book);
             if !rows.contains(&row) {
                 rows.push(row);
             }
@@ -275,6 +436,17 @@ impl Workload {
             Some(hold) if hold.amount > 1 => 1 + (self.random.next() as i128) % hold.amount,
             _ => self.amount(),
         };
-        Step::Settle(action, rows, if self.one_in(3) { None } else { Some(part) })
+        let mut amount = if self.one_in(3) { None } else { Some(part) };
+        let over = action == Action::Commit && rows.len() == 1 && self.one_in(3);
+        if over && self.one_in(2) {
+            amount = self.ceiling(book, rows[0]).or(amount);
+        } else if over {
+            amount = amount.map(|amount| amount.saturating_add(i128::from(self.below(400))));
+        }
+        Step::Settle { action, rows, amount, over }
     }
+}
+
+fn single(queued: bool, orders: Vec<Order>) -> Step {
+    Step::Record { batch: Batch::Single, goes_on: false, queued, orders }
 }

@@ -1,0 +1,186 @@
+//! What must come of a step, told from the rows alone: an independent judgement, written from the specification.
+
+use crate::support::book::{Book, Changed};
+use crate::support::judge::{Side, Want, refusal, refusal_of_more};
+use crate::support::order::Order;
+use crate::support::workload::Step;
+use ledger::command::{Action, Batch, Command};
+use ledger::decide::Decision;
+use ledger::event::{Event, Kind, NO_BALANCE, Outcome};
+use ledger::id::{Id, Prefix};
+use ledger::rejection::{Refused, Rejection};
+use ledger::row::{Flags, Row, Status};
+
+/// What came of a step, as far as the model says it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Verdict {
+    /// It happened, or waits.
+    Done,
+    /// It happened before.
+    Known,
+    /// Everything is as it was asked to be.
+    Unchanged,
+    /// Two rows tell that it was refused.
+    Rejected(Rejection),
+    /// Nothing is left of it.
+    Refused(Rejection),
+}
+
+pub fn verdict(answer: &Result<Decision, Refused>) -> Verdict {
+    let Decision { event, known, refused } = match answer {
+        Err(refused) => return Verdict::Refused(refused.rejection),
+        Ok(decision) => decision,
+    };
+    match event {
+        _ if !refused.is_empty() => Verdict::Refused(refused[0].rejection),
+        Some(Event::Recorded(event)) => match event.movements[0].outcome {
+            Outcome::Rejected(rejection) => Verdict::Rejected(rejection),
+            _ => Verdict::Done,
+        },
+        Some(_) => Verdict::Done,
+        None if !known.is_empty() => Verdict::Known,
+        None => Verdict::Unchanged,
+    }
+}
+
+/// What must come of a step: of single transactions, and of everything that names one hold, one original, or groups.
+pub fn expected(book: &Book, step: &Step) -> Option<Verdict> {
+    let refused = |refusal: Option<Rejection>| Some(refusal.map_or(Verdict::Done, Verdict::Refused));
+    match step {
+        Step::Record { batch: Batch::Single, queued, orders, .. } if orders.len() == 1 => {
+            Some(of_order(book, *queued, &orders[0]))
+        }
+        Step::Settle { action, rows, amount, over } if rows.len() == 1 => {
+            refused(refusal_of_hold(book, *action, rows[0], *amount, *over))
+        }
+        Step::Change(row, change) => refused(refusal_of_change(book, *row, change)),
+        Step::Refund(parts, queued) if parts.len() == 1 => refused(refusal_of_refund(book, parts[0], *queued)),
+        Step::Cancel(groups) | Step::Reschedule(groups, ..) => {
+            let waits = groups.iter().any(|group| book.auditor.waiting.contains_key(group));
+            refused((!waits).then_some(Rejection::AlreadyRun))
+        }
+        Step::Command(Command::RegisterCurrency(asked)) => {
+            let known = book.auditor.registered.get(&asked.code);
+            let number = book.state.currencies.find(&asked.code);
+            let named = number.and_then(|number| book.state.currencies.registered(number)).map(|one| &*one.name);
+            Some(match known {
+                Some(precision) if *precision != asked.precision => Verdict::Refused(Rejection::CurrencyTaken),
+                Some(_) if named == Some(&*asked.name) => Verdict::Unchanged,
+                _ => Verdict::Done,
+            })
+        }
+        Step::Command(Command::SetPolicy(asked)) => {
+            let handle = |id: Id| (0..book.state.balances.len() as u32).find(|one| book.state.balance_id(*one) == id);
+            let named = asked.policy.iter().flat_map(|wanted| wanted.counterparties.iter().flatten());
+            let missing = |id: &Id| handle(*id).is_none();
+            Some(match handle(asked.balance) {
+                None => Verdict::Refused(Rejection::BalanceNotFound),
+                Some(balance) if asked.policy.is_none() && !book.auditor.police.policies.contains_key(&balance) => {
+                    Verdict::Unchanged
+                }
+                Some(_) if named.into_iter().any(missing) => Verdict::Refused(Rejection::BalanceNotFound),
+                Some(_) => Verdict::Done,
+            })
+        }
+        _ => None,
+    }
+}
+
+fn of_order(book: &Book, queued: bool, order: &Order) -> Verdict {
+    let find = |name: &str| match Id::parse(Prefix::Balance, name) {
+        Some(id) => book.state.find_balance(id),
+        None => book.state.find_indicator(name, book.state.currencies.find(&order.currency)?),
+    };
+    let (source, destination) = (find(&order.source), find(&order.destination));
+    let outcome = book.references.get(&format!("{}_q", order.reference)).filter(|_| queued);
+    if let Some(&row) = book.references.get(&order.reference) {
+        let row = &book.rows[row as usize];
+        let (_, first) = book.movement(row);
+        let same = first.kind == Kind::Posting
+            && book.reference_of(row) == order.reference
+            && (row.source, row.destination) == (source.unwrap_or(NO_BALANCE), destination.unwrap_or(NO_BALANCE))
+            && (row.amount, first.inflight) == (order.amount, order.inflight)
+            && book.state.currencies.text(row.currency) == order.currency;
+        let request = matches!(row.status, Status::Queued | Status::Scheduled);
+        let known = queued && same && request;
+        return if known { Verdict::Known } else { Verdict::Refused(Rejection::DuplicateReference) };
+    }
+    if outcome.is_some() {
+        return Verdict::Refused(Rejection::DuplicateReference);
+    }
+    if queued && order.terms.scheduled_at.is_some() {
+        return Verdict::Done;
+    }
+    let want = Want {
+        source: Side { handle: source, name: &order.source },
+        destination: Side { handle: destination, name: &order.destination },
+        amount: order.amount,
+        precision: order.precision,
+        currency: &order.currency,
+        overdraft: (order.allow_overdraft, order.terms.overdraft_limit),
+        at: book.now,
+    };
+    match refusal(&book.auditor, &book.state, book.mismatch, &want) {
+        None => Verdict::Done,
+        Some(rejection) if queued => Verdict::Rejected(rejection),
+        Some(rejection) => Verdict::Refused(rejection),
+    }
+}
+
+/// Why nothing can be done with a hold that is not open.
+fn refusal_of_ended(book: &Book, row: u64) -> Rejection {
+    match book.auditor.ended.get(&row) {
+        Some(true) => Rejection::AlreadyVoided,
+        Some(false) => Rejection::AlreadyCommitted,
+        None => Rejection::NotInflight,
+    }
+}
+
+fn refusal_of_hold(book: &Book, action: Action, row: u64, amount: Option<i128>, over: bool) -> Option<Rejection> {
+    let Some(hold) = book.auditor.holds.get(&row) else { return Some(refusal_of_ended(book, row)) };
+    let amount = amount.filter(|_| action == Action::Commit)?;
+    let sides = (hold.source, hold.destination);
+    match amount {
+        ..0 => Some(Rejection::AmountNegative),
+        0 => Some(Rejection::AmountZero),
+        _ if amount <= hold.remaining() => None,
+        _ if over => refusal_of_more(&book.auditor, sides, amount - hold.remaining(), 0, hold.overdraft, book.now),
+        _ if amount > hold.amount => Some(Rejection::ExceedsOriginal),
+        _ => Some(Rejection::ExceedsRemaining),
+    }
+}
+
+fn refusal_of_change(book: &Book, row: u64, change: &Changed) -> Option<Rejection> {
+    let Some(hold) = book.auditor.holds.get(&row) else { return Some(refusal_of_ended(book, row)) };
+    let sides = (hold.source, hold.destination);
+    match change.held? {
+        ..0 => Some(Rejection::AmountNegative),
+        0 => Some(Rejection::AmountZero),
+        held if held <= hold.remaining() => None,
+        held => refusal_of_more(&book.auditor, sides, held - hold.remaining(), 0, hold.overdraft, book.now),
+    }
+}
+
+fn refusal_of_refund(book: &Book, part: (u64, Option<i128>), queued: bool) -> Option<Rejection> {
+    let (row, amount) = part;
+    let posted = |row: &&Row| row.status == Status::Applied;
+    let released = |row: &&Row| row.status == Status::Void && row.flags.has(Flags::SETTLEMENT);
+    let original = book.rows.get(row as usize).filter(|row| posted(row) || released(row));
+    let Some(original) = original else { return Some(Rejection::NothingToRefund) };
+    let parts = book.auditor.refunds.get(&row).map_or(&[][..], Vec::as_slice);
+    let left = original.amount - parts.iter().sum::<i128>();
+    if left == 0 {
+        return Some(Rejection::AlreadyRefunded);
+    }
+    let number = if parts.is_empty() { String::new() } else { format!("_{}", parts.len() + 1) };
+    let reference = format!("{}{number}", book.refund_reference(row));
+    let outcome = queued && book.references.contains_key(&format!("{reference}_q"));
+    if book.references.contains_key(&reference) || outcome {
+        return Some(Rejection::DuplicateReference);
+    }
+    let amount = amount.unwrap_or(left);
+    if amount > left {
+        return Some(Rejection::ExceedsRefundable);
+    }
+    refusal_of_more(&book.auditor, (original.destination, original.source), amount, 1, (true, 0), book.now)
+}
