@@ -240,7 +240,8 @@ fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut 
         | when(settled_queued, marks::SETTLED_QUEUED);
     put_varint(out, marks);
     out.extend(rejection);
-    put_varint(out, u64::from(movement.item - item_before));
+    let items = movement.item.checked_sub(item_before).expect("the items of an event do not go back");
+    put_varint(out, u64::from(items));
     if movement.leg != 0 {
         put_varint(out, u64::from(movement.leg));
     }

@@ -8,7 +8,8 @@ use crate::index::IndexFault;
 use crate::reading::{BooksFault, reference_of};
 use crate::writer::Writer;
 use ledger::command::{
-    Action, Ask, Cancel, Command, Ended, Execute, HoldAsk, Overdraft, Party, Prior, Record, Refund, Run, Settle,
+    Action, Ask, Cancel, Command, Ended, Execute, HoldAsk, Overdraft, Party, Prior, Record, Refund, Reschedule, Run,
+    Settle,
 };
 use ledger::event::{Event, Group, NO_BALANCE, Recorded};
 use ledger::id::{Id, Prefix};
@@ -16,7 +17,7 @@ use ledger::row::{Flags, Parent, Row, Status};
 use ledger::state::State;
 use ledger::text;
 use ledger::timers::Due;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Why a command could not be gathered. The engine stops: what it needs cannot be read.
@@ -55,8 +56,8 @@ impl Writer {
             Command::ChangeHold(change) => self.gather_hold(&mut change.hold),
             Command::Refund(refund) => self.gather_originals(refund),
             Command::Cancel(cancel) => self.gather_cancelled(cancel),
+            Command::Reschedule(reschedule) => self.gather_rescheduled(reschedule),
             Command::Execute(_)
-            | Command::Reschedule(_)
             | Command::CreateLedger(_)
             | Command::RenameLedger(_)
             | Command::CreateIdentity(_)
@@ -198,7 +199,24 @@ impl Writer {
         Ok(())
     }
 
+    /// A group is moved once, however often it is named. Who asks for another amount knows that each runs by itself: a group
+    /// of several that came so far would stop the writer when its time has come, at every start.
+    fn gather_rescheduled(&mut self, reschedule: &mut Reschedule) -> Result<(), GatherFault> {
+        name_once(&mut reschedule.groups);
+        if reschedule.amount.is_none() {
+            return Ok(());
+        }
+        for &group in &reschedule.groups {
+            if self.state.scheduled.get(&group).is_some() {
+                let runs = self.runs(group, &mut String::new())?;
+                assert_eq!(runs.len(), 1, "the edge gives another amount only to what runs by itself");
+            }
+        }
+        Ok(())
+    }
+
     fn gather_cancelled(&mut self, cancel: &mut Cancel) -> Result<(), GatherFault> {
+        name_once(&mut cancel.groups);
         for &group in &cancel.groups {
             if self.state.scheduled.get(&group).is_some() {
                 let runs = self.runs(group, &mut cancel.text)?;
@@ -296,6 +314,11 @@ impl Writer {
         let queued = action == Action::Commit;
         Settle { action, holds: vec![hold], amount: None, over_capture: false, queued, text: arena }
     }
+}
+
+fn name_once(groups: &mut Vec<u64>) {
+    let mut named = BTreeSet::new();
+    groups.retain(|group| named.insert(*group));
 }
 
 /// A record with requests that wait, and how they run.

@@ -13,6 +13,9 @@ pub const GROUP_REQUESTS_MAX: usize = 8_192;
 /// A group below this many bytes is written by the writer thread itself when nothing else is being written: handing it
 /// to another thread would cost more than it saves.
 pub const INLINE_BYTES_MAX: usize = 32 << 10;
+/// Bytes that a movement may have more when it runs than when it was scheduled: the row of its request, another amount, and
+/// why it was rejected.
+pub const RUN_BYTES_MORE_MAX: usize = 32;
 /// Rows between two checkpoints.
 pub const CHECKPOINT_ROWS: u64 = 500_000;
 /// Records between two checkpoints, for what makes no rows.

@@ -28,11 +28,12 @@ use crate::log::{Log, Written};
 use crate::reading::Books;
 use checkpoints::Checkpoints;
 use journal::appender::Appender;
+use journal::open::RECORD_BYTES_MAX;
 use ledger::apply::apply;
 use ledger::command::{Batch, Command, Moment};
 use ledger::decide::{Decision, Known, decide};
 use ledger::draft::Scratch;
-use ledger::event::{Event, Key};
+use ledger::event::{Event, Key, Outcome};
 use ledger::projection::steps;
 use ledger::rejection::Refused;
 use ledger::row::{Flags, Parent, Row, Status};
@@ -151,11 +152,20 @@ impl Health {
 /// How many transactions a request asks for.
 pub(crate) fn postings_of(request: &Request) -> usize {
     match request {
-        Request::Change { command: Command::Record(record), .. } => record.asks.len(),
-        Request::Change { command: Command::Settle(settle), .. } => settle.holds.len(),
-        Request::Change { command: Command::Refund(refund), .. } => refund.originals.len(),
-        Request::Try { commands, .. } => commands.len(),
-        Request::Change { .. } | Request::Read(_) => 1,
+        Request::Change { command, .. } => postings_of_command(command),
+        Request::Try { commands, .. } => commands.iter().map(postings_of_command).sum(),
+        Request::Read(_) => 1,
+    }
+}
+
+fn postings_of_command(command: &Command) -> usize {
+    match command {
+        Command::Record(record) => record.asks.len(),
+        Command::Settle(settle) => settle.holds.len(),
+        Command::Refund(refund) => refund.originals.len(),
+        Command::Cancel(cancel) => cancel.groups.len(),
+        Command::Reschedule(reschedule) => reschedule.groups.len(),
+        _ => 1,
     }
 }
 
@@ -277,7 +287,7 @@ impl Writer {
             Request::Change { command, key, rows_wanted, reply } => match self.change_once(command, key, rows_wanted) {
                 Ok(answer) => self.answer_when_durable(reply, answer),
                 // A refusal may rest on changes that are not durable yet: it leaves with them.
-                Err(Answer::Refused(refused)) => self.answer_when_durable(reply, Answer::Refused(refused)),
+                Err(answer @ (Answer::Refused(_) | Answer::KeyTaken)) => self.answer_when_durable(reply, answer),
                 Err(answer) => reply(answer),
             },
         }
@@ -421,6 +431,7 @@ impl Writer {
         refused: Vec<Refused>,
         rows_wanted: usize,
     ) -> Result<Answer, Answer> {
+        self.check_run_fits(&event)?;
         let pushed = self.open.group.push(|out| codec::encode(&event, out));
         let pushed = pushed.map_err(|_| Answer::Unavailable(Unavailable::TooLarge))?;
         self.open.positions.push(pushed.position);
@@ -464,6 +475,21 @@ impl Writer {
             event: (rows_wanted > 0).then(|| Arc::new(event)),
             replayed: false,
         }))
+    }
+
+    /// Sees that what is scheduled can run. The event of a run says nearly what the request said; were it larger than a
+    /// record may be, the timer could never be carried out.
+    fn check_run_fits(&self, event: &Event) -> Result<(), Answer> {
+        let Event::Recorded(recorded) = event else { return Ok(()) };
+        if !recorded.movements.iter().any(|movement| movement.outcome == Outcome::Scheduled) {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        codec::encode(event, &mut bytes);
+        let bytes_max = self.checkpoints.segment_bytes.saturating_sub(4096).min(u64::from(RECORD_BYTES_MAX));
+        let more = recorded.movements.len() * limits::RUN_BYTES_MORE_MAX;
+        let fits = (bytes.len() + more) as u64 <= bytes_max;
+        if fits { Ok(()) } else { Err(Answer::Unavailable(Unavailable::TooLarge)) }
     }
 
     /// Everything that was asked is known, or was refused. The answer has the rows of the first time.

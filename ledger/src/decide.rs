@@ -139,6 +139,7 @@ fn create_balance(state: &State, command: CreateBalance, moment: Moment) -> Resu
 /// Register a currency. Doing so again with the same precision changes only its name.
 fn register_currency(state: &State, command: RegisterCurrency, moment: Moment) -> Result<Decision, Refused> {
     let RegisterCurrency { code, precision, name } = command;
+    assert!(precision > 0, "the edge refuses precisions that are not above zero");
     let number = state.currencies.find(&code);
     if let Some(known) = number.and_then(|number| state.currencies.registered(number)) {
         if known.precision != precision {
@@ -173,7 +174,9 @@ fn set_policy(state: &State, command: SetPolicy, moment: Moment) -> Result<Decis
         handles.dedup();
         counterparties = Some(handles);
     }
-    let policy = Some(Policy { counterparties, ..wanted.policy });
+    let policy = Policy { counterparties, ..wanted.policy };
+    assert!(policy.is_within_limits(), "the edge refuses policies that could not be read back");
+    let policy = Some(policy);
     Ok(Decision::of(Event::PolicySet(PolicySet { at: moment.at, balance, policy })))
 }
 

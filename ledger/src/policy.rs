@@ -4,7 +4,7 @@
 //! seconds, counted from 1970): what was moved in the window so far is one sum and one number, so a check costs the same
 //! whatever happened before. What was held counts when it is held; a hold that is voided later is not counted back.
 
-use crate::limits::SUM_MAX;
+use crate::limits::{self, SUM_MAX};
 use crate::rejection::Rejection;
 use std::sync::Arc;
 
@@ -21,6 +21,17 @@ pub struct Policy {
     pub counterparties: Option<Vec<u32>>,
     /// How much, and how often, within windows of time.
     pub velocities: Vec<Velocity>,
+}
+
+impl Policy {
+    /// Whether it keeps the limits that its bytes have.
+    pub fn is_within_limits(&self) -> bool {
+        let seconds = 1..=limits::POLICY_WINDOW_SECONDS_MAX;
+        let fits = |velocity: &Velocity| !matches!(velocity.window, Window::Seconds(own) if !seconds.contains(&own));
+        self.velocities.len() <= limits::POLICY_VELOCITIES_MAX
+            && self.velocities.iter().all(fits)
+            && self.counterparties.as_ref().is_none_or(|list| list.len() <= limits::POLICY_COUNTERPARTIES_MAX)
+    }
 }
 
 /// How low what may be spent of a balance may get. It counts for requests that allow an overdraft too.
@@ -212,6 +223,26 @@ mod tests {
         // Before 1970 too: the last of December 1969 was a Wednesday.
         assert_eq!(Window::Month.start_of(-1), -31 * DAY_MICROS);
         assert_eq!(Window::Week.start_of(-1), -3 * DAY_MICROS);
+    }
+
+    #[test]
+    fn policies_that_could_not_be_read_back_are_told() {
+        let velocity = |window| Velocity { debits: true, window, sum_max: None, count_max: None };
+        let policy = |velocities, counterparties| Policy {
+            floor: None,
+            no_debits: false,
+            no_credits: false,
+            counterparties,
+            velocities,
+        };
+        let longest = Window::Seconds(limits::POLICY_WINDOW_SECONDS_MAX);
+        let most = vec![velocity(longest); limits::POLICY_VELOCITIES_MAX];
+        assert!(policy(most.clone(), Some(vec![0; limits::POLICY_COUNTERPARTIES_MAX])).is_within_limits());
+        assert!(!policy([most, vec![velocity(Window::Week)]].concat(), None).is_within_limits());
+        assert!(!policy(vec![], Some(vec![0; limits::POLICY_COUNTERPARTIES_MAX + 1])).is_within_limits());
+        for seconds in [0, limits::POLICY_WINDOW_SECONDS_MAX + 1] {
+            assert!(!policy(vec![velocity(Window::Seconds(seconds))], None).is_within_limits(), "{seconds}");
+        }
     }
 
     #[test]

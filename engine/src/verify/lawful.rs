@@ -4,7 +4,7 @@
 //! has to find them before.
 
 use ledger::event::{
-    BalanceCreated, CurrencyRegistered, Event, Kind, Movement, NO_BALANCE, Outcome, Recorded, Rescheduled,
+    BalanceCreated, CurrencyRegistered, Event, Kind, Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::limits;
 use ledger::state::State;
@@ -28,10 +28,19 @@ pub fn check(state: &State, event: &Event) -> Result<(), String> {
         Event::Rescheduled(event) => check_rescheduled(state, event),
         Event::BatchFailed(_) => Ok(()),
         Event::CurrencyRegistered(event) => check_registered(state, event),
-        Event::PolicySet(event) if (event.balance as usize) < state.balances.len() => Ok(()),
-        Event::PolicySet(event) => {
-            Err(format!("it sets the policy of balance {}, which does not exist", event.balance))
-        }
+        Event::PolicySet(event) => check_policy(state, event),
+    }
+}
+
+fn check_policy(state: &State, event: &PolicySet) -> Result<(), String> {
+    let exists = |handle: u32| (handle as usize) < state.balances.len();
+    if !exists(event.balance) {
+        return Err(format!("it sets the policy of balance {}, which does not exist", event.balance));
+    }
+    let counterparties = event.policy.iter().flat_map(|policy| policy.counterparties.iter().flatten());
+    match counterparties.into_iter().find(|handle| !exists(**handle)) {
+        Some(handle) => Err(format!("its policy names balance {handle}, which does not exist")),
+        None => Ok(()),
     }
 }
 
@@ -51,8 +60,8 @@ fn check_balance(state: &State, event: &BalanceCreated) -> Result<(), String> {
 }
 
 fn check_rescheduled(state: &State, event: &Rescheduled) -> Result<(), String> {
-    let waits = |group: &&u64| state.scheduled.get(*group).is_none();
-    if let Some(group) = event.groups.iter().find(waits) {
+    let waits_not = |group: &&u64| state.scheduled.get(*group).is_none();
+    if let Some(group) = event.groups.iter().find(waits_not) {
         return Err(format!("it moves request {group}, which does not wait"));
     }
     if event.amount.is_some_and(|amount| amount <= 0) || event.amount.is_some() && event.groups.len() != 1 {
@@ -137,7 +146,9 @@ fn check_movement(
     movement: &Movement,
     taken: &mut BTreeMap<u64, i128>,
 ) -> Result<(), String> {
-    let moves = matches!(movement.outcome, Outcome::Applied | Outcome::Held | Outcome::Voided);
+    // The end of a request that was called off moves nothing.
+    let called_off = matches!((movement.kind, movement.outcome), (Kind::Execution(_), Outcome::Voided));
+    let moves = matches!(movement.outcome, Outcome::Applied | Outcome::Held | Outcome::Voided) && !called_off;
     let balances = state.balances.len() + event.opened.len();
     for (handle, debited) in [(movement.source, true), (movement.destination, false)] {
         if handle == NO_BALANCE && !moves {
@@ -147,10 +158,17 @@ fn check_movement(
             return Err(format!("names balance {handle}, which does not exist"));
         }
         let figures = state.balances.get(handle as usize).map(|balance| balance.figures).unwrap_or_default();
-        let fits = if debited { figures.can_debit(movement.amount) } else { figures.can_credit(movement.amount) };
-        let of_hold = matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. } | Kind::Change { .. });
+        // What is held is counted already; only what goes beyond it is new.
+        let held = match movement.kind {
+            Kind::Settlement { hold, .. } => state.holds.get(&hold).map_or(0, |hold| hold.remaining),
+            Kind::Release { .. } => movement.amount,
+            Kind::Change { .. } if movement.outcome == Outcome::Voided => movement.amount,
+            _ => 0,
+        };
+        let more = movement.amount.saturating_sub(held).max(0);
+        let fits = if debited { figures.can_debit(more) } else { figures.can_credit(more) };
         let least = if matches!(movement.kind, Kind::Change { .. }) { 0 } else { 1 };
-        if moves && (movement.amount < least || !fits && !of_hold) {
+        if moves && (movement.amount < least || !fits) {
             return Err(format!("moves {}, which cannot be", movement.amount));
         }
     }

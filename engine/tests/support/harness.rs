@@ -6,17 +6,17 @@
     reason = "each test uses a part of it, and only tests do"
 )]
 
-use engine::answer::{Answer, Recorded};
+use engine::answer::{Answer, Recorded, Trial};
 use engine::clock::Clock;
 use engine::engine::{Engine, Options};
 use engine::limits::Sizes;
 use engine::verify::{self, Report};
-use engine::writer::View;
+use engine::writer::{KeyAsk, View};
 use journal::disk::Disk;
 use journal::open::Options as JournalOptions;
 use ledger::command::{
-    Action, Allocation, Ask, Batch, Command, CreateBalance, CreateLedger, HoldAsk, Mismatch, Original, Overdraft,
-    Party, Record, Refund, Settle, Terms,
+    Action, Allocation, Ask, Batch, Cancel, ChangeHold, Command, CreateBalance, CreateLedger, HoldAsk, Mismatch,
+    Original, Overdraft, Party, Record, Refund, Settle, Terms,
 };
 use ledger::id::{Id, Prefix};
 use ledger::text;
@@ -129,6 +129,10 @@ pub fn post(source: &str, destination: &str, amount: i128, reference: &str) -> P
 }
 
 pub fn record(engine: &Engine, batch: Batch, queued: bool, posts: &[Post]) -> Command {
+    record_all(engine, batch, false, queued, posts)
+}
+
+pub fn record_all(engine: &Engine, batch: Batch, goes_on: bool, queued: bool, posts: &[Post]) -> Command {
     let mut arena = String::new();
     let currency = text::push(&mut arena, "USD");
     let party = |arena: &mut String, name: &str| {
@@ -162,7 +166,7 @@ pub fn record(engine: &Engine, batch: Batch, queued: bool, posts: &[Post]) -> Co
     }
     Command::Record(Record {
         batch,
-        goes_on: false,
+        goes_on,
         trial: false,
         queued,
         asks,
@@ -181,7 +185,42 @@ pub fn settle(engine: &Engine, row: u64, action: Action, amount: Option<i128>) -
 }
 
 pub fn settle_command(row: u64, action: Action, amount: Option<i128>) -> Command {
-    let hold = HoldAsk {
+    settle_as_far(row, action, amount, false)
+}
+
+pub fn settle_as_far(row: u64, action: Action, amount: Option<i128>, over_capture: bool) -> Command {
+    let (holds, text) = (vec![hold_ask(row)], String::new());
+    Command::Settle(Settle { action, holds, amount, over_capture, queued: false, text })
+}
+
+pub fn change_command(row: u64, held: Option<i128>, expires_at: Option<i64>) -> Command {
+    let (hold, text) = (hold_ask(row), String::new());
+    Command::ChangeHold(ChangeHold { hold, held, expires_at, commits_at: None, text })
+}
+
+pub fn cancel_command(groups: &[u64]) -> Command {
+    Command::Cancel(Cancel { groups: groups.to_vec(), runs: Vec::new(), text: String::new() })
+}
+
+pub fn keyed(name: &str, request: u8) -> KeyAsk {
+    KeyAsk { name: name.into(), request: [request; 32] }
+}
+
+pub fn submit_once(engine: &Engine, command: Command, key: KeyAsk) -> Answer {
+    let (sender, receiver) = channel();
+    engine.submit_once(command, Some(key), 100, Box::new(move |answer| drop(sender.send(answer))));
+    receiver.recv().expect("every command is answered")
+}
+
+/// What would become of a command.
+pub fn attempt(engine: &Engine, command: Command) -> Trial {
+    let (sender, receiver) = channel();
+    engine.attempt(vec![command], move |trials| drop(sender.send(trials)));
+    receiver.recv().expect("every trial is answered").expect("the engine is there").remove(0)
+}
+
+fn hold_ask(row: u64) -> HoldAsk {
+    HoldAsk {
         row,
         ended: None,
         precision: 100,
@@ -189,9 +228,7 @@ pub fn settle_command(row: u64, action: Action, amount: Option<i128>) -> Command
         reference: text::Span::EMPTY,
         description: text::Span::EMPTY,
         metadata: text::Span::EMPTY,
-    };
-    let text = String::new();
-    Command::Settle(Settle { action, holds: vec![hold], amount, over_capture: false, queued: false, text })
+    }
 }
 
 /// Posted balance, held debits.
@@ -204,10 +241,14 @@ pub fn figures(engine: &Engine, id: Id) -> (i128, i128) {
 }
 
 pub fn refund_command(engine: &Engine, row: u64, reference: &str) -> Command {
+    refund_part(engine, row, None, reference)
+}
+
+pub fn refund_part(engine: &Engine, row: u64, amount: Option<i128>, reference: &str) -> Command {
     let mut arena = String::new();
     let original = Original {
         row,
-        amount: None,
+        amount,
         facts: None,
         refunded: 0,
         reference: text::push(&mut arena, reference),

@@ -9,6 +9,7 @@ use crate::policy::check_funds;
 use crate::rejection::{Refused, Rejection};
 use crate::row::{Flags, Parent, Status};
 use crate::state::State;
+use std::collections::BTreeSet;
 
 /// Give back what was posted; what was voided is held in the other direction. All of it, or nothing. A refund may take its
 /// source below zero, but not past its policy.
@@ -24,6 +25,7 @@ pub(super) fn refund(
     }
     let mut draft = Draft::new(state, scratch, originals.len());
     let mut movements = Vec::with_capacity(originals.len());
+    let mut named = BTreeSet::new();
     for (index, original) in originals.iter().enumerate() {
         let row = match &original.facts {
             Some(row) if matches!(row.status, Status::Applied | Status::Void) => row,
@@ -34,7 +36,8 @@ pub(super) fn refund(
             return refuse(index, Rejection::NothingToRefund);
         }
         let left = row.amount - original.refunded;
-        if left <= 0 {
+        // What an original before it gives back is not among what was given back before.
+        if left <= 0 || originals.len() > 1 && !named.insert(row.number) {
             return refuse(index, Rejection::AlreadyRefunded);
         }
         if let Some(prior) = &original.prior {

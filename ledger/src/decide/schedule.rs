@@ -52,7 +52,7 @@ pub(super) fn cancel(
     assert!(!runs.is_empty(), "the gatherer names the requests of groups that wait");
     let mut draft = Draft::new(state, scratch, runs.len());
     let mut movements = Vec::with_capacity(runs.len());
-    for Run { request, ask } in &runs {
+    for (index, Run { request, ask }) in runs.iter().enumerate() {
         let side = |party| match party {
             Party::Handle(handle) => (handle, Span::EMPTY),
             Party::Id(_, span) | Party::Indicator(span) | Party::Unknown(span) => (NO_BALANCE, span),
@@ -61,7 +61,8 @@ pub(super) fn cancel(
         movements.push(Movement {
             kind: Kind::Execution(*request),
             outcome: Outcome::Voided,
-            item: ask.item,
+            // Groups of several requests may be among them, in any order, while items of an event never go back.
+            item: u32::try_from(index).expect("commands have few items"),
             source,
             destination,
             source_text,
@@ -87,6 +88,7 @@ pub(super) fn cancel(
 pub(super) fn reschedule(state: &State, command: Reschedule, moment: Moment) -> Result<Decision, Refused> {
     let Reschedule { mut groups, due_at, amount } = command;
     assert!(amount.is_none_or(|amount| amount > 0), "the edge refuses amounts that are not above zero");
+    assert!(due_at.is_some() || amount.is_some(), "the edge refuses what changes nothing");
     groups.retain(|group| state.scheduled.get(group).is_some());
     if groups.is_empty() {
         return refuse(0, Rejection::AlreadyRun);

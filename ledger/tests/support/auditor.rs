@@ -117,6 +117,7 @@ impl Auditor {
 
     fn add_recorded(&mut self, state: &State, event: &Recorded, rows: &[Row], mismatch: Mismatch) {
         let new = &rows[self.rows_count..];
+        assert!(event.movements.is_sorted_by_key(|movement| movement.item), "items do not go back: {event:?}");
         check_parents(event, new);
         check_names(state, event, self.before.len());
         check_fates(event);

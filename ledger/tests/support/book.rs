@@ -23,7 +23,7 @@ use ledger::row::{Flags, Parent, Row, Status};
 use ledger::state::State;
 use ledger::text;
 use ledger::timers::Due;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// When a book begins, microseconds since 1970.
@@ -317,7 +317,9 @@ impl Book {
             Command::Settle(settle) => settle.holds.iter_mut().for_each(|hold| self.gather_hold(hold)),
             Command::ChangeHold(change) => self.gather_hold(&mut change.hold),
             Command::Refund(refund) => self.gather_originals(refund),
+            Command::Reschedule(reschedule) => name_once(&mut reschedule.groups),
             Command::Cancel(cancel) => {
+                name_once(&mut cancel.groups);
                 for &group in &cancel.groups {
                     if self.state.scheduled.get(&group).is_some() {
                         cancel.runs.extend(self.runs(group, &mut cancel.text));
@@ -385,6 +387,11 @@ impl Book {
     fn fingerprint(&self, text: &str) -> u64 {
         fingerprint(text) & self.fingerprint_mask
     }
+}
+
+fn name_once(groups: &mut Vec<u64>) {
+    let mut named = HashSet::new();
+    groups.retain(|group| named.insert(*group));
 }
 
 /// What is to become of a hold; nothing said leaves it as it is.

@@ -280,7 +280,7 @@ impl Script {
         Command::SetPolicy(SetPolicy { balance, policy: Some(Wanted { policy, counterparties }) })
     }
 
-    /// The groups that requests belong to, each once.
+    /// The groups that requests belong to.
     fn groups_of(&self, label: &str, rest: &[&str]) -> Vec<u64> {
         let more = rest.windows(2).filter(|pair| pair[0] == "+").map(|pair| pair[1]);
         let mut groups = Vec::new();
@@ -288,9 +288,7 @@ impl Script {
             let requests = &self.book.references;
             let request = requests.get(label).or_else(|| requests.get(&format!("{label}_1"))).copied();
             let group = self.book.group_of(request.unwrap_or(u64::MAX)).map_or(u64::MAX, |group| group.first_row());
-            if !groups.contains(&group) {
-                groups.push(group);
-            }
+            groups.push(group);
         }
         groups
     }

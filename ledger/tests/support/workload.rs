@@ -94,8 +94,8 @@ impl Workload {
     fn refund(&mut self, book: &Book) -> Step {
         let mut rows = vec![self.recent_row(book)];
         if self.one_in(4) {
-            rows.push(self.recent_row(book));
-            rows.dedup();
+            // Sometimes the same once more.
+            rows.push(if self.one_in(3) { rows[0] } else { self.recent_row(book) });
         }
         let mut parts = Vec::new();
         for row in rows {
@@ -124,7 +124,7 @@ impl Workload {
             // Only rows of scheduled requests are asked for: others never waited.
             let scheduled = book.rows.get(group as usize).is_some_and(|row| row.status == Status::Scheduled);
             let first = book.group_of(group).map_or(group, |group| group.first_row());
-            if scheduled && !groups.contains(&first) {
+            if scheduled {
                 groups.push(first);
             }
         }
