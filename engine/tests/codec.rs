@@ -14,11 +14,14 @@ use engine::codec::{CodecFault, decode, encode};
 use engine::inspect::Record;
 use engine::inspect::value::{Value, value_of};
 use ledger::command::{Allocation, Batch, Terms};
+use ledger::decide::Known;
 use ledger::event::{
-    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, LedgerRenamed, Movement, NO_BALANCE, Opened, Outcome,
-    Recorded,
+    BalanceCreated, CurrencyRegistered, Event, IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed, Movement,
+    NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
 };
-use ledger::rejection::Rejection;
+use ledger::limits;
+use ledger::policy::{Floor, Policy, Velocity, Window};
+use ledger::rejection::{Refused, Rejection};
 use ledger::text::{self, Span};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -96,7 +99,7 @@ fn any_amount(random: &mut Random) -> i128 {
 
 fn any_event(random: &mut Random) -> Event {
     let (at, seed) = (any_number(random) as i64, random.number());
-    match random.below(8) {
+    match random.below(14) {
         0 => Event::LedgerCreated(LedgerCreated { at, seed, name: any_text(random), metadata: any_text(random) }),
         1 => Event::LedgerRenamed(LedgerRenamed { at, ledger: any_number(random) as u32, name: any_text(random) }),
         2 => Event::IdentityCreated(IdentityCreated { at, seed, id: any_text(random), detail: any_text(random) }),
@@ -111,8 +114,65 @@ fn any_event(random: &mut Random) -> Event {
             track_fund_lineage: random.one_in(2),
             allocation: [Allocation::Fifo, Allocation::Lifo, Allocation::Proportional][random.below(3) as usize],
         }),
+        4 => Event::Rescheduled(Rescheduled {
+            at,
+            groups: (0..random.below(5)).map(|_| any_number(random)).collect(),
+            due_at: random.one_in(2).then(|| any_number(random) as i64),
+            amount: random.one_in(2).then(|| any_amount(random)),
+        }),
+        5 => {
+            let (code, precision) = (any_text(random), any_number(random));
+            Event::CurrencyRegistered(CurrencyRegistered { at, code, precision, name: any_text(random) })
+        }
+        6 | 7 => Event::PolicySet(PolicySet {
+            at,
+            balance: any_number(random) as u32,
+            policy: (!random.one_in(4)).then(|| any_policy(random)),
+        }),
         _ => Event::Recorded(any_recorded(random, at, seed)),
     }
+}
+
+fn any_policy(random: &mut Random) -> Policy {
+    let floors = [None, Some(Floor::Minimum(any_amount(random))), Some(Floor::Credit(any_amount(random)))];
+    let counterparties = random.one_in(2).then(|| {
+        let mut handles: Vec<u32> = (0..random.below(6)).map(|_| any_number(random) as u32).collect();
+        handles.sort_unstable();
+        handles.dedup();
+        handles
+    });
+    let velocities = (0..random.below(4))
+        .map(|_| Velocity {
+            debits: random.one_in(2),
+            window: match random.below(4) {
+                0 => Window::Week,
+                1 => Window::Month,
+                _ => Window::Seconds(1 + any_number(random) as u32 % limits::POLICY_WINDOW_SECONDS_MAX),
+            },
+            sum_max: random.one_in(2).then(|| any_amount(random)),
+            count_max: random.one_in(2).then(|| any_number(random)),
+        })
+        .collect();
+    Policy {
+        floor: floors[random.below(3) as usize],
+        no_debits: random.one_in(2),
+        no_credits: random.one_in(2),
+        counterparties,
+        velocities,
+    }
+}
+
+fn any_key(random: &mut Random) -> Box<Key> {
+    let mut request = [0; 32];
+    request.iter_mut().for_each(|byte| *byte = random.number() as u8);
+    let known = (0..random.below(4)).map(|_| Known { item: any_number(random) as u32, row: any_number(random) });
+    let known = known.collect();
+    let refused = (0..random.below(4)).map(|_| Refused {
+        item: any_number(random) as u32,
+        rejection: Rejection::ALL[random.below(Rejection::ALL.len() as u64) as usize],
+    });
+    let refused = refused.collect();
+    Box::new(Key { name: any_text(random), request, known, refused })
 }
 
 fn any_recorded(random: &mut Random, at: i64, seed: u64) -> Recorded {
@@ -134,7 +194,7 @@ fn any_recorded(random: &mut Random, at: i64, seed: u64) -> Recorded {
         first_row: any_number(random),
         batch: [Batch::Single, Batch::Independent, Batch::Atomic][random.below(3) as usize],
         queued: random.one_in(2),
-        key: None,
+        key: random.one_in(3).then(|| any_key(random)),
         currencies,
         opened,
         movements,
@@ -151,6 +211,7 @@ fn any_movement(random: &mut Random, item: u32, arena: &mut String) -> Movement 
         Kind::Settlement { hold: row, queued },
         Kind::Release { hold: row, queued },
         Kind::Refund(row),
+        Kind::Change { hold: row },
     ];
     let rejection = Rejection::ALL[random.below(Rejection::ALL.len() as u64) as usize];
     let outcomes = [Outcome::Applied, Outcome::Held, Outcome::Voided, Outcome::Rejected(rejection), Outcome::Scheduled];
@@ -159,7 +220,7 @@ fn any_movement(random: &mut Random, item: u32, arena: &mut String) -> Movement 
     let overdraft_limit = if random.one_in(2) { any_amount(random) } else { 0 };
     let mut span = |random: &mut Random| text::push(arena, &any_text(random));
     Movement {
-        kind: kinds[random.below(5) as usize],
+        kind: kinds[random.below(6) as usize],
         outcome: outcomes[random.below(5) as usize],
         queued: random.one_in(2),
         item,
@@ -231,7 +292,7 @@ fn bytes_that_are_no_event_are_refused() {
         };
         if turn % 3 == 0 && bytes.len() > 2 {
             // Nearly all random bytes fail at the first two.
-            bytes[0] = 1 + random.below(5) as u8;
+            bytes[0] = 1 + random.below(8) as u8;
             bytes[1] = 1;
         }
         for _ in 0..=random.below(3) {
@@ -271,6 +332,44 @@ fn counts_are_not_believed() {
     assert!(!try_bytes(&bytes));
     bytes.extend([0; 5]);
     assert!(!try_bytes(&bytes));
+    // The same of everything else that is counted: what is claimed is the most that there may be.
+    let groups = Event::Rescheduled(Rescheduled { at: 1, groups: Vec::new(), due_at: None, amount: None });
+    let policy = Policy { floor: None, no_debits: false, no_credits: false, counterparties: None, velocities: vec![] };
+    let policy = Event::PolicySet(PolicySet { at: 1, balance: 0, policy: Some(policy) });
+    for (event, kept) in [(groups, 10), (policy, 13)] {
+        for most in [&[0x08][..], &[0xe8, 0x07], &[0xc0, 0xb8, 0x02], &[0xff; 9]] {
+            let bytes = [&bytes_of(&event)[..kept], most, &[0; 4]].concat();
+            assert!(!try_bytes(&bytes), "{event:?} {most:?}");
+        }
+    }
+}
+
+/// Policies whose bytes are well formed and that no policy can be are refused.
+#[test]
+fn policies_that_cannot_be_are_refused() {
+    let head = |balance: u8| [&[8, 1][..], &[0; 8], &[balance, 1]].concat();
+    let refused = |bytes: &[u8], what: &str| {
+        let bytes = [&head(0), bytes].concat();
+        assert!(matches!(decode(&bytes), Err(CodecFault::Value(_))), "{what}: {:?}", decode(&bytes));
+    };
+    assert!(decode(&[&head(0)[..], &[0, 0]].concat()).is_ok(), "a policy without a rule");
+    refused(&[0b1100, 2, 2, 0], "two floors");
+    refused(&[1 << 5, 0], "an unknown mark");
+    refused(&[1 << 4, 2, 5, 5, 0], "a counterparty twice");
+    refused(&[1 << 4, 2, 6, 5, 0], "counterparties that are not in order");
+    refused(&[0, 1, 8, 0], "an unknown mark of a velocity");
+    refused(&[0, 1, 1, 2], "a window of no seconds");
+    let longest = u64::from(limits::POLICY_WINDOW_SECONDS_MAX) + 2;
+    for (window, is_fine) in [(longest, true), (longest + 1, false), (u64::MAX, false)] {
+        let mut bytes = [&head(0)[..], &[0, 1, 1]].concat();
+        let mut rest = window;
+        while rest >= 0x80 {
+            bytes.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        bytes.push(rest as u8);
+        assert_eq!(decode(&bytes).is_ok(), is_fine, "a window of {window} less two");
+    }
 }
 
 fn golden_events() -> Vec<(&'static str, Event)> {
@@ -300,7 +399,98 @@ fn golden_events() -> Vec<(&'static str, Event)> {
             }),
         ),
         ("recorded", Event::Recorded(golden_recorded(at, seed))),
+        ("recorded_with_key", Event::Recorded(golden_with_key(at, seed))),
+        (
+            "rescheduled",
+            Event::Rescheduled(Rescheduled { at, groups: vec![7, 300], due_at: Some(at + 5), amount: None }),
+        ),
+        (
+            "rescheduled_amount",
+            Event::Rescheduled(Rescheduled { at, groups: vec![7], due_at: None, amount: Some(12_345) }),
+        ),
+        (
+            "currency_registered",
+            Event::CurrencyRegistered(CurrencyRegistered {
+                at,
+                code: "JPY".into(),
+                precision: 1,
+                name: "日本円".into(),
+            }),
+        ),
+        ("policy_set", Event::PolicySet(PolicySet { at, balance: 300, policy: Some(golden_policy()) })),
+        (
+            "policy_set_credit",
+            Event::PolicySet(PolicySet {
+                at,
+                balance: 0,
+                policy: Some(Policy {
+                    floor: Some(Floor::Credit(1 << 80)),
+                    no_debits: false,
+                    counterparties: None,
+                    velocities: Vec::new(),
+                    ..golden_policy()
+                }),
+            }),
+        ),
+        ("policy_taken", Event::PolicySet(PolicySet { at, balance: 300, policy: None })),
     ]
+}
+
+/// A policy with everything that one can have.
+fn golden_policy() -> Policy {
+    let velocity = |debits, window, sum_max, count_max| Velocity { debits, window, sum_max, count_max };
+    Policy {
+        floor: Some(Floor::Minimum(-250)),
+        no_debits: true,
+        no_credits: true,
+        counterparties: Some(vec![0, 7, 70_000]),
+        velocities: vec![
+            velocity(true, Window::Seconds(3_600), Some(100_000), None),
+            velocity(false, Window::Week, None, Some(300)),
+            velocity(true, Window::Month, Some(i128::MAX), Some(0)),
+        ],
+    }
+}
+
+/// What came with keys, changed holds and requests that were called off.
+fn golden_with_key(at: i64, seed: u64) -> Recorded {
+    let golden = golden_recorded(at, seed);
+    let plain = golden.movements[0].clone();
+    let dates = Terms { expires_at: Some(at + 2), commits_at: Some(at + 3), ..Terms::NONE };
+    let movements = vec![
+        Movement {
+            kind: Kind::Change { hold: 6 },
+            outcome: Outcome::Held,
+            inflight: true,
+            terms: dates.boxed(),
+            ..plain.clone()
+        },
+        Movement {
+            kind: Kind::Change { hold: 300 },
+            outcome: Outcome::Voided,
+            item: 1,
+            inflight: true,
+            ..plain.clone()
+        },
+        Movement {
+            kind: Kind::Execution(5),
+            outcome: Outcome::Voided,
+            item: 2,
+            destination: NO_BALANCE,
+            destination_text: golden.movements[1].source_text,
+            amount: 0,
+            ..plain
+        },
+    ];
+    let mut request = [0xab; 32];
+    request[31] = 0;
+    let known = vec![Known { item: 0, row: 1 << 39 }, Known { item: 300, row: 7 }];
+    let refused = vec![
+        Refused { item: 1, rejection: Rejection::DuplicateReference },
+        Refused { item: 70_000, rejection: Rejection::BalanceNotFound },
+    ];
+    let key = Key { name: "Schlüssel-1".into(), request, known, refused };
+    Recorded { batch: Batch::Independent, queued: false, key: Some(Box::new(key)), movements, ..golden }
 }
 
 /// A movement of every kind and outcome, with everything that one can have.

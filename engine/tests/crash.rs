@@ -156,17 +156,31 @@ fn stop_everywhere(failure: Failure, seed: u64) {
     assert!(stopped.into_inner() > 20, "failures reach the engine");
 }
 
+/// `FLORIN_SEED=<number>` plays one seed alone.
+fn seeds(usual: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    match std::env::var("FLORIN_SEED") {
+        Ok(seed) => vec![seed.parse().expect("FLORIN_SEED is a number")],
+        Err(_) => usual.into_iter().collect(),
+    }
+}
+
 #[test]
 fn power_cuts() {
-    stop_everywhere(Failure::PowerLost, 1);
+    for seed in seeds([1, 4, 5]) {
+        stop_everywhere(Failure::PowerLost, seed);
+    }
 }
 
 #[test]
 fn failing_disks() {
-    stop_everywhere(Failure::Io, 2);
+    for seed in seeds([2, 6]) {
+        stop_everywhere(Failure::Io, seed);
+    }
 }
 
 #[test]
 fn full_disks() {
-    stop_everywhere(Failure::NoSpace, 3);
+    for seed in seeds([3, 7]) {
+        stop_everywhere(Failure::NoSpace, seed);
+    }
 }

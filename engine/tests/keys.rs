@@ -1,0 +1,246 @@
+//! A request that is sent with a key is carried out once, however often it is sent: in one group, after a restart, after a
+//! crash. A request that was refused leaves no key.
+
+mod support {
+    pub mod harness;
+}
+
+use engine::answer::{Answer, Recorded, Unavailable};
+use engine::engine::Engine;
+use journal::disk::{Failure, MemoryDisk, RealDisk};
+use ledger::command::{Action, Batch, Command};
+use ledger::decide::Known;
+use ledger::id::Prefix;
+use ledger::rejection::{Refused, Rejection};
+use std::sync::mpsc::{Receiver, channel};
+use support::harness::{
+    Post, Scratch, balance, cancel_command, change_command, figures, keyed, ledger, look, open, pay, post, record,
+    record_all, recorded, refund_command, settle_command, submit, submit_once, verified,
+};
+
+/// Panics unless an answer is that of the first time.
+fn replayed(answer: Answer, first: &Recorded) {
+    let answer = recorded(answer);
+    assert!(answer.replayed && !first.replayed, "only the first time is something done");
+    assert_eq!(answer.rows, first.rows);
+    assert_eq!(
+        (answer.rows_count, answer.batch, &answer.known, &answer.refused),
+        (first.rows_count, first.batch, &first.known, &first.refused)
+    );
+    let event = answer.event.expect("who shows the rows needs their texts");
+    assert_eq!(event.first_row + answer.rows_count, event.first_row + event.rows_count());
+}
+
+fn rows_count(engine: &Engine) -> u64 {
+    look(engine, |view| view.state.rows_count).expect("the engine answers")
+}
+
+/// Has requests enter the queue while the writer is held, so that they are decided in one group; answers their receivers.
+fn in_one_group(engine: &Engine, send: impl FnOnce() -> Vec<Receiver<Answer>>) -> Vec<Answer> {
+    let (entered_sender, entered) = channel();
+    let (release, released) = channel::<()>();
+    // A look at the state must not block; this one does, so that the writer takes nothing.
+    engine.read(
+        move |_| {
+            entered_sender.send(()).expect("the test waits");
+            released.recv().expect("the test lets go");
+        },
+        |()| {},
+    );
+    entered.recv().expect("the writer looks");
+    let receivers = send();
+    release.send(()).expect("the writer waits");
+    receivers.into_iter().map(|receiver| receiver.recv().expect("every command is answered")).collect()
+}
+
+fn send(engine: &Engine, command: Command, key: (&str, u8)) -> Receiver<Answer> {
+    let (sender, receiver) = channel();
+    let reply = Box::new(move |answer| drop(sender.send(answer)));
+    engine.submit_once(command, Some(keyed(key.0, key.1)), 100, reply);
+    receiver
+}
+
+/// Proves that the key decides, and what was sent with it: neither the command nor its references are looked at again.
+#[test]
+fn a_request_is_carried_out_once() {
+    let folder = Scratch::new();
+    let engine = open(&MemoryDisk::new(), &folder);
+    let one = |reference: &str| record(&engine, Batch::Single, false, &[post("@World", "@Shop", 5, reference)]);
+    let first = recorded(submit_once(&engine, one("r1"), keyed("key", 1)));
+    assert_eq!(first.rows_count, 1);
+    replayed(submit_once(&engine, one("r1"), keyed("key", 1)), &first);
+    replayed(submit_once(&engine, one("r2"), keyed("key", 1)), &first);
+    assert!(matches!(submit_once(&engine, one("r2"), keyed("key", 2)), Answer::KeyTaken));
+    assert!(matches!(submit_once(&engine, one("r1"), keyed("key", 2)), Answer::KeyTaken));
+    assert_eq!(rows_count(&engine), 1, "nothing more was done");
+    // Keys and references are apart, also where the texts are equal.
+    let named = recorded(submit_once(&engine, one("key"), keyed("r1", 1)));
+    replayed(submit_once(&engine, one("x"), keyed("r1", 1)), &named);
+    let disguised = recorded(pay(&engine, post("@World", "@Shop", 1, "\0idempotency-key\0key")));
+    assert!(!disguised.replayed);
+    replayed(submit_once(&engine, one("r1"), keyed("key", 1)), &first);
+    // Without a key the same is refused.
+    assert!(matches!(submit(&engine, one("r1")), Answer::Refused(_)));
+    let far = "k".repeat(ledger::limits::KEY_BYTES_MAX);
+    let long = recorded(submit_once(&engine, one("r3"), keyed(&far, 1)));
+    replayed(submit_once(&engine, one("r3"), keyed(&far, 1)), &long);
+}
+
+#[test]
+fn a_key_counts_within_its_group() {
+    let folder = Scratch::new();
+    let engine = open(&MemoryDisk::new(), &folder);
+    let one = |reference: &str| record(&engine, Batch::Single, true, &[post("@World", "@Shop", 5, reference)]);
+    let answers = in_one_group(&engine, || {
+        vec![
+            send(&engine, one("r1"), ("key", 1)),
+            send(&engine, one("r1"), ("key", 1)),
+            send(&engine, one("r1"), ("key", 2)),
+            send(&engine, one("r2"), ("other", 1)),
+        ]
+    });
+    let mut answers = answers.into_iter();
+    let first = recorded(answers.next().expect("there are four"));
+    assert_eq!(first.rows_count, 2);
+    replayed(answers.next().expect("there are four"), &first);
+    assert!(matches!(answers.next(), Some(Answer::KeyTaken)));
+    assert!(!recorded(answers.next().expect("there are four")).replayed);
+    assert_eq!(rows_count(&engine), 4);
+}
+
+/// Proves that nobody is told of a key whose request is lost: neither that it was carried out, nor that it is taken.
+#[test]
+fn what_rests_on_a_lost_request_is_not_told() {
+    let (disk, folder) = (MemoryDisk::new(), Scratch::new());
+    let engine = open(&disk, &folder);
+    recorded(pay(&engine, post("@World", "@Shop", 1, "before")));
+    let one = || record(&engine, Batch::Single, false, &[post("@World", "@Shop", 5, "r1")]);
+    disk.fail_after(0, Failure::Io);
+    let answers = in_one_group(&engine, || {
+        vec![send(&engine, one(), ("key", 1)), send(&engine, one(), ("key", 1)), send(&engine, one(), ("key", 2))]
+    });
+    for answer in answers {
+        assert!(matches!(answer, Answer::Unavailable(Unavailable::Stopped(_))), "{answer:?}");
+    }
+    drop(engine);
+    let engine = open(&disk.crash(0), &folder);
+    let one = record(&engine, Batch::Single, false, &[post("@World", "@Shop", 5, "r1")]);
+    assert!(!recorded(submit_once(&engine, one, keyed("key", 2))).replayed, "the key is free");
+}
+
+#[test]
+fn keys_are_known_after_a_restart() {
+    let (disk, folder) = (RealDisk::new(), Scratch::new());
+    let engine = open(&disk, &folder);
+    let batch = |engine: &Engine| {
+        let posts: Vec<Post> = (0..7).map(|n| post("@World", "@Shop", n, &format!("b{n}"))).collect();
+        record_all(engine, Batch::Independent, true, false, &posts)
+    };
+    let first = recorded(submit_once(&engine, batch(&engine), keyed("key", 1)));
+    assert_eq!((first.rows_count, first.refused[0].rejection), (6, Rejection::AmountZero));
+    // Other records come behind it.
+    for number in 0..300 {
+        let one = record(&engine, Batch::Single, false, &[post("@World", "@Shop", 1, &format!("o{number}"))]);
+        recorded(submit_once(&engine, one, keyed(&format!("key-{number}"), 1)));
+    }
+    drop(engine);
+    for gone in [&[][..], &["checkpoints"], &["references"], &["tables", "references", "children", "checkpoints"]] {
+        for name in gone {
+            std::fs::remove_dir_all(folder.0.join(name)).expect("it was made");
+        }
+        let engine = open(&disk, &folder);
+        replayed(submit_once(&engine, batch(&engine), keyed("key", 1)), &first);
+        assert!(matches!(submit_once(&engine, batch(&engine), keyed("key", 2)), Answer::KeyTaken), "{gone:?}");
+        for number in [0, 150, 299] {
+            let answer = recorded(submit_once(&engine, batch(&engine), keyed(&format!("key-{number}"), 1)));
+            assert!(answer.replayed && answer.rows[0].number == 6 + number, "{gone:?} {number}");
+        }
+        drop(engine);
+        assert_eq!(verified(&disk, &folder).problems, [], "{gone:?}");
+    }
+}
+
+#[test]
+fn a_refusal_leaves_no_key() {
+    let folder = Scratch::new();
+    let engine = open(&MemoryDisk::new(), &folder);
+    let a = balance(&engine, &ledger(&engine));
+    let a_text = a.text(Prefix::Balance);
+    let spend = || record(&engine, Batch::Single, false, &[post(&a_text, "@Shop", 5, "spend")]);
+    for _ in 0..2 {
+        let refused = submit_once(&engine, spend(), keyed("key", 1));
+        assert!(
+            matches!(refused, Answer::Refused(one) if one.rejection == Rejection::InsufficientFunds),
+            "{refused:?}"
+        );
+    }
+    recorded(pay(&engine, post("@World", &a_text, 5, "fund")));
+    // The key is free for anything.
+    let first = recorded(submit_once(&engine, spend(), keyed("key", 2)));
+    replayed(submit_once(&engine, spend(), keyed("key", 2)), &first);
+    assert_eq!(figures(&engine, a), (0, 0));
+}
+
+/// Proves that an answer that told of known and of refused items tells of them again. When nothing was made at all there is
+/// no record to keep a key, and the request is judged anew.
+#[test]
+fn items_that_were_known_or_refused_are_told_again() {
+    let folder = Scratch::new();
+    let engine = open(&MemoryDisk::new(), &folder);
+    let batch = |posts: &[Post]| record_all(&engine, Batch::Independent, true, true, posts);
+    recorded(submit(&engine, batch(&[post("@World", "@Shop", 1, "r1"), post("@World", "@Shop", 2, "r2")])));
+    let posts = [
+        post("@World", "@Shop", 1, "r1"),
+        post("@World", "@Shop", 9, "r2"),
+        post("@World", "@Shop", 3, "r3"),
+        post("@World", "@Shop", 2, "r2"),
+        post("@World", "@Shop", 4, "r3"),
+        post("@World", "nobody", 4, "r4"),
+    ];
+    let first = recorded(submit_once(&engine, batch(&posts), keyed("key", 1)));
+    assert_eq!(first.known, [Known { item: 0, row: 0 }, Known { item: 3, row: 2 }]);
+    let duplicate = |item| Refused { item, rejection: Rejection::DuplicateReference };
+    assert_eq!(first.refused, [duplicate(1), duplicate(4)]);
+    assert_eq!(first.rows_count, 4, "an applied and a rejected one, each with its request");
+    replayed(submit_once(&engine, batch(&posts), keyed("key", 1)), &first);
+    replayed(submit_once(&engine, batch(&posts[..1]), keyed("key", 1)), &first);
+    let nothing = recorded(submit_once(&engine, batch(&posts[..2]), keyed("none", 1)));
+    assert_eq!((nothing.rows_count, nothing.known.len(), nothing.refused.len()), (0, 1, 1));
+    let anew = recorded(submit_once(&engine, batch(&[post("@World", "@Shop", 5, "r5")]), keyed("none", 2)));
+    assert_eq!((anew.rows_count, anew.replayed), (2, false));
+}
+
+#[test]
+fn everything_that_makes_rows_can_have_a_key() {
+    let folder = Scratch::new();
+    let disk = MemoryDisk::new();
+    let engine = open(&disk, &folder);
+    let a = balance(&engine, &ledger(&engine));
+    let a_text = a.text(Prefix::Balance);
+    recorded(pay(&engine, post("@World", &a_text, 100, "fund")));
+    let hold = Post { inflight: true, ..post(&a_text, "@Shop", 50, "hold") };
+    let hold = recorded(pay(&engine, hold)).rows[0].number;
+    let waiting = Post { scheduled_at: Some(i64::MAX), ..post(&a_text, "@Shop", 1, "later") };
+    let waiting = recorded(submit(&engine, record(&engine, Batch::Single, true, &[waiting]))).rows[0].number;
+    let posted = recorded(pay(&engine, post(&a_text, "@Shop", 20, "paid"))).rows[0].number;
+    type Make<'a> = Box<dyn Fn() -> Command + 'a>;
+    let steps: [(&str, Make<'_>); 5] = [
+        ("change", Box::new(|| change_command(hold, Some(60), None))),
+        ("commit", Box::new(|| settle_command(hold, Action::Commit, Some(10)))),
+        ("void", Box::new(|| settle_command(hold, Action::Void, None))),
+        ("cancel", Box::new(|| cancel_command(&[waiting]))),
+        ("refund", Box::new(|| refund_command(&engine, posted, "refund"))),
+    ];
+    for (name, make) in &steps {
+        let first = recorded(submit_once(&engine, make(), keyed(name, 1)));
+        assert_eq!(first.rows_count, 1, "{name}");
+        replayed(submit_once(&engine, make(), keyed(name, 1)), &first);
+        assert!(matches!(submit_once(&engine, make(), keyed(name, 3)), Answer::KeyTaken), "{name}");
+    }
+    assert_eq!(figures(&engine, a), (90, 0));
+    assert_eq!(rows_count(&engine), 9);
+    engine.close();
+    drop(steps);
+    drop(engine);
+    assert_eq!(verified(&disk, &folder).problems, []);
+}
