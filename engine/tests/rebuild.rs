@@ -13,14 +13,15 @@ use engine::limits::Sizes;
 use engine::verify::Part;
 use journal::disk::RealDisk;
 use journal::open::Options as JournalOptions;
+use ledger::command::Batch;
 use ledger::rejection::Rejection;
 use ledger::row::Row;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use support::harness::{self, Scratch, look, pay, post, verified};
-use support::model::Model;
+use support::harness::{self, Scratch, keyed, look, pay, post, record, submit_once, verified};
+use support::model::{Model, Order, Rules, Step};
 use support::workload::{START, carry_out, compare, plan};
 
 const DERIVED: [&str; 4] = ["tables", "references", "children", "checkpoints"];
@@ -50,14 +51,56 @@ fn work() -> Worked {
     let folder = Scratch::new();
     let clock = Arc::new(AtomicI64::new(START));
     let engine = Engine::open(Arc::new(RealDisk::new()), options(&folder, &clock)).expect("it opens");
-    let trace = carry_out(&engine, &clock, &plan(11, 900));
+    let trace = carry_out(&engine, &clock, &rich_plan());
     assert!(!trace.stopped);
     let model = trace.books.last().expect("there is one at least").clone();
+    let spent = model.accounts.values().filter(|account| !account.spent.is_empty()).count();
+    let kept = [model.scheduled.len(), model.adjusted.len(), model.holds.len(), model.keys.len(), spent];
+    assert!(kept.iter().all(|count| *count > 0) && !model.registered.is_empty(), "there is something of everything");
     compare(&engine, &model);
     let rows = all_rows(&engine);
     engine.close();
     assert!(fs::read_dir(folder.0.join("checkpoints")).expect("it is there").count() == 2, "two checkpoints are kept");
     Worked { folder, model, rows }
+}
+
+/// Much work, and at its end something of everything that a state can hold.
+fn rich_plan() -> Vec<Vec<Step>> {
+    let mut steps = plan(11, 900);
+    let mut model = Model::default();
+    for step in steps.iter().flatten() {
+        model.take(step);
+    }
+    let late = model.now + 1_000_000_000;
+    let group = model.rows.len() as u64;
+    let order = |name: &str, scheduled_at, expires_at: Option<i64>| Order {
+        source: "@World".into(),
+        destination: "B".into(),
+        amount: 5,
+        reference: name.into(),
+        inflight: expires_at.is_some(),
+        scheduled_at,
+        expires_at,
+        padding: 4,
+    };
+    let orders = [("w1", late), ("w2", late + 1), ("w3", late + 1)].map(|(name, at)| order(name, Some(at), None));
+    let record =
+        |batch, queued, orders: &[Order]| Step::Record { batch, goes_on: false, queued, orders: orders.to_vec() };
+    let funds = Order { destination: "A".into(), ..order("f1", None, None) };
+    let spend = Order { source: "A".into(), ..order("s1", None, None) };
+    let rules = Rules { minimum: None, no_credits: false, debits: Some((1, 1000)) };
+    steps.push(vec![
+        Step::Policy("A".into(), None),
+        Step::Policy("B".into(), None),
+        record(Batch::Atomic, true, &orders),
+        Step::Reschedule { groups: vec![group], due_at: Some(late + 9), amount: Some(77) },
+        Step::Register { code: "GEL".into(), precision: 100 },
+        record(Batch::Single, false, &[order("h1", None, Some(late))]),
+        record(Batch::Single, false, &[Order { amount: 100_000, ..funds }]),
+        Step::Policy("A".into(), Some(rules)),
+        Step::Keyed { key: "last".into(), request: 1, step: Box::new(record(Batch::Single, false, &[spend])) },
+    ]);
+    steps
 }
 
 fn all_rows(engine: &Engine) -> Vec<Row> {
@@ -113,6 +156,12 @@ fn start_and_compare(folder: &Scratch, worked: &Worked, what: &str) -> u64 {
         let answer = pay(&engine, post("@World", "@Again", 1, reference));
         let refused = matches!(&answer, engine::answer::Answer::Refused(refused) if refused.rejection == Rejection::DuplicateReference);
         assert!(refused, "{what}: {reference} is taken: {answer:?}");
+    }
+    for (name, known) in &worked.model.keys {
+        let command = record(&engine, Batch::Single, false, &[post("@World", "@Key", 1, "of a key")]);
+        let answer = submit_once(&engine, command, keyed(name, known.request));
+        let replayed = matches!(&answer, engine::answer::Answer::Recorded(recorded) if recorded.replayed && recorded.rows_count == known.rows);
+        assert!(replayed, "{what}: {name} is known: {answer:?}");
     }
     let replayed = engine.started().replayed_records;
     engine.close();

@@ -3,6 +3,9 @@
 //! `apply` stops the program at a contradiction, as a wrong ledger must not go on. A program that looks for contradictions
 //! has to find them before.
 
+#[cfg(test)]
+mod tests;
+
 use ledger::event::{
     BalanceCreated, CurrencyRegistered, Event, Kind, Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
 };

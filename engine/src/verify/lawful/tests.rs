@@ -1,0 +1,234 @@
+//! Events that may follow a state, and those that may not: what is told as a contradiction here is what `apply` would stop at.
+
+use super::check;
+use ledger::apply::apply;
+use ledger::command::{Allocation, Batch, Terms};
+use ledger::event::{
+    BalanceCreated, CurrencyRegistered, Event, Kind, Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
+};
+use ledger::limits::SUM_MAX;
+use ledger::policy::Policy;
+use ledger::rejection::Rejection;
+use ledger::state::State;
+use ledger::text::Span;
+
+const HOLD: u64 = 1;
+const REQUEST: u64 = 2;
+/// Two requests that run together.
+const GROUP: u64 = 3;
+
+fn movement(kind: Kind, outcome: Outcome, amount: i128) -> Movement {
+    let waits = outcome == Outcome::Scheduled || matches!(kind, Kind::Execution(_));
+    Movement {
+        kind,
+        outcome,
+        queued: outcome == Outcome::Scheduled,
+        item: 0,
+        leg: 0,
+        source: 0,
+        destination: 1,
+        source_text: Span::EMPTY,
+        destination_text: Span::EMPTY,
+        amount,
+        precision: 100,
+        currency: 0,
+        reference: Span::EMPTY,
+        description: Span::EMPTY,
+        metadata: Span::EMPTY,
+        allow_overdraft: true,
+        inflight: outcome == Outcome::Held,
+        atomic: false,
+        terms: Terms { scheduled_at: waits.then_some(50), ..Terms::NONE }.boxed(),
+    }
+}
+
+fn recorded(state: &State, movements: Vec<Movement>) -> Event {
+    Event::Recorded(Recorded {
+        at: 9,
+        seed: 1,
+        first_row: state.rows_count,
+        batch: Batch::Atomic,
+        queued: false,
+        key: None,
+        currencies: Vec::new(),
+        opened: Vec::new(),
+        movements,
+        text: String::new(),
+    })
+}
+
+/// Two balances, a posting, an open hold of 60 of 100, a request that waits, and two that wait together.
+fn state() -> State {
+    let mut state = State::new();
+    for _ in 0..2 {
+        let event = Event::BalanceCreated(BalanceCreated {
+            at: 1,
+            seed: 1,
+            ledger: 0,
+            identity: None,
+            currency: "USD".into(),
+            indicator: String::new(),
+            metadata: String::new(),
+            track_fund_lineage: false,
+            allocation: Allocation::Fifo,
+        });
+        follow(&mut state, &event);
+    }
+    let waits = |at| Movement {
+        terms: Terms { scheduled_at: Some(at), ..Terms::NONE }.boxed(),
+        ..movement(Kind::Posting, Outcome::Scheduled, 5)
+    };
+    let first = vec![
+        movement(Kind::Posting, Outcome::Applied, 1000),
+        movement(Kind::Posting, Outcome::Held, 100),
+        waits(40),
+        waits(50),
+        waits(50),
+    ];
+    let event = recorded(&state, first);
+    follow(&mut state, &event);
+    let event = recorded(&state, vec![movement(Kind::Settlement { hold: HOLD, queued: false }, Outcome::Applied, 40)]);
+    follow(&mut state, &event);
+    assert_eq!((state.holds.len(), state.scheduled.len()), (1, 2));
+    state
+}
+
+/// What is lawful can be applied.
+fn follow(state: &mut State, event: &Event) {
+    assert_eq!(check(state, event), Ok(()), "{event:?}");
+    apply(state, event, 0, &mut Vec::new());
+}
+
+fn lawful(movements: Vec<Movement>) {
+    let mut state = state();
+    let event = recorded(&state, movements);
+    follow(&mut state, &event);
+}
+
+fn contradicts(movements: Vec<Movement>, told: &str) {
+    let state = state();
+    let found = check(&state, &recorded(&state, movements)).expect_err(told);
+    assert!(found.contains(told), "{found:?} tells {told:?}");
+}
+
+#[test]
+fn holds_are_changed_within_what_is_left() {
+    let change = |outcome, amount| movement(Kind::Change { hold: HOLD }, outcome, amount);
+    lawful(vec![change(Outcome::Held, 1)]);
+    lawful(vec![change(Outcome::Held, 0)]);
+    lawful(vec![change(Outcome::Voided, 59)]);
+    contradicts(vec![change(Outcome::Voided, 60)], "by an amount that cannot be");
+    contradicts(vec![change(Outcome::Applied, 5)], "by an amount that cannot be");
+    contradicts(vec![change(Outcome::Held, -1)], "which cannot be");
+    contradicts(vec![change(Outcome::Held, SUM_MAX)], "which cannot be");
+    contradicts(vec![change(Outcome::Held, i128::MAX)], "which cannot be");
+    let other = Movement { source: 1, destination: 0, ..change(Outcome::Held, 1) };
+    contradicts(vec![other], "between other balances");
+    contradicts(vec![movement(Kind::Change { hold: 0 }, Outcome::Held, 1)], "which is not open");
+}
+
+#[test]
+fn commits_go_beyond_the_rest_once_and_not_beyond_what_a_balance_can_be() {
+    let commit = |amount| movement(Kind::Settlement { hold: HOLD, queued: false }, Outcome::Applied, amount);
+    let void = |amount| movement(Kind::Release { hold: HOLD, queued: false }, Outcome::Voided, amount);
+    lawful(vec![commit(60)]);
+    lawful(vec![commit(500)]);
+    lawful(vec![commit(20), commit(40)]);
+    lawful(vec![commit(20), void(40)]);
+    lawful(vec![void(60)]);
+    contradicts(vec![commit(20), commit(41)], "more than is left");
+    contradicts(vec![commit(500), commit(1)], "more than is left");
+    contradicts(vec![commit(60), void(1)], "more than is left");
+    contradicts(vec![void(59)], "in part");
+    contradicts(vec![commit(0)], "which cannot be");
+    contradicts(vec![commit(SUM_MAX)], "which cannot be");
+    contradicts(vec![commit(i128::MAX)], "which cannot be");
+    contradicts(vec![Movement { outcome: Outcome::Rejected(Rejection::SameBalance), ..commit(5) }], "does nothing");
+}
+
+#[test]
+fn requests_end_once_and_what_is_called_off_moves_nothing() {
+    let end = |request, outcome, amount| movement(Kind::Execution(request), outcome, amount);
+    lawful(vec![end(REQUEST, Outcome::Applied, 5)]);
+    lawful(vec![end(GROUP, Outcome::Applied, 5), end(GROUP + 1, Outcome::Held, 5)]);
+    // What could never have run can be called off: to nobody, of nothing, beyond everything.
+    lawful(vec![end(REQUEST, Outcome::Voided, 5)]);
+    lawful(vec![Movement { destination: NO_BALANCE, ..end(REQUEST, Outcome::Voided, 5) }]);
+    for amount in [0, -5, i128::MAX, i128::MIN] {
+        lawful(vec![end(REQUEST, Outcome::Voided, amount)]);
+    }
+    contradicts(vec![end(0, Outcome::Applied, 5)], "which does not wait");
+    contradicts(vec![end(GROUP + 1, Outcome::Applied, 5)], "which does not wait");
+    contradicts(vec![Movement { destination: 2, ..end(REQUEST, Outcome::Voided, 5) }], "which does not exist");
+    contradicts(
+        vec![Movement { destination: NO_BALANCE, ..end(REQUEST, Outcome::Applied, 5) }],
+        "which does not exist",
+    );
+    contradicts(vec![end(REQUEST, Outcome::Applied, 0)], "which cannot be");
+    contradicts(vec![Movement { terms: None, ..end(REQUEST, Outcome::Applied, 5) }], "does not tell");
+    let mut state = state();
+    let once = recorded(&state, vec![end(REQUEST, Outcome::Voided, 5)]);
+    follow(&mut state, &once);
+    let again = recorded(&state, vec![end(REQUEST, Outcome::Voided, 5)]);
+    assert!(check(&state, &again).is_err(), "it has ended");
+}
+
+#[test]
+fn only_what_waits_is_moved() {
+    let rescheduled = |groups: &[u64], due_at, amount| {
+        let groups = groups.to_vec();
+        Event::Rescheduled(Rescheduled { at: 9, groups, due_at, amount })
+    };
+    for event in [
+        rescheduled(&[REQUEST, GROUP], Some(-5), None),
+        rescheduled(&[GROUP, GROUP], Some(70), None),
+        rescheduled(&[REQUEST], None, Some(7)),
+    ] {
+        follow(&mut state(), &event);
+    }
+    for event in [
+        rescheduled(&[REQUEST, HOLD], Some(70), None),
+        rescheduled(&[GROUP + 1], Some(70), None),
+        rescheduled(&[REQUEST], None, Some(0)),
+        rescheduled(&[REQUEST, GROUP], None, Some(7)),
+    ] {
+        assert!(check(&state(), &event).is_err(), "{event:?}");
+    }
+}
+
+#[test]
+fn policies_and_currencies_name_what_is_there() {
+    let policy = |counterparties| Policy {
+        floor: None,
+        no_debits: false,
+        no_credits: false,
+        counterparties,
+        velocities: Vec::new(),
+    };
+    let set = |balance, policy| Event::PolicySet(PolicySet { at: 9, balance, policy });
+    let register = |code: &str, precision| {
+        let (code, name) = (code.to_owned(), String::new());
+        Event::CurrencyRegistered(CurrencyRegistered { at: 9, code, precision, name })
+    };
+    let mut state = state();
+    for event in [
+        set(1, Some(policy(Some(vec![0, 1])))),
+        set(1, Some(policy(None))),
+        set(1, None),
+        set(1, None),
+        register("USD", 100),
+        register("XTS", 7),
+        register("USD", 100),
+    ] {
+        follow(&mut state, &event);
+    }
+    for event in [
+        set(2, None),
+        set(NO_BALANCE, Some(policy(None))),
+        set(0, Some(policy(Some(vec![1, 2])))),
+        register("USD", 1000),
+        register("ABC", 0),
+    ] {
+        assert!(check(&state, &event).is_err(), "{event:?}");
+    }
+}
