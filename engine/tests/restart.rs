@@ -5,13 +5,15 @@ mod support {
 }
 
 use engine::answer::Answer;
+use engine::reading::reference_of;
 use journal::disk::{MemoryDisk, RealDisk};
 use ledger::command::{Action, Batch};
 use ledger::id::Prefix;
 use ledger::rejection::Rejection;
-use ledger::row::Status;
+use ledger::row::{Flags, Status};
 use support::harness::{
-    Post, Scratch, balance, figures, ledger, look, open, pay, post, record, recorded, settle, submit,
+    Post, Scratch, balance, change_command, figures, ledger, look, open, pay, post, record, recorded, refund_through,
+    settle, submit, verified,
 };
 
 #[test]
@@ -75,6 +77,10 @@ fn a_hold_ends_once() {
     assert_eq!(refused(settle(&engine, one, Action::Commit, Some(101))), Rejection::ExceedsOriginal);
     recorded(settle(&engine, one, Action::Commit, Some(60)));
     assert_eq!(refused(settle(&engine, one, Action::Commit, Some(41))), Rejection::ExceedsRemaining);
+    // A change is no end, whether it comes before or between.
+    recorded(submit(&engine, change_command(one, Some(30), None)));
+    recorded(submit(&engine, change_command(two, Some(50), None)));
+    recorded(submit(&engine, change_command(one, Some(20), None)));
     recorded(settle(&engine, one, Action::Commit, None));
     recorded(settle(&engine, two, Action::Void, None));
     for action in [Action::Commit, Action::Void] {
@@ -82,7 +88,51 @@ fn a_hold_ends_once() {
         assert_eq!(refused(settle(&engine, two, action, None)), Rejection::AlreadyVoided);
         assert_eq!(refused(settle(&engine, 999, action, None)), Rejection::NotInflight);
     }
-    assert_eq!(figures(&engine, a), (100, 0));
+    // What belongs to a posting is no end of a hold.
+    let posted = recorded(pay(&engine, post("@World", &a.text(Prefix::Balance), 5, "posted"))).rows[0].number;
+    recorded(submit(&engine, refund_through(&engine, false, posted, None, "back")));
+    assert_eq!(refused(settle(&engine, posted, Action::Commit, None)), Rejection::NotInflight);
+    for (hold, why) in
+        [(one, Rejection::AlreadyCommitted), (two, Rejection::AlreadyVoided), (999, Rejection::NotInflight)]
+    {
+        assert_eq!(refused(submit(&engine, change_command(hold, Some(1), None))), why);
+    }
+    assert_eq!(figures(&engine, a), (80, 0));
+}
+
+/// Proves that all parts of a refund count, through the queue or not, each with a reference of its own, also after a restart.
+#[test]
+fn parts_of_a_refund_are_summed() {
+    let folder = Scratch::new();
+    let disk = RealDisk::new();
+    let mut engine = open(&disk, &folder);
+    let a = balance(&engine, &ledger(&engine));
+    let one = record(&engine, Batch::Single, true, &[post("@World", &a.text(Prefix::Balance), 100, "paid")]);
+    let outcome = recorded(submit(&engine, one)).rows[1].number;
+    let mut references = Vec::new();
+    for (number, queued) in [true, false, true].into_iter().enumerate() {
+        let part = recorded(submit(&engine, refund_through(&engine, queued, outcome, Some(25), "back")));
+        for row in &part.rows {
+            assert_eq!((row.amount, row.flags.has(Flags::REFUND)), (25, true));
+            references.push(reference_of(part.event.as_ref().expect("rows were asked for"), row));
+        }
+        assert_eq!(figures(&engine, a), (75 - 25 * number as i128, 0));
+        drop(engine);
+        engine = open(&disk, &folder);
+    }
+    assert_eq!(references, ["back", "back_q", "back_2", "back_3", "back_3_q"]);
+    let refused = |queued, amount| match submit(&engine, refund_through(&engine, queued, outcome, amount, "back")) {
+        Answer::Refused(refused) => refused.rejection,
+        other => panic!("wanted a refusal, got {other:?}"),
+    };
+    assert_eq!(refused(false, Some(26)), Rejection::ExceedsRefundable);
+    assert_eq!(refused(true, Some(26)), Rejection::ExceedsRefundable);
+    recorded(submit(&engine, refund_through(&engine, false, outcome, None, "back")));
+    assert_eq!(refused(false, None), Rejection::AlreadyRefunded);
+    assert_eq!(refused(true, Some(1)), Rejection::AlreadyRefunded);
+    assert_eq!(figures(&engine, a), (0, 0));
+    drop(engine);
+    assert_eq!(verified(&disk, &folder).problems, []);
 }
 
 #[test]

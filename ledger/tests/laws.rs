@@ -109,9 +109,14 @@ fn every_command_keeps_the_books() {
             let told = format!("{step:?}");
             let alone = one_by_one(&book, &step);
             try_order(&mut book, &step);
+            let dates = dates_after(&book, &step);
             let answer = play(&mut book, step);
             if let (Some(expected), Some(answer)) = (expected, &answer) {
                 assert_eq!(verdict(answer), expected, "{told}");
+            }
+            if let (Some((row, expires_at, commits_at)), Some(Ok(_))) = (dates, &answer) {
+                let hold = book.state.holds.get(&row).expect("a changed hold is open");
+                assert_eq!((hold.expires_at, hold.commits_at), (expires_at, commits_at), "{told}");
             }
             if let (Some(free), Some(answer)) = (free, &answer) {
                 check_kept_items(&free, answer);
@@ -243,6 +248,13 @@ fn read_ids(book: &Book) {
     for handle in 0..book.state.identities.len() as u32 {
         assert_eq!(book.state.find_identity(&book.state.identity_text(handle)), Some(handle));
     }
+}
+
+/// The dates that a hold is to have after a change: those that it was told, and of its own what it was not told.
+fn dates_after(book: &Book, step: &Step) -> Option<(u64, Option<i64>, Option<i64>)> {
+    let Step::Change(row, change) = step else { return None };
+    let hold = book.state.holds.get(row)?;
+    Some((*row, change.expires_at.or(hold.expires_at), change.commits_at.or(hold.commits_at)))
 }
 
 /// A single order that is tried tells what the model says, and steps that go from the figures as they are.

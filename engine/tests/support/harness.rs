@@ -245,6 +245,11 @@ pub fn refund_command(engine: &Engine, row: u64, reference: &str) -> Command {
 }
 
 pub fn refund_part(engine: &Engine, row: u64, amount: Option<i128>, reference: &str) -> Command {
+    refund_through(engine, false, row, amount, reference)
+}
+
+/// A refund, perhaps through the queue.
+pub fn refund_through(engine: &Engine, queued: bool, row: u64, amount: Option<i128>, reference: &str) -> Command {
     let mut arena = String::new();
     let original = Original {
         row,
@@ -258,7 +263,7 @@ pub fn refund_part(engine: &Engine, row: u64, amount: Option<i128>, reference: &
         description: text::Span::EMPTY,
         metadata: text::Span::EMPTY,
     };
-    Command::Refund(Refund { originals: vec![original], queued: false, text: arena })
+    Command::Refund(Refund { originals: vec![original], queued, text: arena })
 }
 
 /// What `verify` finds in a folder.

@@ -93,6 +93,10 @@ impl Workload {
 
     fn refund(&mut self, book: &Book) -> Step {
         let mut rows = vec![self.recent_row(book)];
+        if let Some((row, _)) = book.auditor.refunds.last_key_value().filter(|_| self.one_in(3)) {
+            // More of what was given back in part, or all of it.
+            rows = vec![*row];
+        }
         if self.one_in(4) {
             // Sometimes the same once more.
             rows.push(if self.one_in(3) { rows[0] } else { self.recent_row(book) });
