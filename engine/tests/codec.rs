@@ -16,9 +16,10 @@ use engine::inspect::value::{Value, value_of};
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::decide::Known;
 use ledger::event::{
-    BalanceCreated, CurrencyRegistered, Event, IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed, Movement,
-    NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
+    BalanceCreated, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed,
+    Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
 };
+use ledger::id::Id;
 use ledger::limits;
 use ledger::policy::{Floor, Policy, Velocity, Window};
 use ledger::rejection::{Refused, Rejection};
@@ -124,7 +125,11 @@ fn any_event(random: &mut Random) -> Event {
             let (code, precision) = (any_text(random), any_number(random));
             Event::CurrencyRegistered(CurrencyRegistered { at, code, precision, name: any_text(random) })
         }
-        6 | 7 => Event::PolicySet(PolicySet {
+        6 => {
+            let batch = Id::new(at, any_number(random), any_number(random));
+            Event::BatchFailed(BatchFailed { at, batch, error: any_text(random) })
+        }
+        7 => Event::PolicySet(PolicySet {
             at,
             balance: any_number(random) as u32,
             policy: (!random.one_in(4)).then(|| any_policy(random)),
@@ -194,6 +199,7 @@ fn any_recorded(random: &mut Random, at: i64, seed: u64) -> Recorded {
         first_row: any_number(random),
         batch: [Batch::Single, Batch::Independent, Batch::Atomic][random.below(3) as usize],
         queued: random.one_in(2),
+        announced: random.one_in(3),
         key: random.one_in(3).then(|| any_key(random)),
         currencies,
         opened,
@@ -320,6 +326,7 @@ fn counts_are_not_believed() {
         first_row: 3,
         batch: Batch::Single,
         queued: false,
+        announced: false,
         key: None,
         currencies: Vec::new(),
         opened: Vec::new(),
@@ -416,6 +423,10 @@ fn golden_events() -> Vec<(&'static str, Event)> {
                 precision: 1,
                 name: "日本円".into(),
             }),
+        ),
+        (
+            "batch_failed",
+            Event::BatchFailed(BatchFailed { at, batch: Id::new(at, 300, 7), error: "no funds: 資金".into() }),
         ),
         ("policy_set", Event::PolicySet(PolicySet { at, balance: 300, policy: Some(golden_policy()) })),
         (
@@ -561,6 +572,7 @@ fn golden_recorded(at: i64, seed: u64) -> Recorded {
         first_row: 9,
         batch: Batch::Atomic,
         queued: true,
+        announced: false,
         key: None,
         currencies,
         opened,

@@ -167,6 +167,7 @@ pub fn record_all(engine: &Engine, batch: Batch, goes_on: bool, queued: bool, po
     Command::Record(Record {
         batch,
         goes_on,
+        announced: false,
         trial: false,
         queued,
         asks,

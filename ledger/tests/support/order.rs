@@ -71,7 +71,7 @@ pub fn record(
     let mut text = String::new();
     let asks = orders.iter().map(|order| order.ask(&mut text, fingerprint)).collect();
     let priors = Vec::new();
-    Command::Record(Record { batch, goes_on, trial: false, queued, asks, text, priors, mismatch })
+    Command::Record(Record { batch, goes_on, announced: false, trial: false, queued, asks, text, priors, mismatch })
 }
 
 /// What a name says: an indicator, the id of a balance, or nothing that is known.

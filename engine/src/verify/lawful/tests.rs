@@ -49,6 +49,7 @@ fn recorded(state: &State, movements: Vec<Movement>) -> Event {
         first_row: state.rows_count,
         batch: Batch::Atomic,
         queued: false,
+        announced: false,
         key: None,
         currencies: Vec::new(),
         opened: Vec::new(),
