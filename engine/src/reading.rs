@@ -8,6 +8,7 @@ use journal::reader::{ReadFault, Reader};
 use ledger::event::{self, Event, NO_BALANCE, Recorded};
 use ledger::id::Id;
 use ledger::row::{Flags, Row};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
@@ -57,8 +58,25 @@ pub struct Books {
     pub rows: Rows,
     reader: Reader,
     names: RwLock<Names>,
+    registry: RwLock<Arc<Registry>>,
     key: FingerprintKey,
     reach: Reach,
+}
+
+/// The registered currencies, by code, as far as the edge must know them: how many minor units a major unit has.
+#[derive(Clone, Default, Debug)]
+pub struct Registry(BTreeMap<Arc<str>, u64>);
+
+impl Registry {
+    /// Minor units in a major unit of a currency, if it is registered.
+    pub fn precision(&self, code: &str) -> Option<u64> {
+        self.0.get(code).copied()
+    }
+
+    /// Adds currencies that were registered.
+    pub(crate) fn add(&mut self, registered: impl IntoIterator<Item = (Arc<str>, u64)>) {
+        self.0.extend(registered);
+    }
 }
 
 /// Names that rows give only as numbers.
@@ -89,8 +107,9 @@ impl Names {
 }
 
 impl Books {
-    pub(crate) fn new(rows: Rows, reader: Reader, names: Names, key: FingerprintKey) -> Books {
-        Books { rows, reader, names: RwLock::new(names), key, reach: Reach::new() }
+    pub(crate) fn new(rows: Rows, reader: Reader, names: Names, registry: Registry, key: FingerprintKey) -> Books {
+        let registry = RwLock::new(Arc::new(registry));
+        Books { rows, reader, names: RwLock::new(names), registry, key, reach: Reach::new() }
     }
 
     pub(crate) fn publish(&self, rows: &[Row], balances: &[Id], currencies: &[Arc<str>]) {
@@ -98,6 +117,17 @@ impl Books {
             self.names.write().expect("no reader panics").add(balances, currencies);
         }
         self.rows.push(rows);
+    }
+
+    /// Lets out currencies that were registered. They are few and rarely change, so readers share one copy of all.
+    pub(crate) fn register(&self, registered: impl IntoIterator<Item = (Arc<str>, u64)>) {
+        let mut registry = self.registry.write().expect("no reader panics");
+        Arc::make_mut(&mut *registry).add(registered);
+    }
+
+    /// The registered currencies.
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.read().expect("no reader panics"))
     }
 
     /// The reading end of the journal.

@@ -13,7 +13,7 @@ use crate::codec::{self, CodecFault};
 use crate::folder::Folder;
 use crate::index::{Index, IndexFault, Options as IndexOptions};
 use crate::limits::{self, Sizes};
-use crate::reading::{Books, Names};
+use crate::reading::{Books, Names, Registry};
 use crate::rows::{Rows, RowsFault};
 use crate::writer::{index_key, index_row};
 use journal::appender::Appender;
@@ -115,7 +115,7 @@ pub fn replay(
         journal::open::open(Arc::clone(disk), &folder.journal(), journal, from).map_err(ReplayFault::Journal)?;
     let Opened { appender, reader, cut_bytes, tail } = opened;
     let names = names_of(&state);
-    let books = Books::new(rows, reader, names, folder.key);
+    let books = Books::new(rows, reader, names, registry_of(&state), folder.key);
     let covered = (references.covered(), children.covered());
     let mut scan = books.journal().scan(from);
     let mut fresh = Vec::new();
@@ -128,6 +128,9 @@ pub fn replay(
         let balances: Vec<_> =
             (balances_before..state.balances.len()).map(|handle| state.balance_id(handle as u32)).collect();
         let currencies: Vec<Arc<str>> = state.currencies.iter().skip(currencies_before).map(Arc::from).collect();
+        if let Event::CurrencyRegistered(event) = &event {
+            books.register([(event.code.as_str().into(), event.precision)]);
+        }
         books.publish(&fresh, &balances, &currencies);
         if let Event::Recorded(event) = &event
             && (record.position >= covered.0 || record.position >= covered.1)
@@ -181,4 +184,12 @@ fn names_of(state: &State) -> Names {
     let mut names = Names::default();
     names.add(&balances, &currencies);
     names
+}
+
+fn registry_of(state: &State) -> Registry {
+    let registered = state.currencies.all_registered();
+    let named = registered.map(|(number, known)| (Arc::from(state.currencies.text(number)), known.precision));
+    let mut registry = Registry::default();
+    registry.add(named);
+    registry
 }

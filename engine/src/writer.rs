@@ -103,6 +103,8 @@ pub type Delivery = Box<dyn FnOnce() + Send>;
 pub struct View<'a> {
     /// The state.
     pub state: &'a State,
+    /// The moment that a change would have now, microseconds since 1970.
+    pub now: i64,
     references: &'a Index,
     children: &'a Index,
 }
@@ -327,7 +329,9 @@ impl Writer {
         if self.health.stopped().is_some() {
             return;
         }
-        let delivery = query(&View { state: &self.state, references: &self.references, children: &self.children });
+        let now = self.moment_at();
+        let view = View { state: &self.state, now, references: &self.references, children: &self.children };
+        let delivery = query(&view);
         match self.seen_by_readers() {
             Some(pending) => pending.deliveries.push(delivery),
             None => delivery(),
@@ -413,7 +417,12 @@ impl Writer {
     }
 
     fn moment(&mut self) -> Moment {
-        Moment { at: self.clock.now().max(self.state.latest_at), seed: self.seeds.make() }
+        Moment { at: self.moment_at(), seed: self.seeds.make() }
+    }
+
+    /// When what is decided now happens. Time does not go back.
+    fn moment_at(&self) -> i64 {
+        self.clock.now().max(self.state.latest_at)
     }
 
     fn check_health(&self) -> Result<(), Answer> {
@@ -455,6 +464,9 @@ impl Writer {
         }
         let new_currencies = self.state.currencies.iter().skip(currencies_before).map(Arc::from);
         self.open.currencies.extend(new_currencies);
+        if let Event::CurrencyRegistered(event) = &event {
+            self.open.registered.push((event.code.as_str().into(), event.precision));
+        }
         let event = match event {
             Event::Recorded(event) => event,
             Event::Rescheduled(event) => return Ok(Answer::Rescheduled(event.groups)),

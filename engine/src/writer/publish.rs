@@ -24,6 +24,8 @@ pub struct Pending {
     pub balances: Vec<Id>,
     /// The currencies that its events named first.
     pub currencies: Vec<Arc<str>>,
+    /// The currencies that its events registered, with their precision.
+    pub registered: Vec<(Arc<str>, u64)>,
     /// Answers that wait.
     pub replies: Vec<(Reply, Answer)>,
     /// Reads that wait.
@@ -45,6 +47,7 @@ impl Pending {
             rows: Vec::new(),
             balances: Vec::new(),
             currencies: Vec::new(),
+            registered: Vec::new(),
             replies: Vec::new(),
             deliveries: Vec::new(),
             requests_count: 0,
@@ -63,6 +66,7 @@ impl Pending {
         self.rows.clear();
         self.balances.clear();
         self.currencies.clear();
+        self.registered.clear();
         self.replies.clear();
         self.deliveries.clear();
         self.requests_count = 0;
@@ -140,6 +144,9 @@ impl Writer {
     /// Lets out what a durable group did: rows and names first, then the answers that tell of them.
     fn publish(&mut self, pending: &mut Pending, place: Place) {
         assert_eq!(place.position, pending.end_position, "the log writes records where they were placed");
+        if !pending.registered.is_empty() {
+            self.books.register(pending.registered.drain(..));
+        }
         self.books.publish(&pending.rows, &pending.balances, &pending.currencies);
         self.books.reach().extend(place.seq);
         self.references.mark(place.position);
