@@ -2,6 +2,7 @@
 
 pub mod balance;
 pub mod bulk;
+pub mod currency;
 pub mod duration;
 pub mod filter;
 pub mod identity;
@@ -9,6 +10,7 @@ pub mod inflight;
 pub mod ledger;
 pub mod metadata;
 pub mod number;
+pub mod policy;
 pub mod split;
 pub mod time;
 pub mod transaction;

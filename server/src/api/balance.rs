@@ -112,6 +112,8 @@ pub struct BalanceView {
     #[serde(skip_serializing_if = "String::is_empty")]
     indicator: String,
     currency: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    precision: Option<u64>,
     /// Its owner; only when asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<IdentityView>,
@@ -143,6 +145,8 @@ pub struct BalanceParts {
     pub indicator: String,
     /// Its currency.
     pub currency: String,
+    /// Minor units in a major unit, when the currency is registered.
+    pub precision: Option<u64>,
     /// When it was made.
     pub created_at: i64,
     /// JSON object, or empty.
@@ -172,6 +176,7 @@ impl BalanceView {
             balance_id: parts.balance_id,
             indicator: parts.indicator,
             currency: parts.currency,
+            precision: parts.precision,
             identity: None,
             ledger: None,
             created_at: super::time::text(parts.created_at),

@@ -1,9 +1,10 @@
 //! Batches on the wire.
 
-use super::transaction::{Checked, How, Last, TransactionBody, Wrong, legs, seal};
+use super::transaction::{How, Last, TransactionBody, Unscaled, Wrong, legs, seal};
 use crate::api::split;
+use crate::decode::Text;
 use crate::http::error::ApiError;
-use engine::reading::Books;
+use engine::reading::{Books, Registry};
 use ledger::command::Ask;
 use ledger::limits;
 use serde::Serialize;
@@ -19,6 +20,8 @@ crate::lenient_struct! {
         "inflight" inflight: bool,
         /// Whether all are recorded or none.
         "atomic" atomic: bool,
+        /// Whether to go on past an item that is refused.
+        "continue_on_error" continue_on_error: bool,
         /// Whether to answer before the work is done.
         "run_async" run_async: bool,
         /// Whether outcomes have no rows of their own.
@@ -36,6 +39,28 @@ crate::lenient_struct! {
     }
 }
 
+crate::lenient_struct! {
+    /// The items of a batch as answers name them.
+    pub struct NameList<'a> {
+        /// The items.
+        "transactions" transactions: Vec<Option<ItemNames<'a>>>,
+    }
+}
+
+crate::lenient_struct! {
+    /// What answers name of an item.
+    pub struct ItemNames<'a> {
+        /// Its reference.
+        "reference" reference: Text<'a>,
+        /// Where its amount was to be taken from.
+        "source" source: Text<'a>,
+        /// Where its amount was to go.
+        "destination" destination: Text<'a>,
+        /// Its currency.
+        "currency" currency: Text<'a>,
+    }
+}
+
 /// The items of a batch. Each is checked and turned into an ask as soon as it is read: a batch of thousands is never held as
 /// requests, which are several times as large.
 #[derive(Debug, Default)]
@@ -44,12 +69,25 @@ pub struct Items<'a> {
     pub count: usize,
     /// The asks of the items, but for those that are split.
     asks: Vec<Ask>,
-    /// The items that are split, in order; their asks follow from how the batch is recorded.
-    splits: Vec<(Ask, Checked<'a>)>,
+    /// The items that are split, in order, with their positions; their asks follow from how the batch is recorded.
+    splits: Vec<(u32, TransactionBody<'a>)>,
+    /// The amounts of those of the asks that leave their precision to the registry, with the position of the ask.
+    unscaled: Vec<(usize, Unscaled<'a>)>,
     /// The arena of all texts.
     text: String,
-    /// The first item that is wrong, and how.
-    pub wrong: Option<(usize, WrongItem)>,
+    /// The items that are wrong, in order, and how.
+    pub wrong: Vec<(usize, WrongItem)>,
+}
+
+/// What is to be recorded of the items of a batch.
+#[derive(Debug)]
+pub struct Asks {
+    /// The asks, in order of items and legs.
+    pub asks: Vec<Ask>,
+    /// The arena of all texts.
+    pub text: String,
+    /// The items that are wrong, in order, and how. They have no asks.
+    pub wrong: Vec<(usize, WrongItem)>,
 }
 
 /// What can be wrong with an item.
@@ -61,6 +99,8 @@ pub enum WrongItem {
     DryRun,
     /// Its fields are not in order.
     Fields(Wrong),
+    /// Its parts do not make a whole.
+    Parts(ApiError),
 }
 
 /// First guess at the texts of one item, in bytes.
@@ -80,8 +120,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Items<'de>, A::Error> {
                 let mut items = Items::default();
                 let mut last = Last::default();
-                // Past the first mistake, and past the limit, the rest is only read for its form.
-                while items.wrong.is_none() && items.count < limits::BATCH_ITEMS_MAX {
+                // Past the limit the rest is only read for its form.
+                while items.count < limits::BATCH_ITEMS_MAX {
                     let Some(body) = sequence.next_element::<Option<TransactionBody<'de>>>()? else { return Ok(items) };
                     items.add(body, &mut last);
                 }
@@ -101,50 +141,93 @@ impl<'a> Items<'a> {
         let index = self.count;
         self.count += 1;
         let Some(body) = body else {
-            self.wrong = Some((index, WrongItem::Missing));
+            self.wrong.push((index, WrongItem::Missing));
             return;
         };
         if body.dry_run == Some(true) {
-            self.wrong = Some((index, WrongItem::DryRun));
+            self.wrong.push((index, WrongItem::DryRun));
             return;
         }
         match body.check() {
-            Err(wrong) => self.wrong = Some((index, WrongItem::Fields(wrong))),
+            Err(wrong) => self.wrong.push((index, WrongItem::Fields(wrong))),
             Ok(facts) => {
                 if self.asks.capacity() == 0 {
                     self.asks.reserve(64);
                     self.text.reserve(64 * TEXT_BYTES_USUAL);
                 }
                 let item = u32::try_from(index).expect("batches are limited");
-                let ask = Ask { item, ..body.ask(&facts, &mut self.text, last) };
                 if body.is_split() {
-                    self.splits.push((ask, Checked { body, facts }));
+                    self.splits.push((item, body));
                 } else {
-                    self.asks.push(ask);
+                    self.unscaled.extend(body.unscaled().map(|unscaled| (self.asks.len(), unscaled)));
+                    self.asks.push(Ask { item, ..body.ask(&facts, &mut self.text, last) });
                 }
             }
         }
     }
 
-    /// All asks in order of items, and the arena of their texts.
-    pub fn into_asks(self, books: &Books, how: How) -> Result<(Vec<Ask>, String), ApiError> {
-        let Items { mut asks, splits, mut text, .. } = self;
+    /// All asks in order of items. Items whose amounts or parts turn out to be wrong have none.
+    pub fn into_asks(self, books: &Books, how: How) -> Asks {
+        let registry = books.registry();
+        let Items { mut asks, splits, unscaled, mut text, mut wrong, .. } = self;
+        scale(&mut asks, &text, &unscaled, &registry, &mut wrong);
         if !splits.is_empty() {
             let plain = std::mem::take(&mut asks);
             let mut plain = plain.into_iter().peekable();
-            for (whole, checked) in &splits {
-                while let Some(ask) = plain.next_if(|ask| ask.item < whole.item) {
+            let mut last = Last::default();
+            for (item, body) in splits {
+                while let Some(ask) = plain.next_if(|ask| ask.item < item) {
                     asks.push(ask);
                 }
-                if let Some(parts) = split::parts_of(checked)? {
-                    asks.extend(legs(whole, &parts, how.queued, &mut text));
+                match legs_of(item, body, (&registry, how.queued), &mut text, &mut last) {
+                    Ok(legs) => asks.extend(legs),
+                    Err(fault) => wrong.push((item as usize, fault)),
                 }
             }
             asks.extend(plain);
         }
+        wrong.sort_by_key(|(index, _)| *index);
         seal(&mut asks, books, how, &text);
-        Ok((asks, text))
+        Asks { asks, text, wrong }
     }
+}
+
+/// Puts the amounts of asks whose precision is that of a registered currency into minor units. Asks whose amounts are then
+/// beyond what can be recorded are taken out.
+fn scale(
+    asks: &mut Vec<Ask>,
+    text: &str,
+    unscaled: &[(usize, Unscaled<'_>)],
+    registry: &Registry,
+    wrong: &mut Vec<(usize, WrongItem)>,
+) {
+    let wrong_before = wrong.len();
+    for (position, amounts) in unscaled {
+        let ask = &mut asks[*position];
+        let Some(precision) = registry.precision(ask.currency.of(text)) else { continue };
+        match amounts.scaled(precision) {
+            Ok(scaled) => scaled.put(ask),
+            Err(problems) => wrong.push((ask.item as usize, WrongItem::Fields(Wrong::Fields(problems)))),
+        }
+    }
+    let late = &wrong[wrong_before..];
+    if !late.is_empty() {
+        asks.retain(|ask| late.binary_search_by_key(&(ask.item as usize), |(index, _)| *index).is_err());
+    }
+}
+
+/// The asks of the legs of a split item.
+fn legs_of(
+    item: u32,
+    body: TransactionBody<'_>,
+    (registry, queued): (&Registry, bool),
+    text: &mut String,
+    last: &mut Last,
+) -> Result<Vec<Ask>, WrongItem> {
+    let checked = body.checked(registry).map_err(WrongItem::Fields)?;
+    let parts = split::parts_of(&checked).map_err(WrongItem::Parts)?;
+    let whole = Ask { item, ..checked.body.ask(&checked.facts, text, last) };
+    Ok(parts.map_or_else(Vec::new, |parts| legs(&whole, &parts, queued, text)))
 }
 
 /// Answer to a batch.
@@ -167,4 +250,54 @@ pub struct AsyncBulkView {
     pub batch_id: String,
     /// `processing`.
     pub status: &'static str,
+}
+
+/// Answer to a batch that went on past what was refused.
+#[derive(Debug, Serialize)]
+pub struct BulkResultsView<'a> {
+    /// The id of the batch; empty when nothing was recorded.
+    pub batch_id: String,
+    /// `applied`, `inflight`, or `failed` when every item was.
+    pub status: &'static str,
+    /// How many items were sent.
+    pub transaction_count: usize,
+    /// Items that were recorded, now or an earlier time.
+    pub succeeded: usize,
+    /// Items that were refused.
+    pub failed: usize,
+    /// One for each item, in order.
+    pub results: Vec<ItemResult<'a>>,
+}
+
+/// What became of an item.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum ItemResult<'a> {
+    /// It was recorded.
+    Recorded {
+        /// Its position in the request, from 0.
+        index: usize,
+        /// Its reference.
+        reference: &'a str,
+        /// Its id; of a split item that of the whole.
+        transaction_id: String,
+        /// The status of its request.
+        status: &'static str,
+        /// The batch that it belongs to, when it was recorded an earlier time and not in this one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        parent_transaction: Option<String>,
+    },
+    /// It was refused.
+    Failed {
+        /// Its position in the request, from 0.
+        index: usize,
+        /// Its reference.
+        reference: &'a str,
+        /// `failed`.
+        status: &'static str,
+        /// Why.
+        code: &'static str,
+        /// The same for people.
+        message: String,
+    },
 }

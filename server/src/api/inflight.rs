@@ -123,6 +123,10 @@ crate::lenient_struct! {
         "skip_queue" skip_queue: bool,
         /// Whether to say only what would happen.
         "dry_run" dry_run: bool,
+        /// Major units to give back.
+        "amount" amount: Number<'a>,
+        /// Minor units to give back.
+        "precise_amount" precise_amount: NumberOrText<'a>,
         /// Text of the refund, instead of the original's.
         "description" description: Text<'a>,
         /// Merged over the original's.

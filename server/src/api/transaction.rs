@@ -8,7 +8,7 @@ use super::time::Moment;
 use super::validate::Problems;
 use crate::decode::{Malformed, Number, NumberOrText, RawObject, Text};
 use crate::http::error::{ApiError, Code};
-use engine::reading::Books;
+use engine::reading::{Books, Registry};
 use ledger::command::{Ask, Party, Terms};
 use ledger::decimal::{Decimal, DecimalFault, SIGNIFICANT_DIGITS_MAX};
 use ledger::id::{Id, Prefix};
@@ -77,7 +77,7 @@ pub struct Checked<'a> {
 pub struct Facts {
     /// Minor units.
     pub amount: i128,
-    /// Minor units in a major unit.
+    /// Minor units in a major unit: as sent, or that of the registered currency, or one.
     pub precision: u64,
     /// How far the source may go below zero, in minor units.
     pub overdraft_limit: i128,
@@ -101,13 +101,30 @@ pub enum Wrong {
 }
 
 impl<'a> TransactionBody<'a> {
-    /// Checks all fields, and keeps them.
-    pub fn checked(self) -> Result<Checked<'a>, Wrong> {
-        let facts = self.check()?;
+    /// Checks all fields, and keeps them. A precision that was left out is that of the registered currency.
+    pub fn checked(self, registry: &Registry) -> Result<Checked<'a>, Wrong> {
+        let mut facts = self.check()?;
+        let precision = registry.precision(self.currency.as_deref().unwrap_or_default());
+        if let (Some(unscaled), Some(precision)) = (self.unscaled(), precision) {
+            let scaled = unscaled.scaled(precision).map_err(Wrong::Fields)?;
+            facts.precision = precision;
+            facts.amount = scaled.amount.unwrap_or(facts.amount);
+            facts.overdraft_limit = scaled.overdraft_limit;
+        }
         Ok(Checked { body: self, facts })
     }
 
-    /// Checks all fields.
+    /// The amounts as they were sent, when the precision was left out; zero says nothing either.
+    pub fn unscaled(&self) -> Option<Unscaled<'a>> {
+        let said = |number: Number<'_>| !Decimal::parse(number.0).is_ok_and(Decimal::is_zero);
+        if self.precision.is_some_and(said) {
+            return None;
+        }
+        let amount = self.amount.filter(|_| self.precise_amount.is_none());
+        Some(Unscaled { amount, overdraft_limit: self.overdraft_limit })
+    }
+
+    /// Checks all fields, without knowing of registered currencies: a precision that was left out is one.
     pub fn check(&self) -> Result<Facts, Wrong> {
         let malformed = |message: &str| Wrong::Malformed(Malformed::new(message));
         let effective = match self.effective.as_deref() {
@@ -128,7 +145,7 @@ impl<'a> TransactionBody<'a> {
         let overdraft_limit = match self.overdraft_limit {
             None => 0,
             Some(Number(text)) => decimal(text)?.minor_units(precision).unwrap_or_else(|| {
-                problems.add("overdraft_limit", "is beyond what can be recorded");
+                problems.add("overdraft_limit", LIMIT_TOO_LARGE);
                 0
             }),
         };
@@ -260,7 +277,7 @@ fn check_amount(
             Ok(0)
         }
         None => Ok(amount.minor_units(precision).unwrap_or_else(|| {
-            problems.add("amount", "amount is beyond what can be recorded");
+            problems.add("amount", AMOUNT_TOO_LARGE);
             0
         })),
     }
@@ -320,6 +337,57 @@ impl Last {
         *last
     }
 }
+
+/// Amounts in major units, whose precision is still to be found out.
+#[derive(Debug, Clone, Copy)]
+pub struct Unscaled<'a> {
+    /// Nothing when the amount came in minor units.
+    amount: Option<Number<'a>>,
+    overdraft_limit: Option<Number<'a>>,
+}
+
+/// Amounts in minor units of a precision.
+#[derive(Debug, Clone, Copy)]
+pub struct Scaled {
+    precision: u64,
+    /// Nothing when the amount came in minor units.
+    amount: Option<i128>,
+    overdraft_limit: i128,
+}
+
+impl Unscaled<'_> {
+    /// The amounts in minor units.
+    pub fn scaled(&self, precision: u64) -> Result<Scaled, Problems> {
+        let mut problems = Problems::default();
+        let mut minor = |field: &'static str, number: Number<'_>, message: &str| {
+            let decimal = Decimal::parse(number.0).ok();
+            decimal.and_then(|decimal| decimal.minor_units(precision)).unwrap_or_else(|| {
+                problems.add(field, message);
+                0
+            })
+        };
+        let amount = self.amount.map(|number| minor("amount", number, AMOUNT_TOO_LARGE));
+        let limit = self.overdraft_limit.map(|number| minor("overdraft_limit", number, LIMIT_TOO_LARGE));
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Scaled { precision, amount, overdraft_limit: limit.unwrap_or_default() })
+    }
+}
+
+impl Scaled {
+    /// Puts the amounts into an ask that was made without knowing the precision.
+    pub fn put(&self, ask: &mut Ask) {
+        ask.precision = self.precision;
+        ask.amount = self.amount.unwrap_or(ask.amount);
+        if ask.terms().overdraft_limit != self.overdraft_limit {
+            ask.terms = Terms { overdraft_limit: self.overdraft_limit, ..ask.terms().clone() }.boxed();
+        }
+    }
+}
+
+const AMOUNT_TOO_LARGE: &str = "amount is beyond what can be recorded";
+const LIMIT_TOO_LARGE: &str = "is beyond what can be recorded";
 
 /// How a request is recorded: what a batch decides for all its items.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use super::state::AppState;
 use engine::answer::{Answer, Trial, Unavailable};
 use engine::reading::{Books, reference_of};
 use engine::writer::{KeyAsk, View};
-use ledger::command::Command;
+use ledger::command::{Command, Refund};
 use ledger::rejection::Refused;
 use ledger::row::{Parent, Row};
 use std::future::Future;
@@ -60,6 +60,24 @@ pub fn change_once(
             }
             Answer::Refused(refused) => Ok(Outcome::Refused(refused)),
             Answer::Unavailable(why) => Err(failure::unavailable(&why)),
+        }
+    }
+}
+
+/// What was recorded with a key, if anything was: for requests that cannot be asked for again as they were then. Something
+/// else that was sent with the key is a conflict, as ever.
+pub fn replay(
+    state: &AppState,
+    key: KeyAsk,
+    rows_wanted: usize,
+) -> impl Future<Output = Result<Option<engine::answer::Recorded>, ApiError>> + use<> {
+    // Nothing is asked for, so nothing can come of it but what came of the key before.
+    let nothing = Refund { originals: Vec::new(), queued: false, text: String::new() };
+    let outcome = change_once(state, Command::Refund(nothing), Some(key), rows_wanted);
+    async move {
+        match outcome.await? {
+            Outcome::Recorded(recorded) => Ok(Some(recorded)),
+            _ => Ok(None),
         }
     }
 }

@@ -34,6 +34,7 @@ pub const BALANCE: Object = Object {
         Field::required("identity_id", Schema::Text, "Its owner, or empty."),
         Field::optional("indicator", Schema::Text, "Its `@indicator`."),
         Field::required("currency", Schema::Text, "Its currency."),
+        Field::optional("precision", Schema::Integer, "Minor units in a major unit, when the currency is registered."),
         Field::required("balance", Schema::Integer, "Credits less debits."),
         Field::required("credit_balance", Schema::Integer, "Sum of all credits."),
         Field::required("debit_balance", Schema::Integer, "Sum of all debits."),
@@ -64,6 +65,7 @@ pub struct Found {
     ledger_id: String,
     identity_id: String,
     currency: String,
+    precision: Option<u64>,
 }
 
 impl Found {
@@ -75,6 +77,7 @@ impl Found {
             ledger_id: state.ledger_text(balance.ledger),
             identity_id: balance.identity.map(|identity| state.identity_text(identity)).unwrap_or_default(),
             currency: state.currencies.text(balance.currency).to_owned(),
+            precision: state.currencies.registered(balance.currency).map(|registered| registered.precision),
             balance,
         }
     }
@@ -90,6 +93,7 @@ impl Found {
             balance_id: self.id.text(Prefix::Balance),
             indicator: indicator.to_owned(),
             currency: self.currency,
+            precision: self.precision,
             created_at: self.balance.created_at,
             metadata: metadata.to_owned(),
             track_fund_lineage: self.balance.track_fund_lineage,

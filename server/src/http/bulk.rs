@@ -4,21 +4,26 @@ use super::answer;
 use super::ask::{self, Outcome};
 use super::body::RequestBody;
 use super::error::{ApiError, Code, Legacy};
-use super::failure;
+use super::failure::{self, About};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
 use super::transactions::{NEW_TRANSACTION, about};
-use crate::api::bulk::{AsyncBulkView, BulkBody, BulkView, ItemList, Items, WrongItem};
-use crate::api::transaction::view::two_decimals;
+use crate::api::bulk::{
+    Asks, AsyncBulkView, BulkBody, BulkResultsView, BulkView, ItemList, ItemNames, ItemResult, Items, NameList,
+    WrongItem,
+};
+use crate::api::transaction::view::{Viewer, two_decimals};
 use crate::api::transaction::{How, Wrong};
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use engine::answer::Recorded;
 use ledger::command::{Batch, Command, Record};
-use ledger::id::{Id, Prefix};
+use ledger::event::{self, Movement, Recorded as Event, split_id};
+use ledger::id::{Id, NonceOf, Prefix, nonce};
 use ledger::limits;
 use ledger::rejection::{Refused, Rejection};
-use ledger::row::Parent;
+use ledger::row::{Parent, Status};
 use serde_json::json;
 
 const NEW_BATCH: Object = Object {
@@ -28,6 +33,11 @@ const NEW_BATCH: Object = Object {
         Field::required("transactions", Schema::List(&Schema::Object(&NEW_TRANSACTION)), "The items, at most 10 000."),
         Field::optional("atomic", Schema::Flag, "Whether all are recorded or none."),
         Field::optional("inflight", Schema::Flag, "Whether all are holds."),
+        Field::optional(
+            "continue_on_error",
+            Schema::Flag,
+            "Whether to go on past an item that is refused, and tell what became of each; not with `atomic`.",
+        ),
         Field::optional("run_async", Schema::Flag, "Whether to answer before the work is done."),
         Field::optional("skip_queue", Schema::Flag, "Whether outcomes have no rows of their own."),
     ],
@@ -37,8 +47,44 @@ const BATCH: Object = Object {
     description: "A recorded batch.",
     fields: &[
         Field::required("batch_id", Schema::Text, "Its id."),
-        Field::required("status", Schema::Choice(&["applied", "inflight", "processing"]), "What became of it."),
+        Field::required(
+            "status",
+            Schema::Choice(&["applied", "inflight", "processing", "failed"]),
+            "What became of it.",
+        ),
         Field::optional("transaction_count", Schema::Integer, "How many items were sent."),
+        Field::optional("succeeded", Schema::Integer, "Items that were recorded; with `continue_on_error`."),
+        Field::optional("failed", Schema::Integer, "Items that were refused; with `continue_on_error`."),
+        Field::optional(
+            "results",
+            Schema::List(&Schema::Object(&RESULT)),
+            "What became of each item, in order; with `continue_on_error`.",
+        ),
+    ],
+};
+const RESULT: Object = Object {
+    name: "BatchResult",
+    description: "What became of an item of a batch.",
+    fields: &[
+        Field::required("index", Schema::Integer, "Its position in the request, from 0."),
+        Field::required("reference", Schema::Text, "Its reference."),
+        Field::optional(
+            "transaction_id",
+            Schema::Text,
+            "Its id, when it was recorded; of a split item that of the whole.",
+        ),
+        Field::required(
+            "status",
+            Schema::Choice(&["APPLIED", "INFLIGHT", "QUEUED", "SCHEDULED", "failed"]),
+            "Its status, or that it was refused.",
+        ),
+        Field::optional(
+            "parent_transaction",
+            Schema::Text,
+            "The batch it belongs to, when it was recorded an earlier time and not in this one.",
+        ),
+        Field::optional("code", Schema::Text, "Why it was refused: the code that it would have had by itself."),
+        Field::optional("message", Schema::Text, "The same for people."),
     ],
 };
 
@@ -46,7 +92,7 @@ const BATCH: Object = Object {
 pub const CREATE_TRANSACTIONS: Operation = Operation {
     summary: "Record a batch of transactions",
     description: "An atomic batch is recorded as a whole or not at all. Otherwise the first item that is refused ends the batch, and \
-                  those before it stay.",
+                  those before it stay; with `continue_on_error` those behind it are recorded too, and the answer tells each.",
     body: Some(&Schema::Object(&NEW_BATCH)),
     answers: &[
         Told { status: 201, description: "The batch.", schema: &Schema::Object(&BATCH) },
@@ -65,58 +111,85 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
     let queued = !(body.skip_queue.unwrap_or(false) || state.settings().posting.queue_skip);
     let inflight = body.inflight.unwrap_or(false);
     let (run_async, dry_run) = (body.run_async.unwrap_or(false), body.dry_run.unwrap_or(false));
-    let items = check_items(body.transactions.unwrap_or_default())?;
+    let goes_on = body.continue_on_error.unwrap_or(false);
+    let items = body.transactions.unwrap_or_default();
+    check_count(&items)?;
+    let Items { count, .. } = items;
+    if !goes_on {
+        refuse_wrong(items.wrong.first())?;
+    }
     if dry_run {
         return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
     }
-    let count = items.count;
-    let (asks, text) = items.into_asks(state.books(), How { queued, inflight })?;
+    if goes_on && batch == Batch::Atomic {
+        let message = "continue_on_error: cannot be combined with atomic";
+        return Err(ApiError::new(Code::TxnValidationError, message));
+    }
+    let Asks { asks, text, wrong } = items.into_asks(state.books(), How { queued, inflight });
+    if !goes_on {
+        refuse_wrong(wrong.first())?;
+    }
     if asks.len() * 2 > limits::EVENT_ROWS_MAX {
         let message = format!("too many legs; max is {}", limits::EVENT_ROWS_MAX / 2);
         return Err(ApiError::new(Code::TxnBulkLimitExceeded, message));
     }
-    let mismatch = state.mismatch();
-    let record = Record {
-        batch,
-        goes_on: false,
-        announced: run_async,
-        trial: false,
-        queued,
-        asks,
-        text,
-        priors: Vec::new(),
-        mismatch,
-    };
-    let outcome = ask::change_once(&state, Command::Record(record), sent.key()?, usize::from(queued)).await?;
-    let (recorded, refused) = match outcome {
-        Outcome::Recorded(recorded) => {
-            let refused = recorded.refused.first().copied();
-            (Some(recorded), refused)
+    let key = sent.key()?;
+    let recorded = if asks.is_empty() {
+        // Nothing is left to be asked for.
+        None
+    } else {
+        let mismatch = state.mismatch();
+        let record = Record {
+            batch,
+            goes_on,
+            announced: run_async,
+            trial: false,
+            queued,
+            asks,
+            text,
+            priors: Vec::new(),
+            mismatch,
+        };
+        // The event tells the ids of what goes on past refusals; one row brings it.
+        let rows_wanted = usize::from(queued || goes_on);
+        match ask::change_once(&state, Command::Record(record), key, rows_wanted).await? {
+            Outcome::Recorded(recorded) => Some(recorded),
+            Outcome::Refused(refused) => {
+                // Nothing was recorded; the id only completes the answer.
+                let batch_id = Id::new(0, 0, uuid::Uuid::new_v4().as_u64_pair().1).text(Prefix::Batch);
+                if run_async && !goes_on {
+                    return Ok(started(batch_id));
+                }
+                return Err(failed(&state, sent.bytes()?, refused, batch, batch_id));
+            }
+            Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => return Err(ApiError::internal()),
         }
-        Outcome::Refused(refused) => (None, Some(refused)),
-        Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => return Err(ApiError::internal()),
     };
-    let batch_id = match &recorded {
-        Some(recorded) => batch_id(&state, recorded)?,
-        // Nothing was recorded; the id only completes the answer.
-        None => Id::new(0, 0, uuid::Uuid::new_v4().as_u64_pair().1),
-    };
-    let batch_id = batch_id.text(Prefix::Batch);
-    let replayed = recorded.is_some_and(|recorded| recorded.replayed);
-    if run_async {
-        let view = AsyncBulkView { message: "Bulk transaction processing started", batch_id, status: "processing" };
-        return Ok(answer::once(answer::json(StatusCode::ACCEPTED, &view), replayed));
-    }
-    if let Some(refused) = refused {
-        return Err(failed(sent.bytes()?, refused, batch, batch_id));
-    }
+    let replayed = recorded.as_ref().is_some_and(|recorded| recorded.replayed);
     let status = if inflight { "inflight" } else { "applied" };
-    let view = BulkView { batch_id, status, transaction_count: count };
-    Ok(answer::once(answer::json(StatusCode::CREATED, &view), replayed))
+    if goes_on {
+        let names: NameList<'_> = sent.decode().map_err(malformed)?;
+        let names = names.transactions.unwrap_or_default();
+        let view = outcomes(&state, recorded.as_ref(), wrong, &names, status)?;
+        let code = if run_async { StatusCode::ACCEPTED } else { StatusCode::CREATED };
+        return Ok(answer::once(answer::json(code, &view), replayed));
+    }
+    let recorded = recorded.ok_or_else(ApiError::internal)?;
+    let batch_id = batch_id(&state, &recorded)?.text(Prefix::Batch);
+    let response = match recorded.refused.first() {
+        _ if run_async => started(batch_id),
+        Some(&refused) => failed(&state, sent.bytes()?, refused, batch, batch_id).into_response(),
+        None => answer::json(StatusCode::CREATED, &BulkView { batch_id, status, transaction_count: count }),
+    };
+    Ok(answer::once(response, replayed))
 }
 
-/// Checks the number of items and each of them; the first that is wrong is told.
-fn check_items(items: Items<'_>) -> Result<Items<'_>, ApiError> {
+fn started(batch_id: String) -> Response {
+    let view = AsyncBulkView { message: "Bulk transaction processing started", batch_id, status: "processing" };
+    answer::json(StatusCode::ACCEPTED, &view)
+}
+
+fn check_count(items: &Items<'_>) -> Result<(), ApiError> {
     if items.count == 0 {
         return Err(ApiError::new(Code::TxnBulkEmpty, "transactions cannot be empty"));
     }
@@ -124,17 +197,127 @@ fn check_items(items: Items<'_>) -> Result<Items<'_>, ApiError> {
         let message = format!("too many transactions; max is {}", limits::BATCH_ITEMS_MAX);
         return Err(ApiError::new(Code::TxnBulkLimitExceeded, message));
     }
-    let Some((index, wrong)) = items.wrong else { return Ok(items) };
+    Ok(())
+}
+
+/// Refuses the batch for an item that is wrong, if there is one.
+fn refuse_wrong(wrong: Option<&(usize, WrongItem)>) -> Result<(), ApiError> {
+    let Some((index, wrong)) = wrong else { return Ok(()) };
     let message = match wrong {
         WrongItem::Missing => format!("transactions[{index}] is required"),
-        WrongItem::DryRun => format!("transactions[{index}]: dry_run: belongs to the batch, not to its items."),
+        WrongItem::DryRun => format!("transactions[{index}]: {ITEM_DRY_RUN}"),
         WrongItem::Fields(Wrong::Fields(problems)) => format!("transactions[{index}]: {}", problems.message()),
         WrongItem::Fields(Wrong::Malformed(malformed)) => {
-            let message = format!("Invalid request body: {}", malformed.into_message());
-            return Err(ApiError::new(Code::GenMalformedRequest, message));
+            return Err(ApiError::new(Code::GenMalformedRequest, format!("Invalid request body: {malformed}")));
         }
+        WrongItem::Parts(error) => return Err(error.clone()),
     };
     Err(ApiError::new(Code::TxnValidationError, message).legacy(Legacy::Errors).details(json!({"index": index})))
+}
+
+const ITEM_DRY_RUN: &str = "dry_run: belongs to the batch, not to its items.";
+
+/// What is wrong with an item, as it would be told of it by itself.
+fn wrong_alone(wrong: WrongItem) -> ApiError {
+    match wrong {
+        WrongItem::Missing => ApiError::new(Code::TxnValidationError, "the transaction is required"),
+        WrongItem::DryRun => ApiError::new(Code::TxnValidationError, ITEM_DRY_RUN),
+        WrongItem::Fields(wrong) => wrong.into(),
+        WrongItem::Parts(error) => error,
+    }
+}
+
+/// What became of each item of a batch that goes on past refusals.
+fn outcomes<'a>(
+    state: &AppState,
+    recorded: Option<&Recorded>,
+    wrong: Vec<(usize, WrongItem)>,
+    names: &'a [Option<ItemNames<'_>>],
+    status: &'static str,
+) -> Result<BulkResultsView<'a>, ApiError> {
+    let mut results: Vec<Option<ItemResult<'a>>> = names.iter().map(|_| None).collect();
+    let mut put = |index: usize, result: ItemResult<'a>| {
+        // Of several legs the first speaks for the whole.
+        if let Some(slot) = results.get_mut(index) {
+            slot.get_or_insert(result);
+        }
+    };
+    let reference = |index: usize| reference_of(names, index);
+    let failed = |index: usize, error: ApiError| {
+        let (code, message) = (error.code.text(), error.message);
+        ItemResult::Failed { index, reference: reference(index), status: "failed", code, message }
+    };
+    let mut batch_id = String::new();
+    if let Some(recorded) = recorded {
+        if let (Some(event), Some(id)) = (&recorded.event, recorded.batch) {
+            batch_id = id.text(Prefix::Batch);
+            let mut row = event.first_row;
+            for movement in &event.movements {
+                let (index, own) = (movement.item as usize, own_id(event, movement, row));
+                let (transaction_id, status) = (own.text(Prefix::Transaction), status_of(movement)?.word());
+                let reference = reference(index);
+                put(index, ItemResult::Recorded { index, reference, transaction_id, status, parent_transaction: None });
+                row += movement.rows_count();
+            }
+        }
+        let mut viewer = Viewer::new(state.books());
+        for known in &recorded.known {
+            let index = known.item as usize;
+            let row = state.books().row(known.row)?.ok_or_else(ApiError::internal)?;
+            let event = viewer.event(&row)?;
+            let own = own_id(event, &event.movements[row.movement as usize], row.number).text(Prefix::Transaction);
+            let parent_transaction = event.batch_id().map(|id| id.text(Prefix::Batch));
+            let (reference, status) = (reference(index), row.status.word());
+            put(index, ItemResult::Recorded { index, reference, transaction_id: own, status, parent_transaction });
+        }
+        for refused in &recorded.refused {
+            let index = refused.item as usize;
+            put(index, failed(index, failure::refusal(refused.rejection, about_item(names, index))));
+        }
+    }
+    for (index, wrong) in wrong {
+        put(index, failed(index, wrong_alone(wrong)));
+    }
+    let results = results.into_iter().collect::<Option<Vec<_>>>().ok_or_else(ApiError::internal)?;
+    let failed = results.iter().filter(|result| matches!(result, ItemResult::Failed { .. })).count();
+    let succeeded = results.len() - failed;
+    let status = if succeeded == 0 { "failed" } else { status };
+    Ok(BulkResultsView { batch_id, status, transaction_count: results.len(), succeeded, failed, results })
+}
+
+/// The id of an item, from the first of its movements and the row of it.
+fn own_id(event: &Event, movement: &Movement, row: u64) -> Id {
+    match movement.leg {
+        0 => Id::new(event.at, row, nonce(event.seed, NonceOf::Row(row))),
+        _ => split_id(event.at, event.seed, row),
+    }
+}
+
+/// The status of the row that a movement was asked for by.
+fn status_of(movement: &Movement) -> Result<Status, ApiError> {
+    match (movement.outcome, movement.queued) {
+        (event::Outcome::Scheduled, _) => Ok(Status::Scheduled),
+        (_, true) => Ok(Status::Queued),
+        (event::Outcome::Applied, false) => Ok(Status::Applied),
+        (event::Outcome::Held, false) => Ok(Status::Inflight),
+        // Only what went through the queue leaves a trace of its refusal.
+        (event::Outcome::Voided | event::Outcome::Rejected(_), false) => Err(ApiError::internal()),
+    }
+}
+
+fn reference_of<'a>(names: &'a [Option<ItemNames<'_>>], index: usize) -> &'a str {
+    names.get(index).and_then(|item| item.as_ref()?.reference.as_deref()).unwrap_or_default()
+}
+
+fn about_item<'a>(names: &'a [Option<ItemNames<'_>>], index: usize) -> About<'a> {
+    let Some(Some(item)) = names.get(index) else { return About::default() };
+    About {
+        reference: item.reference.as_deref().unwrap_or_default(),
+        source: item.source.as_deref().unwrap_or_default(),
+        destination: item.destination.as_deref().unwrap_or_default(),
+        currency: item.currency.as_deref().unwrap_or_default(),
+        id: "",
+    }
 }
 
 /// The id of the batch that was recorded; of a known batch, that of the first time.
@@ -151,12 +334,12 @@ fn batch_id(state: &AppState, recorded: &Recorded) -> Result<Id, ApiError> {
 }
 
 /// The error of a batch that ended at an item. The item is read again from the request: its words are wanted only here.
-fn failed(sent: &[u8], refused: Refused, batch: Batch, batch_id: String) -> ApiError {
+fn failed(state: &AppState, sent: &[u8], refused: Refused, batch: Batch, batch_id: String) -> ApiError {
     let items: Option<ItemList<'_>> = crate::decode::from_slice(sent).ok();
     let item = items.and_then(|list| list.transactions?.into_iter().nth(refused.item as usize)?);
-    let item = item.unwrap_or_default();
-    let amount = item.check().map_or_else(|_| String::new(), |facts| two_decimals(facts.amount, facts.precision));
-    let about = about(&item);
+    let item = item.unwrap_or_default().checked(&state.books().registry()).ok();
+    let amount = item.as_ref().map(|item| two_decimals(item.facts.amount, item.facts.precision)).unwrap_or_default();
+    let about = item.as_ref().map(|item| about(&item.body)).unwrap_or_default();
     let single = failure::refusal(refused.rejection, about);
     let code = match refused.rejection {
         Rejection::AmountZero | Rejection::OverdraftExceeded | Rejection::SameBalance | Rejection::CurrencyMismatch => {

@@ -45,10 +45,11 @@ pub async fn get_balance_at(State(state): State<AppState>, Path(id): Path<String
         let handle = view.state.find_balance(parsed?)?;
         let balance = view.state.balance(handle);
         let currency = view.state.currencies.text(balance.currency).to_owned();
-        Some((handle, balance.history.newest(), balance.dated, currency))
+        let precision = view.state.currencies.registered(balance.currency).map(|registered| registered.precision);
+        Some((handle, balance.history.newest(), balance.dated, currency, precision))
     });
     let missing = || ApiError::new(Code::BalNotFound, format!("Balance '{id}' not found")).details(json!({}));
-    let (handle, newest, dated, currency) = found.await?.ok_or_else(missing)?;
+    let (handle, newest, dated, currency, precision) = found.await?.ok_or_else(missing)?;
     let at = moment.micros();
     let posted = if dated {
         let mut sum = Sum::new(handle, newest, at);
@@ -68,6 +69,7 @@ pub async fn get_balance_at(State(state): State<AppState>, Path(id): Path<String
             credit_balance: NumberText::integer(posted.credit),
             currency,
             debit_balance: NumberText::integer(posted.debit),
+            precision,
         },
         from_source,
         timestamp: moment.seconds_text(),
@@ -89,4 +91,6 @@ struct Figures {
     credit_balance: NumberText,
     currency: String,
     debit_balance: NumberText,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    precision: Option<u64>,
 }

@@ -1,6 +1,7 @@
 //! Routes that end many holds: each item for itself, with an outcome of its own.
 
 use super::answer;
+use super::ask;
 use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::inflight::{self, Ending, Settled, Trouble};
@@ -151,6 +152,9 @@ fn refuse_dry_run(dry_run: Option<bool>) -> Result<(), ApiError> {
 /// Ends the holds of all items. What they are is found first; then all are asked for in order, and share a sync. Each item
 /// is a request of its own, so with a key each has its own, made of the key and its position.
 async fn settle_all(state: &AppState, asked: Vec<Asked>, action: Action, queued: bool, key: Option<KeyAsk>) -> Answer {
+    if let Some(key) = &key {
+        check_keys(state, key).await?;
+    }
     let mut endings = Vec::with_capacity(asked.len());
     for item in &asked {
         let negative = match item.amount {
@@ -163,10 +167,9 @@ async fn settle_all(state: &AppState, asked: Vec<Asked>, action: Action, queued:
             inflight::prepare(state, &item.id, action, item.amount, queued).await
         });
     }
-    let key_of = |index: usize| key.clone().map(|key| KeyAsk { name: format!("{}\0{index}", key.name), ..key });
     let submit = |(index, ending): (usize, Result<Ending, Trouble>)| {
         let ending = ending?;
-        let outcome = ending.submit(state, key_of(index))?;
+        let outcome = ending.submit(state, key.as_ref().map(|key| key_of_item(key, index)))?;
         Ok((ending, outcome))
     };
     let submitted: Vec<Result<_, Trouble>> = endings.into_iter().enumerate().map(submit).collect();
@@ -183,9 +186,26 @@ async fn settle_all(state: &AppState, asked: Vec<Asked>, action: Action, queued:
     answer_of(asked, settled)
 }
 
+/// The key of one item of a request that has a key. No header has a NUL, so nobody else sends such a key.
+fn key_of_item(key: &KeyAsk, index: usize) -> KeyAsk {
+    KeyAsk { name: format!("{}\0{index}", key.name), request: key.request }
+}
+
+/// Refuses a key that something else was sent with, before anything is done: each item would find out by itself only, and
+/// those whose position the other request did not have would be carried out.
+async fn check_keys(state: &AppState, key: &KeyAsk) -> Result<(), ApiError> {
+    let of_items = (0..BULK_ITEMS_MAX).map(|index| key_of_item(key, index));
+    let asked: Vec<_> = of_items.chain([key.clone()]).map(|key| ask::replay(state, key, 0)).collect();
+    for known in asked {
+        known.await?;
+    }
+    Ok(())
+}
+
 /// The answer: the outcomes, unless nothing was done at all because the server could not.
 fn answer_of(asked: Vec<Asked>, settled: Vec<Result<Settled, Trouble>>) -> Answer {
     let succeeded = settled.iter().filter(|item| item.is_ok()).count();
+    let replays = settled.iter().filter(|item| matches!(item, Ok(Settled { replayed: true, .. }))).count();
     let mut results = Vec::with_capacity(asked.len());
     for (asked, settled) in asked.into_iter().zip(settled) {
         let (status, code, message) = match settled {
@@ -200,7 +220,7 @@ fn answer_of(asked: Vec<Asked>, settled: Vec<Result<Settled, Trouble>>) -> Answe
         results.push(BulkSettleResult { transaction_id: asked.id, status, code, message });
     }
     let view = BulkSettleView { succeeded, failed: results.len() - succeeded, results };
-    Ok(answer::json(StatusCode::OK, &view))
+    Ok(answer::once(answer::json(StatusCode::OK, &view), replays > 0 && replays == succeeded))
 }
 
 /// Why an item failed: the code of this route, and the message.

@@ -8,12 +8,13 @@ use super::failure::{self, About};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
 use super::transactions::TRANSACTION;
-use crate::api::inflight::RefundBody;
+use crate::api::inflight::{RefundBody, SettleAmount};
 use crate::api::metadata::{self, Metadata};
 use crate::api::transaction::view::Viewer;
 use crate::api::validate::Problems;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use engine::answer::Recorded;
 use ledger::command::{Command, Original, Refund};
 use ledger::id::{Id, Prefix};
 use ledger::limits;
@@ -25,6 +26,12 @@ const REFUND: Object = Object {
     name: "Refund",
     description: "How to give a transaction back.",
     fields: &[
+        Field::optional(
+            "amount",
+            Schema::Decimal,
+            "How much to give back, in major units; all that is left unless given. Only of one posted transaction.",
+        ),
+        Field::optional("precise_amount", Schema::Integer, "The same in minor units, also as digits in quotes."),
         Field::optional("skip_queue", Schema::Flag, "Whether to answer with the outcome."),
         Field::optional("description", Schema::Text, "Text of the refund, instead of the original's."),
         Field::optional("meta_data", Schema::Map, "Merged over the original's."),
@@ -33,9 +40,10 @@ const REFUND: Object = Object {
 
 /// Document of [`refund_transaction`].
 pub const REFUND_TRANSACTION: Operation = Operation {
-    summary: "Give a transaction back, once",
+    summary: "Give a transaction back, in whole or in part",
     description: "The id may be that of a posted transaction, of the request that made it, of a hold (its commits, and what was voided as a \
-                  hold in the other direction), of a split transaction or of a batch. All is given back, or nothing.",
+                  hold in the other direction), of a split transaction or of a batch. All of them are given back, or none. What was given back before is \
+                  taken into account: never more than the whole.",
     body: Some(&Schema::Object(&REFUND)),
     answers: &[Told { status: 201, description: "The refund.", schema: &Schema::Object(&TRANSACTION) }],
     ..Operation::new("refund_transaction", "Transactions")
@@ -53,17 +61,24 @@ pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<St
         return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
     }
     let queued = !(body.skip_queue.unwrap_or(false) || state.settings().posting.queue_skip);
+    let part = asked_part(&body)?;
+    let key = sent.key()?;
     let originals = originals(&state, &id).await?;
     if originals.is_empty() {
         return Err(failure::refusal(Rejection::NothingToRefund, About::default()));
     }
-    let command = refund_command(&state, &originals, &body, queued)?;
-    match ask::change_once(&state, Command::Refund(command), sent.key()?, 1).await? {
-        Outcome::Recorded(recorded) => {
-            let row = recorded.rows.first().ok_or_else(ApiError::internal)?;
-            let view = Viewer::of_answer(state.books(), &recorded).view(row, true)?.told_as_refund(row, !queued);
-            Ok(answer::once(answer::json(StatusCode::CREATED, &view), recorded.replayed))
+    let part = match (part_of(part, &originals, &body), &key) {
+        (Ok(part), _) => part,
+        (Err(error), None) => return Err(error),
+        // A hold may have been committed again since the first time; its answer is still that of then.
+        (Err(error), Some(key)) => {
+            let replayed = ask::replay(&state, key.clone(), 1).await?;
+            return refunded(&state, &replayed.ok_or(error)?);
         }
+    };
+    let command = refund_command(&state, &originals, &body, (part, queued))?;
+    match ask::change_once(&state, Command::Refund(command), key, 1).await? {
+        Outcome::Recorded(recorded) => refunded(&state, &recorded),
         Outcome::Refused(refused) => {
             let original = originals[refused.item as usize].id().text(Prefix::Transaction);
             let mut error = failure::refusal(refused.rejection, About::default());
@@ -74,6 +89,49 @@ pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<St
             Err(error)
         }
         Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => Err(ApiError::internal()),
+    }
+}
+
+/// The answer to a refund that was recorded: the first of its rows.
+fn refunded(state: &AppState, recorded: &Recorded) -> Answer {
+    let row = recorded.rows.first().ok_or_else(ApiError::internal)?;
+    let mut viewer = Viewer::of_answer(state.books(), recorded);
+    let queued = viewer.event(row)?.queued;
+    let view = viewer.view(row, true)?.told_as_refund(row, !queued);
+    Ok(answer::once(answer::json(StatusCode::CREATED, &view), recorded.replayed))
+}
+
+/// The part that is asked for, if one is. Zero is none, and is no way to say all.
+fn asked_part(body: &RefundBody<'_>) -> Result<Option<SettleAmount>, ApiError> {
+    let refuse = |message: &str| Err(ApiError::new(Code::TxnInvalidAmount, message));
+    match SettleAmount::read(body.amount, body.precise_amount)? {
+        SettleAmount::Rest if body.amount.is_none() => Ok(None),
+        SettleAmount::Rest => refuse("amount must be positive"),
+        SettleAmount::Major(decimal) if decimal.is_negative() => refuse("amount must be positive"),
+        SettleAmount::Minor(minor) if minor <= 0 => refuse("precise_amount must be positive"),
+        part => Ok(Some(part)),
+    }
+}
+
+/// The part in minor units. Of several rows nobody could say which of them it is of.
+fn part_of(part: Option<SettleAmount>, originals: &[Row], body: &RefundBody<'_>) -> Result<Option<i128>, ApiError> {
+    let decimal = match part {
+        None | Some(SettleAmount::Rest) => return Ok(None),
+        Some(_) if !matches!(originals, [row] if row.status == Status::Applied) => {
+            let mut problems = Problems::default();
+            let field = if body.precise_amount.is_some() { "precise_amount" } else { "amount" };
+            problems.add(field, "only one posted transaction can be given back in part; give its own id");
+            return problems.into_result(Code::TxnValidationError).map(|()| None);
+        }
+        Some(SettleAmount::Minor(minor)) => return Ok(Some(minor)),
+        Some(SettleAmount::Major(decimal)) => decimal,
+    };
+    match decimal.minor_units(originals[0].precision) {
+        Some(0) => {
+            Err(ApiError::new(Code::TxnInvalidAmount, "amount rounds to nothing at the precision of the transaction"))
+        }
+        // What is beyond all amounts is more than is left.
+        minor => Ok(Some(minor.unwrap_or(i128::MAX))),
     }
 }
 
@@ -140,7 +198,12 @@ async fn ends_of_hold(state: &AppState, hold: &Row, voids: bool) -> Result<Vec<R
     Ok(ends)
 }
 
-fn refund_command(state: &AppState, rows: &[Row], body: &RefundBody<'_>, queued: bool) -> Result<Refund, ApiError> {
+fn refund_command(
+    state: &AppState,
+    rows: &[Row],
+    body: &RefundBody<'_>,
+    (part, queued): (Option<i128>, bool),
+) -> Result<Refund, ApiError> {
     let books = state.books();
     let mut viewer = Viewer::new(books);
     let mut arena = String::new();
@@ -168,7 +231,7 @@ fn refund_command(state: &AppState, rows: &[Row], body: &RefundBody<'_>, queued:
         let description = text::push(&mut arena, described);
         originals.push(Original {
             row: row.number,
-            amount: None,
+            amount: part,
             facts: None,
             refunded: 0,
             reference: text::push(&mut arena, &reference),

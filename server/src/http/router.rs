@@ -4,8 +4,8 @@ use super::body::RequestBody;
 use super::openapi::Operation;
 use super::state::AppState;
 use super::{
-    answer, balances, bulk, docs, events, filters, history, identities, inflight, inflight_bulk, ledgers, path,
-    recover, refunds, service, transactions,
+    answer, balances, bulk, currencies, docs, events, filters, history, identities, inflight, inflight_bulk, ledgers,
+    path, policies, recover, refunds, service, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -36,6 +36,12 @@ pub fn routes() -> Vec<Route> {
             &balances::GET_BALANCE_BY_INDICATOR,
             balances::get_balance_by_indicator,
         ),
+        put("/balances/{id}/policy", &policies::SET_POLICY, policies::set_policy),
+        get("/balances/{id}/policy", &policies::GET_POLICY, policies::get_policy),
+        delete("/balances/{id}/policy", &policies::DELETE_POLICY, policies::delete_policy),
+        post("/currencies", &currencies::REGISTER_CURRENCY, currencies::register_currency),
+        get("/currencies", &currencies::LIST_CURRENCIES, currencies::list_currencies),
+        get("/currencies/{code}", &currencies::GET_CURRENCY, currencies::get_currency),
         post("/identities", &identities::CREATE_IDENTITY, identities::create_identity),
         get("/identities", &identities::LIST_IDENTITIES, identities::list_identities),
         get("/identities/{id}", &identities::GET_IDENTITY, identities::get_identity),
@@ -128,7 +134,6 @@ fn put<H: Handler<T, AppState>, T: 'static>(path: &'static str, operation: &'sta
     Route::new(Verb::Put, path, operation, handler)
 }
 
-#[expect(dead_code, reason = "the first route that deletes removes this line")]
 fn delete<H: Handler<T, AppState>, T: 'static>(path: &'static str, operation: &'static Operation, handler: H) -> Route {
     Route::new(Verb::Delete, path, operation, handler)
 }

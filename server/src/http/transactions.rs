@@ -57,7 +57,11 @@ pub const NEW_TRANSACTION: Object = Object {
     fields: &[
         Field::optional("amount", Schema::Decimal, "Major units; this or `precise_amount`."),
         Field::optional("precise_amount", Schema::Integer, "Minor units, also as digits in quotes."),
-        Field::optional("precision", Schema::Integer, "Minor units in a major unit; 1 unless given."),
+        Field::optional(
+            "precision",
+            Schema::Integer,
+            "Minor units in a major unit; unless given that of the registered currency, or 1.",
+        ),
         Field::required("currency", Schema::Text, "Any text."),
         Field::required("reference", Schema::Text, "Any text, used once."),
         Field::required("description", Schema::Text, "Text for people."),
@@ -95,7 +99,7 @@ pub const CREATE_TRANSACTION: Operation = Operation {
 pub async fn create_transaction(State(state): State<AppState>, sent: RequestBody) -> Answer {
     let invalid = |_| ApiError::new(Code::GenMalformedRequest, "Invalid input");
     let body: TransactionBody<'_> = sent.decode().map_err(invalid)?;
-    let checked = body.checked()?;
+    let checked = body.checked(&state.books().registry())?;
     if checked.body.dry_run == Some(true) {
         return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
     }
@@ -154,13 +158,16 @@ fn created(
     let mut viewer = Viewer::of_answer(state.books(), recorded);
     let row = recorded.rows.first().ok_or_else(ApiError::internal)?;
     let inflight = checked.body.inflight.unwrap_or(false);
+    // What was recorded an earlier time is told as it was then, whatever the settings say now.
+    let queued = recorded.event.as_ref().map_or(queued, |event| event.queued);
     let view = viewer.view(row, true)?.told_as_asked(checked, queued, inflight);
     let Some(parts) = parts else { return Ok(view) };
-    let legs = recorded.rows.iter().filter(|row| !row.flags.has(Flags::OUTCOME));
-    let legs: Vec<String> = legs.map(|row| row.id().text(Prefix::Transaction)).collect();
+    let legs = || recorded.rows.iter().filter(|row| !row.flags.has(Flags::OUTCOME));
+    let amount = legs().map(|row| row.amount).sum();
+    let legs: Vec<String> = legs().map(|row| row.id().text(Prefix::Transaction)).collect();
     let event = viewer.event(row)?;
     let whole = ledger::event::split_id(event.at, event.seed, row.number);
-    Ok(view.told_as_whole(checked, parts, whole, &legs))
+    Ok(view.told_as_whole(checked, parts, (whole, amount), &legs))
 }
 
 /// Document of [`get_transaction`].

@@ -254,7 +254,7 @@ impl TransactionView {
         let body = &checked.body;
         match body.amount.map(|number| number.0).filter(|_| body.precise_amount.is_none()) {
             Some(sent) => self.amount = NumberText::nearest_double(sent),
-            None => self.amount_string = Some(major_text(checked.facts.amount, checked.facts.precision)),
+            None => self.amount_string = Some(major_text(checked.facts.amount, self.precision)),
         }
         self.overdraft_limit = NumberText::nearest_double(body.overdraft_limit.map_or("0", |number| number.0));
         self.allow_overdraft = body.allow_overdraft.unwrap_or(false);
@@ -278,13 +278,13 @@ impl TransactionView {
         mut self,
         checked: &Checked<'_>,
         parts: &Parts<'_>,
-        whole: Id,
+        (whole, amount): (Id, i128),
         legs: &[String],
     ) -> TransactionView {
         self.transaction_id = whole.text(Prefix::Transaction);
         self.parent_transaction = String::new();
         self.reference = checked.body.reference.as_deref().unwrap_or_default().to_owned();
-        self.precise_amount = NumberText::integer(checked.facts.amount);
+        self.precise_amount = NumberText::integer(amount);
         let shown = parts.list().iter().zip(legs).map(|(part, leg)| PartView {
             identifier: part.identifier.to_owned(),
             distribution: part.distribution.to_owned(),
