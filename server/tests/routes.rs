@@ -11,6 +11,7 @@ mod routes {
     // What all share.
     mod body;
     mod filters;
+    mod idempotency;
     mod malformed;
     mod platform;
     mod unavailable;
@@ -31,7 +32,19 @@ mod routes {
         mod post;
         mod id {
             mod get;
+            mod policy {
+                mod delete;
+                mod get;
+                mod put;
+            }
         }
+    }
+    mod currencies {
+        mod code {
+            mod get;
+        }
+        mod get;
+        mod post;
     }
     mod events {
         mod get;
@@ -48,6 +61,7 @@ mod routes {
         mod post;
         mod bulk {
             mod post;
+            mod post_continue;
         }
         mod id {
             mod get;
@@ -66,6 +80,7 @@ mod routes {
             }
         }
         mod post_amounts;
+        mod post_currency;
         mod post_limits;
         mod post_split;
         mod recover {
@@ -77,5 +92,6 @@ mod routes {
     }
     mod refund_transaction {
         mod post;
+        mod post_part;
     }
 }

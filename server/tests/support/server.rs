@@ -88,22 +88,15 @@ impl TestServer {
 
     pub fn with_segments(settings: Settings, segment_bytes: u64) -> TestServer {
         let (folder, disk, clock) = (Scratch::new(), MemoryDisk::new(), Arc::new(AtomicI64::new(NOW_MICROS)));
-        TestServer::start(settings, segment_bytes, (folder, disk, clock))
-    }
-
-    /// The same server after a clean stop, with segments of the usual size.
-    pub fn restarted(self) -> TestServer {
-        let TestServer { shell, state, disk, clock, _folder } = self;
-        state.engine().close();
-        let settings = state.settings().clone();
-        drop((shell, state));
-        TestServer::start(settings, SEGMENT_BYTES, (_folder, disk, clock))
+        TestServer::start(settings, segment_bytes, folder, disk, clock)
     }
 
     fn start(
         settings: Settings,
         segment_bytes: u64,
-        (folder, disk, clock): (Scratch, MemoryDisk, Arc<AtomicI64>),
+        folder: Scratch,
+        disk: MemoryDisk,
+        clock: Arc<AtomicI64>,
     ) -> TestServer {
         let options = Options {
             folder: folder.0.clone(),
@@ -116,6 +109,14 @@ impl TestServer {
         let engine = Engine::open(Arc::new(disk.clone()), options).expect("the folder can be opened");
         let state = AppState::new(settings, engine);
         TestServer { shell: Shell::new(state.clone()), state, disk, clock, _folder: folder }
+    }
+
+    /// The same server after a restart, with these settings: what it knows is what is in the journal.
+    pub fn restarted(self, settings: Settings) -> TestServer {
+        let TestServer { shell, state, disk, clock, _folder } = self;
+        state.engine().close();
+        drop((shell, state));
+        TestServer::start(settings, SEGMENT_BYTES, _folder, disk, clock)
     }
 
     /// Sends a request with [`KEY`].
@@ -145,6 +146,15 @@ impl TestServer {
 
     pub async fn put(&self, path: &str, body: Value) -> Told {
         self.ask("PUT", path, body.to_string()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Told {
+        self.ask("DELETE", path, "").await
+    }
+
+    /// Sends a request with a key.
+    pub async fn once(&self, key: &str, method: &str, path: &str, body: &Value) -> Told {
+        self.ask_with(method, path, &[("X-Blnk-Key", KEY), ("Idempotency-Key", key)], body.to_string()).await
     }
 }
 

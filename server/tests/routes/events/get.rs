@@ -137,7 +137,8 @@ async fn nothing_is_lost_or_doubled_on_pages_of_any_size_and_across_restarts() {
     assert_eq!(ids.len(), whole.len(), "ids are distinct");
     for (number, event) in whole.iter().enumerate() {
         if number % 4 == 0 {
-            server = server.restarted();
+            let settings = server.state.settings().clone();
+            server = server.restarted(settings);
         }
         let cursor = event["cursor"].as_str().expect("a text");
         assert_eq!(follow(&server, cursor, 5).await.0, whole[number + 1..], "after {number}");
