@@ -15,6 +15,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use engine::writer::KeyAsk;
 use ledger::command::{Action, Command, HoldAsk, Overdraft, Settle};
+use ledger::event::Kind;
 use ledger::id::{Id, Prefix};
 use ledger::rejection::Rejection;
 use ledger::row::{Flags, Row, Status};
@@ -198,12 +199,20 @@ impl Ending {
     pub async fn settled(&self, state: &AppState, outcome: Outcome) -> Result<Settled, Trouble> {
         match outcome {
             Outcome::Recorded(recorded) => {
-                let row = match (self.queued, self.holds.as_slice()) {
-                    (false, _) => *recorded.rows.first().ok_or_else(ApiError::internal)?,
-                    (true, [_]) => self.known,
-                    (true, holds) => holds[0],
+                // What was done an earlier time is told as it was then, whatever the settings say and whatever holds the id has now.
+                let ends = recorded.event.as_ref().map_or(&[][..], |event| &event.movements);
+                let Some(Kind::Settlement { hold, queued } | Kind::Release { hold, queued }) =
+                    ends.last().map(|end| end.kind)
+                else {
+                    return Err(ApiError::internal().into());
                 };
-                Ok(Settled { row, new: !self.queued, replayed: recorded.replayed })
+                let row = match (queued, ends.len()) {
+                    (false, _) => *recorded.rows.first().ok_or_else(ApiError::internal)?,
+                    (true, 1) => self.known,
+                    // They are settled newest first, and told by the oldest.
+                    (true, _) => state.books().row(hold).map_err(ApiError::from)?.ok_or_else(ApiError::internal)?,
+                };
+                Ok(Settled { row, new: !queued, replayed: recorded.replayed })
             }
             Outcome::Refused(refused) => {
                 // The command names them newest first.

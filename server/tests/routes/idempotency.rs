@@ -4,6 +4,7 @@ use crate::books::{Counts, payment, with};
 use crate::support::{KEY, TestServer, Told, open, settings};
 use ledger::limits::KEY_BYTES_MAX;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 
 const REPLAYED: &str = "Idempotent-Replayed";
 
@@ -94,9 +95,30 @@ async fn the_same_request_is_answered_as_the_first_time() {
             assert_eq!(told.header(REPLAYED), Some("true"), "{request:?}");
         }
         assert_eq!(books(&server, &balances).await, after);
-        server = server.restarted(settings(&[]));
+        server = server.restarted(settings(&[("FLORIN_QUEUE_SKIP", "true")]));
     }
     assert_eq!(books(&server, &balances).await, after);
+}
+
+/// What is settled by the id of a batch is told as the first time, though more of it has become a hold since.
+#[tokio::test]
+async fn a_settlement_is_told_as_the_first_time_when_there_are_more_holds() {
+    let server = open();
+    let (a, b) = (server.funded(10_000).await, server.balance().await);
+    let later = json!({"reference": "later", "skip_queue": null, "scheduled_for": "2026-03-04T10:12:00Z"});
+    let items = [payment(&a, &b, json!({"reference": "now", "skip_queue": null})), payment(&a, &b, later)];
+    let batch = server.post("/transactions/bulk", json!({"transactions": items, "inflight": true})).await;
+    let inflight = format!("/transactions/inflight/{}", batch.field("batch_id"));
+    let commit = ("PUT", inflight.clone(), json!({"status": "commit"}));
+    let first = once(&server, "k", &commit).await;
+    assert_eq!((first.status.as_u16(), server.figures(&b).await), (200, [100, 100, 0, 0, 0]), "{}", first.text);
+    server.clock.fetch_add(60_000_000, Ordering::Relaxed);
+    while server.figures(&b).await[3] == 0 {
+        tokio::task::yield_now().await;
+    }
+    let again = once(&server, "k", &commit).await;
+    assert_eq!((&again.text, again.header(REPLAYED)), (&first.text, Some("true")));
+    assert_eq!(server.figures(&b).await, [100, 100, 0, 100, 0]);
 }
 
 /// Another body, another path, another method: a conflict, and nothing happens.

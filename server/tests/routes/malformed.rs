@@ -60,11 +60,19 @@ async fn wrong_types_are_refused() {
             &["amount", "precision", "overdraft_limit"],
             &["allow_overdraft", "inflight", "skip_queue", "atomic", "dry_run"],
         ),
-        ("POST", "/transactions/bulk", &[], &[], &["atomic", "inflight", "run_async", "skip_queue", "dry_run"]),
+        ("POST", "/currencies", &["code", "name"], &["scale"], &[]),
+        ("PUT", "/balances/bln_0/policy", &["frozen"], &[], &[]),
+        (
+            "POST",
+            "/transactions/bulk",
+            &[],
+            &[],
+            &["atomic", "inflight", "continue_on_error", "run_async", "skip_queue", "dry_run"],
+        ),
         ("PUT", "/transactions/inflight/txn_0", &["status"], &["amount"], &["skip_queue", "dry_run"]),
         ("POST", "/transactions/inflight/bulk/commit", &[], &[], &["skip_queue", "dry_run"]),
         ("POST", "/transactions/inflight/bulk/void", &[], &[], &["skip_queue", "dry_run"]),
-        ("POST", "/refund-transaction/txn_0", &["description"], &[], &["skip_queue", "dry_run"]),
+        ("POST", "/refund-transaction/txn_0", &["description"], &["amount"], &["skip_queue", "dry_run"]),
     ] {
         let wrong_text = texts.iter().flat_map(|name| ["3", "true", "[]", "{}"].map(|value| (name, value)));
         let wrong_number = numbers.iter().flat_map(|name| ["\"3\"", "true", "[]", "{}"].map(|value| (name, value)));
