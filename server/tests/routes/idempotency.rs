@@ -76,7 +76,8 @@ async fn books(server: &TestServer, balances: &[String; 2]) -> (Counts, [i64; 5]
     (server.counts().await, server.figures(&balances[0]).await, server.figures(&balances[1]).await)
 }
 
-/// The first answer, byte for byte, and nothing new: at once, after a restart, and with the queue switched off meanwhile.
+/// The first answer, byte for byte, and nothing new: at once, after a crash, after a restart, and with the queue switched off
+/// meanwhile.
 #[tokio::test]
 async fn the_same_request_is_answered_as_the_first_time() {
     let mut server = open();
@@ -88,14 +89,18 @@ async fn the_same_request_is_answered_as_the_first_time() {
         first.push(told);
     }
     let after = books(&server, &balances).await;
-    for _ in 0..3 {
+    for round in 0..4 {
         for (number, request) in asked.iter().enumerate() {
             let told = once(&server, &format!("key {number}"), request).await;
             assert_eq!((told.status, &told.text), (first[number].status, &first[number].text), "{request:?}");
             assert_eq!(told.header(REPLAYED), Some("true"), "{request:?}");
         }
         assert_eq!(books(&server, &balances).await, after);
-        server = server.restarted(settings(&[("FLORIN_QUEUE_SKIP", "true")]));
+        server = match round {
+            0 => server.crashed(settings(&[])),
+            1 => server.restarted(settings(&[])),
+            _ => server.crashed(settings(&[("FLORIN_QUEUE_SKIP", "true")])),
+        };
     }
     assert_eq!(books(&server, &balances).await, after);
 }

@@ -111,12 +111,23 @@ impl TestServer {
         TestServer { shell: Shell::new(state.clone()), state, disk, clock, _folder: folder }
     }
 
-    /// The same server after a restart, with these settings: what it knows is what is in the journal.
+    /// The same server after a restart, with these settings.
     pub fn restarted(self, settings: Settings) -> TestServer {
-        let TestServer { shell, state, disk, clock, _folder } = self;
+        let disk = self.disk.clone();
+        self.restarted_on(disk, settings)
+    }
+
+    /// The same server after a crash: what it knows is what is in the journal.
+    pub fn crashed(self, settings: Settings) -> TestServer {
+        let left = self.disk.crash(1);
+        self.restarted_on(left, settings)
+    }
+
+    fn restarted_on(self, left: MemoryDisk, settings: Settings) -> TestServer {
+        let TestServer { shell, state, clock, _folder, .. } = self;
         state.engine().close();
         drop((shell, state));
-        TestServer::start(settings, SEGMENT_BYTES, _folder, disk, clock)
+        TestServer::start(settings, SEGMENT_BYTES, _folder, left, clock)
     }
 
     /// Sends a request with [`KEY`].

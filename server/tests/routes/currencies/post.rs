@@ -66,7 +66,7 @@ async fn balances_tell_it_also_after_a_restart() {
     let eur = eur.field("balance_id");
     server.post(ROUTE.1, json!({"code": "EUR", "scale": 3})).await;
     server.clock.fetch_add(1_000_000, Ordering::Relaxed);
-    for _ in 0..2 {
+    for round in 0..3 {
         let lists = ["/balances", "/balances?currency_eq=EUR"];
         for told in [
             server.get(lists[0]).await.json(),
@@ -85,6 +85,6 @@ async fn balances_tell_it_also_after_a_restart() {
         assert_eq!(server.get(&format!("/balances/{eur}/at")).await.json()["balance"]["precision"], 1000);
         assert_eq!(server.get(&format!("/balances/{usd}/at")).await.json()["balance"].get("precision"), None);
         assert_eq!(server.get(&format!("/balances/{usd}")).await.json().get("precision"), None);
-        server = server.restarted(settings(&[]));
+        server = if round == 0 { server.crashed(settings(&[])) } else { server.restarted(settings(&[])) };
     }
 }

@@ -43,10 +43,13 @@ async fn a_precision_that_is_left_out_is_the_registered_one() {
     let told =
         server.post(ROUTE.1, from_world(json!({"amount": null, "precise_amount": 7, "reference": "text"}))).await;
     assert_eq!(told.json()["amount_string"], "0.007");
-    // The registry outlives a restart.
-    let server = server.restarted(settings(&[]));
-    server.post(ROUTE.1, from_world(json!({"amount": 1.25, "reference": "later"}))).await;
-    assert_eq!(recorded(&server, "later").await, json!([1_250, 1000, 1.25]));
+    // The registry outlives a crash, and a restart.
+    let mut server = server.crashed(settings(&[]));
+    for reference in ["crash", "restart"] {
+        server.post(ROUTE.1, from_world(json!({"amount": 1.25, "reference": reference}))).await;
+        assert_eq!(recorded(&server, reference).await, json!([1_250, 1000, 1.25]), "{reference}");
+        server = server.restarted(settings(&[]));
+    }
 }
 
 #[tokio::test]

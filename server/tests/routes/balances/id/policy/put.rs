@@ -1,5 +1,5 @@
 use crate::books::{payment, with};
-use crate::support::{TestServer, open};
+use crate::support::{TestServer, open, settings};
 use ledger::limits::{POLICY_COUNTERPARTIES_MAX, POLICY_VELOCITIES_MAX, POLICY_WINDOW_SECONDS_MAX};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -322,7 +322,9 @@ async fn they_outlive_a_restart() {
     assert_eq!(pays(&server, &a, &b, json!({})).await, good());
     let before = server.get(&path(&a)).await;
     assert_eq!(before.json()["velocity"][0]["used"]["count"], 1);
-    let server = server.restarted(crate::support::settings(&[]));
+    let server = server.crashed(settings(&[]));
+    assert_eq!(server.get(&path(&a)).await.text, before.text);
+    let server = server.restarted(settings(&[]));
     assert_eq!(server.get(&path(&a)).await.text, before.text);
     assert_eq!(pays(&server, &a, &b, json!({})).await, bad("BAL_VELOCITY_EXCEEDED"));
 }
