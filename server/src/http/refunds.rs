@@ -42,8 +42,8 @@ const REFUND: Object = Object {
 pub const REFUND_TRANSACTION: Operation = Operation {
     summary: "Give a transaction back, in whole or in part",
     description: "The id may be that of a posted transaction, of the request that made it, of a hold (its commits, and what was voided as a \
-                  hold in the other direction), of a split transaction or of a batch. All of them are given back, or none. What was given back before is \
-                  taken into account: never more than the whole.",
+                  hold in the other direction), of a split transaction or of a batch. All of them are given back, or none. What \
+                  was given back before counts: never more than the whole is given back.",
     body: Some(&Schema::Object(&REFUND)),
     answers: &[Told { status: 201, description: "The refund.", schema: &Schema::Object(&TRANSACTION) }],
     ..Operation::new("refund_transaction", "Transactions")
