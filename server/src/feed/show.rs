@@ -170,6 +170,7 @@ fn balance_created(event: &BalanceCreated, id: Id, ledger_id: String, identity_i
         currency: event.currency.clone(),
         created_at: event.at,
         metadata: event.metadata.clone(),
+        precision: None,
         track_fund_lineage: event.track_fund_lineage,
         allocation: event.allocation,
     })
@@ -186,6 +187,7 @@ fn balance_opened(books: &Books, event: &Recorded, opened: Opened, id: Id) -> Ba
         currency: books.currency(opened.currency).to_string(),
         created_at: event.at,
         metadata: String::new(),
+        precision: None,
         track_fund_lineage: false,
         allocation: ledger::command::Allocation::Fifo,
     })
