@@ -23,6 +23,7 @@ pub mod inflight_bulk;
 pub mod layers;
 pub mod ledgers;
 pub mod listen;
+pub mod named;
 pub mod openapi;
 pub mod paging;
 pub mod parameters;

@@ -5,6 +5,7 @@ use super::ask::{self, Outcome};
 use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
+use super::named::{self, Named};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
 use super::transactions::{self, TRANSACTION};
@@ -16,7 +17,7 @@ use axum::http::StatusCode;
 use engine::writer::KeyAsk;
 use ledger::command::{Action, Command, HoldAsk, Overdraft, Settle};
 use ledger::event::Kind;
-use ledger::id::{Id, Prefix};
+use ledger::id::Prefix;
 use ledger::rejection::Rejection;
 use ledger::row::{Flags, Row, Status};
 use ledger::text;
@@ -261,23 +262,13 @@ impl Ending {
 
 /// A row that an id is known by, and the holds that it means, oldest first: its own, those of its requests, of its legs, of
 /// its items. Nothing when there is nothing by this id.
-async fn target(state: &AppState, id: &str) -> Result<Option<(Row, Vec<Row>)>, ApiError> {
-    let books = state.books();
-    if let Some(batch) = Id::parse(Prefix::Batch, id) {
-        let Some((first, event)) = books.find_batch(batch)? else { return Ok(None) };
-        let rows = ask::rows_of_record(books, event.first_row, event.rows_count())?;
-        return Ok(Some((first, holds_of(state, &rows).await?)));
-    }
-    let Some(parsed) = Id::parse(Prefix::Transaction, id) else { return Ok(None) };
-    if let Some(row) = books.find_transaction(parsed)? {
-        let rows = with_outcome(state, row)?;
-        return Ok(Some((row, holds_of(state, &rows).await?)));
-    }
-    let Some((first, event)) = books.find_split(parsed)? else { return Ok(None) };
-    let item = event.movements[first.movement as usize].item;
-    let rows = ask::rows_of_record(books, first.number, event.first_row + event.rows_count() - first.number)?;
-    let legs: Vec<Row> = rows.into_iter().filter(|row| event.movements[row.movement as usize].item == item).collect();
-    Ok(Some((first, holds_of(state, &legs).await?)))
+pub async fn target(state: &AppState, id: &str) -> Result<Option<(Row, Vec<Row>)>, ApiError> {
+    let (known, rows) = match named::find(state.books(), id)? {
+        None => return Ok(None),
+        Some(Named::One(row)) => (row, with_outcome(state, row)?),
+        Some(Named::Whole(rows, _)) => (rows[0], rows),
+    };
+    Ok(Some((known, holds_of(state, &rows).await?)))
 }
 
 /// A row, and the outcome beside it when it is a request.

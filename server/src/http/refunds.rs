@@ -5,6 +5,7 @@ use super::ask::{self, Outcome};
 use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
+use super::named::{self, Named};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
 use super::transactions::TRANSACTION;
@@ -16,7 +17,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use engine::answer::Recorded;
 use ledger::command::{Command, Original, Refund};
-use ledger::id::{Id, Prefix};
+use ledger::id::Prefix;
 use ledger::limits;
 use ledger::rejection::Rejection;
 use ledger::row::{Flags, Row, Status};
@@ -137,31 +138,15 @@ fn part_of(part: Option<SettleAmount>, originals: &[Row], body: &RefundBody<'_>)
 
 /// The rows that an id stands for when it is given back, the newest first.
 async fn originals(state: &AppState, id: &str) -> Result<Vec<Row>, ApiError> {
-    let books = state.books();
-    let mut rows = if let Some(batch) = Id::parse(Prefix::Batch, id) {
-        match books.find_batch(batch)? {
-            Some((_, event)) => ask::rows_of_record(books, event.first_row, event.rows_count())?,
-            None => Vec::new(),
+    match named::find(state.books(), id)? {
+        None => Ok(Vec::new()),
+        Some(Named::One(row)) => of_row(state, row).await,
+        Some(Named::Whole(mut rows, _)) => {
+            rows.retain(|row| row.status == Status::Applied);
+            rows.reverse();
+            Ok(rows)
         }
-    } else if let Some(parsed) = Id::parse(Prefix::Transaction, id) {
-        match books.find_transaction(parsed)? {
-            Some(row) => return of_row(state, row).await,
-            None => of_split(state, parsed)?,
-        }
-    } else {
-        Vec::new()
-    };
-    rows.retain(|row| row.status == Status::Applied);
-    rows.reverse();
-    Ok(rows)
-}
-
-fn of_split(state: &AppState, id: Id) -> Result<Vec<Row>, ApiError> {
-    let books = state.books();
-    let Some((first, event)) = books.find_split(id)? else { return Ok(Vec::new()) };
-    let item = event.movements[first.movement as usize].item;
-    let rows = ask::rows_of_record(books, first.number, event.first_row + event.rows_count() - first.number)?;
-    Ok(rows.into_iter().filter(|row| event.movements[row.movement as usize].item == item).collect())
+    }
 }
 
 /// What one row stands for: itself when it was posted, its outcome when it is a request, its ends when it is a hold.
