@@ -1,5 +1,9 @@
 //! Metadata: JSON objects that callers give, kept to the digit.
 
+use super::validate::Problems;
+use crate::decode::RawObject;
+use crate::http::error::{ApiError, Code};
+use ledger::limits::METADATA_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -59,6 +63,23 @@ impl Metadata {
         }
         serde_json::to_string(&self.0).expect("what was read can be written")
     }
+}
+
+/// The text of metadata that a new row takes over, with what the request gives over it.
+pub fn inherit(mut inherited: Metadata, given: Option<Metadata>) -> Result<String, ApiError> {
+    let Some(given) = given else { return Ok(inherited.text()) };
+    inherited.merge(given);
+    let text = inherited.text();
+    // What is merely inherited is as long as it is; merging must not make it grow from row to row.
+    let mut problems = Problems::default();
+    problems.length("meta_data", &text, METADATA_BYTES_MAX);
+    problems.into_result(Code::TxnValidationError)?;
+    Ok(text)
+}
+
+/// What a request gives, read as it is stored.
+pub fn given(raw: Option<RawObject<'_>>) -> Option<Metadata> {
+    Metadata::parse(&stored(raw?.0))
 }
 
 /// The metadata of a transaction as it is stored: without the keys that the server writes itself; empty for none.

@@ -10,10 +10,12 @@ use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
 use super::transactions::{self, TRANSACTION};
 use crate::api::inflight::{SettleAmount, SettleBody};
+use crate::api::metadata::Metadata;
 use crate::api::transaction::view::{TransactionView, Viewer, two_decimals};
 use crate::config::posting::LateSettlement;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use engine::answer::Recorded;
 use engine::writer::KeyAsk;
 use ledger::command::{Action, Command, HoldAsk, Overdraft, Settle};
 use ledger::event::Kind;
@@ -75,11 +77,12 @@ pub async fn update_inflight(State(state): State<AppState>, Path(id): Path<Strin
         Err(trouble) => Err(trouble),
     };
     match settled {
-        Ok(Settled { row, new: true, replayed }) => {
-            let view = Viewer::new(state.books()).view(&row, true)?.told_as_done(&row);
-            Ok(answer::once(answer::json(StatusCode::OK, &view), replayed))
+        Ok(Settled::New(recorded)) => {
+            let row = recorded.rows.first().ok_or_else(ApiError::internal)?;
+            let view = Viewer::of_answer(state.books(), &recorded).view(row, true)?.told_as_done(row);
+            Ok(answer::once(answer::json(StatusCode::OK, &view), recorded.replayed))
         }
-        Ok(Settled { row, new: false, replayed }) => {
+        Ok(Settled::Queued { row, replayed }) => {
             Ok(answer::once(answer::json(StatusCode::OK, &told_as_queued(&state, &row, &id)?), replayed))
         }
         Err(Trouble::Unknown) if queued => Err(transactions::not_found(&id)),
@@ -127,13 +130,26 @@ impl From<ApiError> for Trouble {
 }
 
 /// What became of the holds of an id.
-pub struct Settled {
-    /// The first of the new rows; when it was asked for through the queue, the row that the id was known by.
-    pub row: Row,
-    /// Whether it is a new row.
-    pub new: bool,
+pub enum Settled {
+    /// They were ended; the first of the new rows is told.
+    New(Recorded),
+    /// They were ended, as it was asked for through the queue.
+    Queued {
+        /// The row that is told: the one that the id was known by.
+        row: Row,
+        /// Whether it was done before, with the same key.
+        replayed: bool,
+    },
+}
+
+impl Settled {
     /// Whether it was done before, with the same key.
-    pub replayed: bool,
+    pub const fn is_replayed(&self) -> bool {
+        match self {
+            Settled::New(recorded) => recorded.replayed,
+            Settled::Queued { replayed, .. } => *replayed,
+        }
+    }
 }
 
 /// The end of the holds of one id, ready to be asked for.
@@ -192,8 +208,7 @@ impl Ending {
         state: &AppState,
         key: Option<KeyAsk>,
     ) -> Result<impl Future<Output = Result<Outcome, ApiError>> + use<>, ApiError> {
-        let command = settle_command(state, &self.holds, self.action, self.amount, self.queued)?;
-        Ok(ask::change_once(state, Command::Settle(command), key, 1))
+        Ok(ask::change_once(state, Command::Settle(self.command(state)?), key, 1))
     }
 
     /// What came of it.
@@ -207,25 +222,51 @@ impl Ending {
                 else {
                     return Err(ApiError::internal().into());
                 };
-                let row = match (queued, ends.len()) {
-                    (false, _) => *recorded.rows.first().ok_or_else(ApiError::internal)?,
-                    (true, 1) => self.known,
+                if !queued {
+                    return Ok(Settled::New(recorded));
+                }
+                let row = match ends.len() {
+                    1 => self.known,
                     // They are settled newest first, and told by the oldest.
-                    (true, _) => state.books().row(hold).map_err(ApiError::from)?.ok_or_else(ApiError::internal)?,
+                    _ => state.books().row(hold).map_err(ApiError::from)?.ok_or_else(ApiError::internal)?,
                 };
-                Ok(Settled { row, new: !queued, replayed: recorded.replayed })
+                Ok(Settled::Queued { row, replayed: recorded.replayed })
             }
             Outcome::Refused(refused) => {
                 // The command names them newest first.
                 let hold = &self.holds[self.holds.len() - 1 - refused.item as usize];
                 let late = matches!(refused.rejection, Rejection::AlreadyCommitted | Rejection::AlreadyVoided);
                 if self.queued && late && state.settings().posting.late_settlement == LateSettlement::Accept {
-                    return Ok(Settled { row: *hold, new: false, replayed: false });
+                    return Ok(Settled::Queued { row: *hold, replayed: false });
                 }
                 Err(Trouble::Refused(self.refusal(state, refused.rejection, hold).await?))
             }
             Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => Err(ApiError::internal().into()),
         }
+    }
+
+    /// The command, which names the newest hold first.
+    fn command(&self, state: &AppState) -> Result<Settle, ApiError> {
+        let mut viewer = Viewer::new(state.books());
+        let mut text = String::new();
+        let mut holds = Vec::with_capacity(self.holds.len());
+        for hold in self.holds.iter().rev() {
+            let Inherited { description, metadata, overdraft } = inherited(&mut viewer, hold)?;
+            let description = text::push(&mut text, &description);
+            let metadata = text::push(&mut text, &metadata.text());
+            let own = uuid::Uuid::new_v4();
+            let id = || hold.id().text(Prefix::Transaction);
+            let reference = match (self.action, self.queued) {
+                (_, false) => format!("ref_{own}"),
+                (Action::Commit, true) => format!("{}_commit_act_{own}", id()),
+                (Action::Void, true) => format!("{}_void_act_{own}", id()),
+            };
+            let reference = text::push(&mut text, &reference);
+            let (row, precision) = (hold.number, hold.precision);
+            holds.push(HoldAsk { row, ended: None, precision, overdraft, reference, description, metadata });
+        }
+        let &Ending { action, amount, queued, .. } = self;
+        Ok(Settle { action, holds, amount, over_capture: false, queued, text })
     }
 
     async fn settle(&self, state: &AppState, key: Option<KeyAsk>) -> Result<Settled, Trouble> {
@@ -262,7 +303,7 @@ impl Ending {
 
 /// A row that an id is known by, and the holds that it means, oldest first: its own, those of its requests, of its legs, of
 /// its items. Nothing when there is nothing by this id.
-pub async fn target(state: &AppState, id: &str) -> Result<Option<(Row, Vec<Row>)>, ApiError> {
+async fn target(state: &AppState, id: &str) -> Result<Option<(Row, Vec<Row>)>, ApiError> {
     let (known, rows) = match named::find(state.books(), id)? {
         None => return Ok(None),
         Some(Named::One(row)) => (row, with_outcome(state, row)?),
@@ -296,46 +337,24 @@ async fn holds_of(state: &AppState, rows: &[Row]) -> Result<Vec<Row>, ApiError> 
     Ok(holds)
 }
 
-/// The command that settles some holds, the newest first.
-fn settle_command(
-    state: &AppState,
-    holds: &[Row],
-    action: Action,
-    amount: Option<i128>,
-    queued: bool,
-) -> Result<Settle, ApiError> {
-    let mut viewer = Viewer::new(state.books());
-    let mut arena = String::new();
-    let mut asks = Vec::with_capacity(holds.len());
-    for hold in holds.iter().rev() {
-        let metadata = viewer.metadata(hold)?;
-        let event = viewer.event(hold)?;
-        let movement = &event.movements[hold.movement as usize];
-        let description = movement.description.of(&event.text);
-        let overdraft = Overdraft { allowed: movement.allow_overdraft, limit: movement.terms().overdraft_limit };
-        let description = text::push(&mut arena, description);
-        let metadata = text::push(&mut arena, &metadata.text());
-        let reference = match (action, queued) {
-            (_, false) => format!("ref_{}", uuid::Uuid::new_v4()),
-            (Action::Commit, true) => {
-                format!("{}_commit_act_{}", hold.id().text(Prefix::Transaction), uuid::Uuid::new_v4())
-            }
-            (Action::Void, true) => {
-                format!("{}_void_act_{}", hold.id().text(Prefix::Transaction), uuid::Uuid::new_v4())
-            }
-        };
-        let reference = text::push(&mut arena, &reference);
-        asks.push(HoldAsk {
-            row: hold.number,
-            ended: None,
-            precision: hold.precision,
-            overdraft,
-            reference,
-            description,
-            metadata,
-        });
-    }
-    Ok(Settle { action, holds: asks, amount, over_capture: false, queued, text: arena })
+/// What a new row of a hold takes over from it.
+struct Inherited {
+    /// Text for people.
+    description: String,
+    /// Anything.
+    metadata: Metadata,
+    /// How far below zero its source may go.
+    overdraft: Overdraft,
+}
+
+/// What a new row of a hold takes over from it.
+fn inherited(viewer: &mut Viewer<'_>, hold: &Row) -> Result<Inherited, ApiError> {
+    let metadata = viewer.metadata(hold)?;
+    let event = viewer.event(hold)?;
+    let movement = &event.movements[hold.movement as usize];
+    let description = movement.description.of(&event.text).to_owned();
+    let overdraft = Overdraft { allowed: movement.allow_overdraft, limit: movement.terms().overdraft_limit };
+    Ok(Inherited { description, metadata, overdraft })
 }
 
 /// The answer to what was asked through the queue: the hold as it was, under the id that was used.

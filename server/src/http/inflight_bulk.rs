@@ -205,12 +205,12 @@ async fn check_keys(state: &AppState, key: &KeyAsk) -> Result<(), ApiError> {
 /// The answer: the outcomes, unless nothing was done at all because the server could not.
 fn answer_of(asked: Vec<Asked>, settled: Vec<Result<Settled, Trouble>>) -> Answer {
     let succeeded = settled.iter().filter(|item| item.is_ok()).count();
-    let replays = settled.iter().filter(|item| matches!(item, Ok(Settled { replayed: true, .. }))).count();
+    let replays = settled.iter().filter(|item| item.as_ref().is_ok_and(Settled::is_replayed)).count();
     let mut results = Vec::with_capacity(asked.len());
     for (asked, settled) in asked.into_iter().zip(settled) {
         let (status, code, message) = match settled {
-            Ok(Settled { new: true, .. }) => ("succeeded", "", String::new()),
-            Ok(Settled { new: false, .. }) => ("queued", "QUEUED", String::new()),
+            Ok(Settled::New(_)) => ("succeeded", "", String::new()),
+            Ok(Settled::Queued { .. }) => ("queued", "QUEUED", String::new()),
             Err(Trouble::Fault(fault)) if succeeded == 0 => return Err(fault),
             Err(trouble) => {
                 let (code, message) = failure_of(trouble, &asked.id);

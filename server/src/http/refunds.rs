@@ -10,7 +10,7 @@ use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
 use super::transactions::TRANSACTION;
 use crate::api::inflight::{RefundBody, SettleAmount};
-use crate::api::metadata::{self, Metadata};
+use crate::api::metadata;
 use crate::api::transaction::view::Viewer;
 use crate::api::validate::Problems;
 use axum::extract::{Path, State};
@@ -193,22 +193,13 @@ fn refund_command(
     let mut viewer = Viewer::new(books);
     let mut arena = String::new();
     let mut originals = Vec::with_capacity(rows.len());
-    let given = body.metadata.and_then(|object| Metadata::parse(&metadata::stored(object.0)));
+    let given = metadata::given(body.metadata);
     for row in rows {
         let mut inherited = viewer.metadata(row)?;
         if queued {
             inherited.remove("QUEUED_PARENT_TRANSACTION");
         }
-        if let Some(given) = given.clone() {
-            inherited.merge(given);
-        }
-        let inherited = inherited.text();
-        if given.is_some() {
-            // What is merely inherited is as long as it is; merging must not make it grow from refund to refund.
-            let mut problems = Problems::default();
-            problems.length("meta_data", &inherited, limits::METADATA_BYTES_MAX);
-            problems.into_result(Code::TxnValidationError)?;
-        }
+        let inherited = metadata::inherit(inherited, given.clone())?;
         let event = viewer.event(row)?;
         let described = event.movements[row.movement as usize].description.of(&event.text);
         let described = body.description.as_deref().filter(|text| !text.is_empty()).unwrap_or(described);
