@@ -32,6 +32,7 @@ pub mod policies;
 pub mod recover;
 pub mod refunds;
 pub mod router;
+pub mod scheduled;
 pub mod service;
 pub mod state;
 pub mod transactions;

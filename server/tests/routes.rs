@@ -89,6 +89,13 @@ mod routes {
         mod reference {
             mod get;
         }
+        mod scheduled {
+            mod id {
+                mod delete;
+                mod get;
+                mod patch;
+            }
+        }
     }
     mod refund_transaction {
         mod post;

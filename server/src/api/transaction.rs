@@ -212,6 +212,20 @@ impl<'a> TransactionBody<'a> {
     }
 }
 
+/// A date of a request that changes something. The date that stands for none is refused: reads show it where nothing is set,
+/// and whoever sends it back does not mean that something is to happen at once.
+pub(super) fn date(problems: &mut Problems, field: &'static str, sent: Option<&str>) -> Option<Moment> {
+    let text = sent.filter(|text| !text.is_empty())?;
+    let Some(moment) = Moment::parse(text) else {
+        problems.add(field, DATE_FORMAT);
+        return None;
+    };
+    if moment.is_zero() {
+        problems.add(field, "can be moved, not taken away");
+    }
+    Some(moment)
+}
+
 const DATE_FORMAT: &str =
     "please format the scheduled date as 'YYYY-MM-DDTHH:MM:SS+00:00' (e.g., 2024-04-22T15:28:03+00:00)";
 
@@ -242,7 +256,7 @@ fn check_precision(problems: &mut Problems, sent: Option<&str>) -> Result<u64, W
 
 const PRECISION_TOO_LARGE: &str = "precision cannot be more than 9223372036854775807";
 
-fn check_amount(
+pub(super) fn check_amount(
     problems: &mut Problems,
     sent: Option<&str>,
     precise: Option<Precise>,

@@ -5,7 +5,7 @@ use super::openapi::Operation;
 use super::state::AppState;
 use super::{
     answer, balances, bulk, currencies, docs, events, filters, history, identities, inflight, inflight_bulk, ledgers,
-    path, policies, recover, refunds, service, transactions,
+    path, policies, recover, refunds, scheduled, service, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -58,6 +58,9 @@ pub fn routes() -> Vec<Route> {
         post("/identities/filter", &filters::FILTER_IDENTITIES, filters::filter_identities),
         post("/transactions/filter", &filters::FILTER_TRANSACTIONS, filters::filter_transactions),
         post("/transactions/bulk", &bulk::CREATE_TRANSACTIONS, bulk::create_transactions),
+        get("/transactions/scheduled/{id}", &scheduled::GET_SCHEDULED, scheduled::get_scheduled),
+        patch("/transactions/scheduled/{id}", &scheduled::UPDATE_SCHEDULED, scheduled::update_scheduled),
+        delete("/transactions/scheduled/{id}", &scheduled::CANCEL_SCHEDULED, scheduled::cancel_scheduled),
         put("/transactions/inflight/{id}", &inflight::UPDATE_INFLIGHT, inflight::update_inflight),
         post("/transactions/inflight/bulk/commit", &inflight_bulk::COMMIT_HOLDS, inflight_bulk::commit_holds),
         post("/transactions/inflight/bulk/void", &inflight_bulk::VOID_HOLDS, inflight_bulk::void_holds),
@@ -76,6 +79,8 @@ pub enum Verb {
     Post,
     /// Changes.
     Put,
+    /// Changes what is named, and leaves the rest.
+    Patch,
     /// Removes.
     Delete,
 }
@@ -87,6 +92,7 @@ impl Verb {
             Verb::Get => Method::GET,
             Verb::Post => Method::POST,
             Verb::Put => Method::PUT,
+            Verb::Patch => Method::PATCH,
             Verb::Delete => Method::DELETE,
         }
     }
@@ -96,6 +102,7 @@ impl Verb {
             Verb::Get => MethodFilter::GET,
             Verb::Post => MethodFilter::POST,
             Verb::Put => MethodFilter::PUT,
+            Verb::Patch => MethodFilter::PATCH,
             Verb::Delete => MethodFilter::DELETE,
         }
     }
@@ -132,6 +139,10 @@ fn post<H: Handler<T, AppState>, T: 'static>(path: &'static str, operation: &'st
 
 fn put<H: Handler<T, AppState>, T: 'static>(path: &'static str, operation: &'static Operation, handler: H) -> Route {
     Route::new(Verb::Put, path, operation, handler)
+}
+
+fn patch<H: Handler<T, AppState>, T: 'static>(path: &'static str, operation: &'static Operation, handler: H) -> Route {
+    Route::new(Verb::Patch, path, operation, handler)
 }
 
 fn delete<H: Handler<T, AppState>, T: 'static>(path: &'static str, operation: &'static Operation, handler: H) -> Route {

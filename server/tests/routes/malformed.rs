@@ -70,6 +70,7 @@ async fn wrong_types_are_refused() {
             &["atomic", "inflight", "continue_on_error", "run_async", "skip_queue", "dry_run"],
         ),
         ("PUT", "/transactions/inflight/txn_0", &["status"], &["amount"], &["skip_queue", "dry_run"]),
+        ("PATCH", "/transactions/scheduled/txn_0", &["scheduled_for"], &["amount"], &[]),
         ("POST", "/transactions/inflight/bulk/commit", &[], &[], &["skip_queue", "dry_run"]),
         ("POST", "/transactions/inflight/bulk/void", &[], &[], &["skip_queue", "dry_run"]),
         ("POST", "/refund-transaction/txn_0", &["description"], &["amount"], &["skip_queue", "dry_run"]),

@@ -66,6 +66,21 @@ impl TestServer {
         self.post("/transactions", hold).await.field("transaction_id")
     }
 
+    /// Sends a payment of 1.00 that waits for its time, with these fields instead; its id.
+    pub async fn schedule(&self, source: &str, destination: &str, reference: &str, due: &str, fields: Value) -> String {
+        let usual = json!({"skip_queue": null, "reference": reference, "scheduled_for": due});
+        let told = self.post("/transactions", payment(source, destination, with(usual, fields))).await;
+        assert_eq!((told.status.as_u16(), told.field("status").as_str()), (201, "SCHEDULED"), "{}", told.text);
+        told.field("transaction_id")
+    }
+
+    /// The outcome of a queued or scheduled request, by its reference: status and amount.
+    pub async fn outcome(&self, reference: &str) -> Option<(String, i64)> {
+        let told = self.get(&format!("/transactions/reference/{reference}_q")).await;
+        (told.status.as_u16() == 200)
+            .then(|| (told.field("status"), told.json()["precise_amount"].as_i64().expect("an amount")))
+    }
+
     /// Balance, credit, debit, and held credits and debits.
     pub async fn figures(&self, balance: &str) -> [i64; 5] {
         let told = self.get(&format!("/balances/{balance}")).await.json();

@@ -159,6 +159,10 @@ impl TestServer {
         self.ask("PUT", path, body.to_string()).await
     }
 
+    pub async fn patch(&self, path: &str, body: Value) -> Told {
+        self.ask("PATCH", path, body.to_string()).await
+    }
+
     pub async fn delete(&self, path: &str) -> Told {
         self.ask("DELETE", path, "").await
     }
@@ -166,6 +170,19 @@ impl TestServer {
     /// Sends a request with a key.
     pub async fn once(&self, key: &str, method: &str, path: &str, body: &Value) -> Told {
         self.ask_with(method, path, &[("X-Blnk-Key", KEY), ("Idempotency-Key", key)], body.to_string()).await
+    }
+
+    /// Moves the clock to a time, and waits until all that is due then is done.
+    pub async fn pass(&self, to: &str) {
+        let to = server::api::time::Moment::parse(to).expect("a time").micros();
+        self.clock.store(to, Ordering::Relaxed);
+        for _ in 0..10_000 {
+            let first = server::http::ask::look(&self.state, |view| view.state.timers.first()).await;
+            if first.expect("the engine runs").is_none_or(|(at, _, _)| at > to) {
+                return;
+            }
+        }
+        panic!("what is due is not done");
     }
 }
 

@@ -337,6 +337,16 @@ impl TransactionView {
         }
     }
 
+    /// A scheduled request that waits, with the date and the amount that it has now.
+    pub fn told_as_waiting(mut self, row: &Row, due_at: i64, amount: i128) -> TransactionView {
+        let major = major_text(amount, row.precision);
+        self.hash = hash(&major, &self.reference, &self.currency, &self.source, &self.destination);
+        self.precise_amount = NumberText::integer(amount);
+        self.amount = NumberText::nearest_double(&major);
+        self.scheduled_for = time::text(due_at);
+        self
+    }
+
     /// The answer to a refund.
     pub fn told_as_refund(self, row: &Row, skip_queue: bool) -> TransactionView {
         TransactionView { allow_overdraft: true, skip_queue, ..self.told_as_done(row) }
