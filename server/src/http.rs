@@ -17,6 +17,7 @@ pub mod events;
 pub mod failure;
 pub mod filters;
 pub mod history;
+pub mod holds;
 pub mod identities;
 pub mod inflight;
 pub mod inflight_bulk;

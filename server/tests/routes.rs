@@ -76,6 +76,8 @@ mod routes {
                 }
             }
             mod id {
+                mod get;
+                mod patch;
                 mod put;
             }
         }

@@ -1,8 +1,13 @@
 //! Commits, voids and refunds on the wire.
 
-use super::transaction::{Precise, whole_number};
+use super::number::NumberText;
+use super::time::Moment;
+use super::transaction::{Precise, date, whole_number};
+use super::validate::Problems;
 use crate::decode::{Malformed, Number, NumberOrText, RawObject, Text};
+use crate::http::error::{ApiError, Code};
 use ledger::decimal::Decimal;
+use ledger::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX};
 use serde::Serialize;
 
 /// Most items of a bulk commit or void.
@@ -17,10 +22,30 @@ crate::lenient_struct! {
         "amount" amount: Number<'a>,
         /// Minor units to commit.
         "precise_amount" precise_amount: NumberOrText<'a>,
+        /// Whether more than is left may be committed.
+        "allow_over_capture" allow_over_capture: bool,
         /// Whether to answer with the outcome.
         "skip_queue" skip_queue: bool,
         /// Whether to say only what would happen.
         "dry_run" dry_run: bool,
+    }
+}
+
+crate::lenient_struct! {
+    /// Body of `PATCH /transactions/inflight/{id}`.
+    pub struct ChangeBody<'a> {
+        /// Major units to be held from now on.
+        "amount" amount: Number<'a>,
+        /// Minor units to be held from now on.
+        "precise_amount" precise_amount: NumberOrText<'a>,
+        /// When the hold is voided by itself.
+        "inflight_expiry_date" expires: Text<'a>,
+        /// When the hold is committed by itself.
+        "inflight_commit_date" commits: Text<'a>,
+        /// Text of the new row, instead of the hold's.
+        "description" description: Text<'a>,
+        /// Merged over the hold's.
+        "meta_data" metadata: RawObject<'a>,
     }
 }
 
@@ -57,6 +82,44 @@ crate::lenient_struct! {
         "skip_queue" skip_queue: bool,
         /// Whether to say only what would happen.
         "dry_run" dry_run: bool,
+    }
+}
+
+/// What the fields of a change of a hold say, but for the amount, which needs the hold.
+#[derive(Debug)]
+pub struct Change {
+    /// How much is to be held; [`SettleAmount::Rest`] only when nothing was said.
+    pub amount: SettleAmount,
+    /// When the hold is voided by itself.
+    pub expires: Option<Moment>,
+    /// When the hold is committed by itself.
+    pub commits: Option<Moment>,
+}
+
+impl ChangeBody<'_> {
+    /// Checks all fields.
+    pub fn check(&self) -> Result<Change, ApiError> {
+        let amount = SettleAmount::read(self.amount, self.precise_amount)?;
+        let said = self.amount.is_some() || self.precise_amount.is_some();
+        let not_positive = match amount {
+            SettleAmount::Rest => said,
+            SettleAmount::Minor(minor) => minor <= 0,
+            SettleAmount::Major(decimal) => decimal.is_negative(),
+        };
+        let mut problems = Problems::default();
+        let expires = date(&mut problems, "inflight_expiry_date", self.expires.as_deref());
+        let commits = date(&mut problems, "inflight_commit_date", self.commits.as_deref());
+        problems.length("description", self.description.as_deref().unwrap_or_default(), DESCRIPTION_BYTES_MAX);
+        problems.length("meta_data", self.metadata.map_or("", |object| object.0), METADATA_BYTES_MAX);
+        if !said && expires.is_none() && commits.is_none() {
+            problems.add("amount", "an amount, inflight_expiry_date or inflight_commit_date is required");
+        }
+        problems.into_result(Code::TxnValidationError)?;
+        if not_positive {
+            let message = "the amount to be held must be above zero; to hold nothing, void the hold";
+            return Err(ApiError::new(Code::TxnInvalidAmount, message));
+        }
+        Ok(Change { amount, expires, commits })
     }
 }
 
@@ -114,6 +177,35 @@ pub struct BulkSettleView {
     pub failed: usize,
     /// One for each item, in order.
     pub results: Vec<BulkSettleResult>,
+}
+
+/// A hold, and what became of it. Minor units.
+#[derive(Debug, Serialize)]
+pub struct HoldView {
+    /// Its id.
+    pub transaction_id: String,
+    /// `open`, `committed` or `voided`.
+    pub status: &'static str,
+    /// Its currency.
+    pub currency: String,
+    /// Minor units in a major unit.
+    pub precision: u64,
+    /// What was held at first.
+    pub precise_amount: NumberText,
+    /// What is held now.
+    pub held: NumberText,
+    /// What was posted of it, and beyond it.
+    pub committed: NumberText,
+    /// What was let go.
+    pub released: NumberText,
+    /// When it is voided by itself.
+    pub inflight_expiry_date: String,
+    /// When it is committed by itself.
+    pub inflight_commit_date: String,
+    /// Where the amount is taken from.
+    pub source: String,
+    /// Where the amount goes to.
+    pub destination: String,
 }
 
 crate::lenient_struct! {

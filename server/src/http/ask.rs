@@ -136,10 +136,14 @@ pub async fn rows_of_references(state: &AppState, references: &[String]) -> Resu
 /// The rows whose parent is this row and that stand in other records, newest first.
 pub async fn children(state: &AppState, parent: u64) -> Result<Vec<Row>, ApiError> {
     let found = look(state, move |view| view.children(parent)).await?;
-    let mut rows = Vec::new();
-    for number in found.map_err(|fault| index_fault(&fault))? {
-        let row = state.books().row(number)?;
-        rows.extend(row.filter(|row| row.parent == Parent::Row(parent)));
+    rows_of_parent(state.books(), parent, found.map_err(|fault| index_fault(&fault))?)
+}
+
+/// Those of some rows whose parent is this row.
+pub fn rows_of_parent(books: &Books, parent: u64, numbers: Vec<u64>) -> Result<Vec<Row>, ApiError> {
+    let mut rows = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        rows.extend(books.row(number)?.filter(|row| row.parent == Parent::Row(parent)));
     }
     Ok(rows)
 }
@@ -153,7 +157,8 @@ pub fn rows_of_record(books: &Books, first: u64, count: u64) -> Result<Vec<Row>,
     Ok(rows)
 }
 
-fn index_fault(fault: &engine::index::IndexFault) -> ApiError {
+/// An index that cannot be read. The client learns nothing but that; the log has the rest.
+pub fn index_fault(fault: &engine::index::IndexFault) -> ApiError {
     tracing::error!("{}", engine::fault_text(fault));
     ApiError::new(Code::GenInternal, "internal server error")
 }

@@ -36,6 +36,11 @@ const SETTLEMENT: Object = Object {
             "How much to commit, in major units; all that is left unless given.",
         ),
         Field::optional("precise_amount", Schema::Integer, "The same in minor units."),
+        Field::optional(
+            "allow_over_capture",
+            Schema::Flag,
+            "Whether more than is left may be committed, of one hold, when its source can pay for the rest.",
+        ),
         Field::optional("skip_queue", Schema::Flag, "Whether to answer with the new transaction instead of the hold."),
     ],
 };
@@ -72,8 +77,9 @@ pub async fn update_inflight(State(state): State<AppState>, Path(id): Path<Strin
         return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
     }
     let queued = is_queued(&state, body.skip_queue);
+    let over_capture = body.allow_over_capture.unwrap_or(false);
     let settled = match prepare(&state, &id, action, amount, queued).await {
-        Ok(ending) => ending.settle(&state, sent.key()?).await,
+        Ok(ending) => ending.over_capture(over_capture)?.settle(&state, sent.key()?).await,
         Err(trouble) => Err(trouble),
     };
     match settled {
@@ -159,6 +165,8 @@ pub struct Ending {
     holds: Vec<Row>,
     action: Action,
     amount: Option<i128>,
+    /// Whether more than is left may be committed.
+    over_capture: bool,
     queued: bool,
 }
 
@@ -179,11 +187,11 @@ pub async fn prepare(
         Action::Commit => minor_units(amount, holds[0].precision).map_err(Trouble::Refused)?,
         Action::Void => None,
     };
-    Ok(Ending { known, holds, action, amount, queued })
+    Ok(Ending { known, holds, action, amount, over_capture: false, queued })
 }
 
 /// How much to commit: nothing said, or zero, is all that is left; what rounds to nothing is refused.
-fn minor_units(amount: SettleAmount, precision: u64) -> Result<Option<i128>, ApiError> {
+pub fn minor_units(amount: SettleAmount, precision: u64) -> Result<Option<i128>, ApiError> {
     let decimal = match amount {
         SettleAmount::Rest => return Ok(None),
         SettleAmount::Minor(minor) => return Ok(Some(minor)),
@@ -202,6 +210,16 @@ fn minor_units(amount: SettleAmount, precision: u64) -> Result<Option<i128>, Api
 }
 
 impl Ending {
+    /// The same, when more than is left may be committed. It cannot be said of several holds which of them is to give more.
+    fn over_capture(self, allowed: bool) -> Result<Ending, ApiError> {
+        let over_capture = allowed && self.action == Action::Commit;
+        if over_capture && self.holds.len() > 1 {
+            let message = "allow_over_capture: the id stands for several holds; name one of them";
+            return Err(ApiError::new(Code::TxnValidationError, message));
+        }
+        Ok(Ending { over_capture, ..self })
+    }
+
     /// Asks the ledger for it, at once; the answer comes when it is durable.
     pub fn submit(
         &self,
@@ -265,8 +283,8 @@ impl Ending {
             let (row, precision) = (hold.number, hold.precision);
             holds.push(HoldAsk { row, ended: None, precision, overdraft, reference, description, metadata });
         }
-        let &Ending { action, amount, queued, .. } = self;
-        Ok(Settle { action, holds, amount, over_capture: false, queued, text })
+        let &Ending { action, amount, over_capture, queued, .. } = self;
+        Ok(Settle { action, holds, amount, over_capture, queued, text })
     }
 
     async fn settle(&self, state: &AppState, key: Option<KeyAsk>) -> Result<Settled, Trouble> {
@@ -303,7 +321,7 @@ impl Ending {
 
 /// A row that an id is known by, and the holds that it means, oldest first: its own, those of its requests, of its legs, of
 /// its items. Nothing when there is nothing by this id.
-async fn target(state: &AppState, id: &str) -> Result<Option<(Row, Vec<Row>)>, ApiError> {
+pub async fn target(state: &AppState, id: &str) -> Result<Option<(Row, Vec<Row>)>, ApiError> {
     let (known, rows) = match named::find(state.books(), id)? {
         None => return Ok(None),
         Some(Named::One(row)) => (row, with_outcome(state, row)?),
@@ -338,17 +356,17 @@ async fn holds_of(state: &AppState, rows: &[Row]) -> Result<Vec<Row>, ApiError> 
 }
 
 /// What a new row of a hold takes over from it.
-struct Inherited {
+pub struct Inherited {
     /// Text for people.
-    description: String,
+    pub description: String,
     /// Anything.
-    metadata: Metadata,
+    pub metadata: Metadata,
     /// How far below zero its source may go.
-    overdraft: Overdraft,
+    pub overdraft: Overdraft,
 }
 
 /// What a new row of a hold takes over from it.
-fn inherited(viewer: &mut Viewer<'_>, hold: &Row) -> Result<Inherited, ApiError> {
+pub fn inherited(viewer: &mut Viewer<'_>, hold: &Row) -> Result<Inherited, ApiError> {
     let metadata = viewer.metadata(hold)?;
     let event = viewer.event(hold)?;
     let movement = &event.movements[hold.movement as usize];

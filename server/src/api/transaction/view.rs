@@ -185,7 +185,7 @@ impl<'a> Viewer<'a> {
             }
             return Ok(inherited);
         }
-        if matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. }) {
+        if matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. } | Kind::Change { .. }) {
             return Ok(metadata);
         }
         if movement.allow_overdraft {
@@ -227,9 +227,10 @@ pub fn queued_parent(event: &Recorded, row: &Row) -> String {
     Id::new(event.at, request, nonce).text(Prefix::Transaction)
 }
 
-/// Whether a row is shown as a hold.
+/// Whether a row is shown as a hold. What changes a hold is none itself: it cannot be committed or voided.
 pub fn shows_inflight(row: &Row) -> bool {
     row.flags.has(Flags::INFLIGHT)
+        && !row.flags.has(Flags::CHANGE)
         && matches!(row.status, Status::Queued | Status::Scheduled | Status::Inflight | Status::Rejected)
 }
 

@@ -159,3 +159,95 @@ async fn late_may_be_accepted() {
     assert_eq!((server.counts().await, server.figures(&a).await), (before, [10_000, 10_000, 0, 0, 0]));
     end(&server, &hold, json!({"status": "commit", "skip_queue": true})).await.is_error(409, "TXN_ALREADY_VOIDED", "");
 }
+
+/// More than is left may be committed when it is allowed and the source can pay for the rest: all it has, and not a cent more.
+#[tokio::test]
+async fn more_than_is_left_may_be_committed() {
+    let server = open();
+    let (a, b) = (server.funded(2_000).await, server.balance().await);
+    let (hold, other) = (server.hold(&a, &b, "hold").await, server.hold(&a, &b, "other").await);
+    server.patch(&format!("/transactions/inflight/{other}"), json!({"precise_amount": 300})).await;
+    end(&server, &hold, json!({"status": "commit", "amount": 4})).await;
+    // 20.00, of which 4.00 is gone, 6.00 is held by this hold and 3.00 by the other: 7.00 more than is left can be had.
+    let path = format!("/transactions/inflight/{hold}");
+    let over = |minor: i64, allowed: bool| {
+        json!({"status": "commit", "precise_amount": minor, "skip_queue": true, "allow_over_capture": allowed})
+            .to_string()
+    };
+    let wanted = (
+        400,
+        "TXN_INSUFFICIENT_FUNDS",
+        "error occurred during processing: [failed to apply transaction to balances: insufficient",
+    );
+    server.refuses(("PUT", &path), over(1_301, true), wanted).await;
+    let wanted = (400, "TXN_COMMIT_AMOUNT_EXCEEDED", "Available: USD6.00, Requested: USD6.01");
+    server.refuses(("PUT", &path), over(601, false), wanted).await;
+    let huge = json!({"status": "commit", "amount": 1e300, "allow_over_capture": true}).to_string();
+    server.refuses(("PUT", &path), huge, (400, "TXN_VALIDATION_ERROR", "beyond what can be recorded")).await;
+    assert_eq!(
+        (server.figures(&a).await, server.figures(&b).await),
+        ([1_600, 2_000, 400, 0, 900], [400, 400, 0, 900, 0])
+    );
+    let told = server.ask("PUT", &path, over(1_300, true)).await;
+    assert_eq!((told.field("status").as_str(), &told.json()["precise_amount"]), ("APPLIED", &json!(1_300)));
+    assert_eq!(
+        (server.figures(&a).await, server.figures(&b).await),
+        ([300, 2_000, 1_700, 0, 300], [1_700, 1_700, 0, 300, 0])
+    );
+    server.refuses(("PUT", &path), over(1, true), (409, "TXN_ALREADY_COMMITTED", "")).await;
+    // What the other holds was not touched.
+    end(&server, &other, json!({"status": "commit"})).await;
+    assert_eq!(
+        (server.figures(&a).await, server.figures(&b).await),
+        ([0, 2_000, 2_000, 0, 0], [2_000, 2_000, 0, 0, 0])
+    );
+}
+
+/// Less than is left, or nothing said, is committed as ever; a void does not care; through the queue it is the same.
+#[tokio::test]
+async fn over_capture_allows_and_does_not_demand() {
+    let server = open();
+    let (a, b) = (server.funded(2_000).await, server.balance().await);
+    let hold = server.hold(&a, &b, "part").await;
+    end(&server, &hold, json!({"status": "commit", "amount": 4, "allow_over_capture": true})).await;
+    assert_eq!(server.figures(&a).await, [1_600, 2_000, 400, 0, 600]);
+    end(&server, &hold, json!({"status": "commit", "allow_over_capture": true})).await;
+    assert_eq!(server.figures(&a).await, [1_000, 2_000, 1_000, 0, 0]);
+    let hold = server.hold(&a, &b, "void").await;
+    end(&server, &hold, json!({"status": "void", "amount": 12, "allow_over_capture": true})).await;
+    assert_eq!(server.figures(&a).await, [1_000, 2_000, 1_000, 0, 0]);
+    // The overdraft of the hold counts for what goes beyond it.
+    let fields = json!({"amount": 10, "inflight": true, "skip_queue": null, "reference": "q", "allow_overdraft": true, "overdraft_limit": 1});
+    let request = server.post("/transactions", payment(&a, &b, fields)).await.field("transaction_id");
+    let over = |minor: i64| json!({"status": "commit", "precise_amount": minor, "allow_over_capture": true});
+    let wanted = (400, "TXN_VALIDATION_ERROR", "exceeds overdraft limit");
+    server.refuses(("PUT", &format!("/transactions/inflight/{request}")), over(1_101).to_string(), wanted).await;
+    let told = end(&server, &request, over(1_100)).await;
+    assert_eq!(
+        (told.status.as_u16(), told.field("transaction_id"), &told.json()["queued"]),
+        (200, request, &json!(true))
+    );
+    assert_eq!(
+        (server.figures(&a).await, server.figures(&b).await),
+        ([-100, 2_000, 2_100, 0, 0], [2_100, 2_100, 0, 0, 0])
+    );
+}
+
+/// Of several holds it would not be said which is to give more.
+#[tokio::test]
+async fn over_capture_is_of_one_hold() {
+    let server = open();
+    let (a, b) = (server.funded(10_000).await, server.balance().await);
+    let items: Vec<_> = (1..=2).map(|item| payment(&a, &b, json!({"reference": format!("i{item}")}))).collect();
+    let batch = json!({"transactions": items, "inflight": true, "skip_queue": true});
+    let batch = server.post("/transactions/bulk", batch).await.field("batch_id");
+    let path = format!("/transactions/inflight/{batch}");
+    for amount in [json!(null), json!(0.5), json!(2)] {
+        let body = json!({"status": "commit", "amount": amount, "allow_over_capture": true}).to_string();
+        let wanted =
+            (400, "TXN_VALIDATION_ERROR", "allow_over_capture: the id stands for several holds; name one of them");
+        server.refuses(("PUT", &path), body, wanted).await;
+    }
+    let told = end(&server, &batch, json!({"status": "void", "allow_over_capture": true})).await;
+    assert_eq!((told.status.as_u16(), server.figures(&a).await), (200, [10_000, 10_000, 0, 0, 0]));
+}

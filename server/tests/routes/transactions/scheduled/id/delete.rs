@@ -237,6 +237,7 @@ async fn a_hold_that_was_to_be() {
         let commit = json!({"status": "commit", "skip_queue": true}).to_string();
         let held = format!("/transactions/inflight/{id}");
         server.refuses(("PUT", &held), commit, (400, "TXN_NOT_INFLIGHT", "no transaction to commit")).await;
+        server.refuses(("GET", &held), "", (400, "TXN_NOT_INFLIGHT", "")).await;
         let refund = format!("/refund-transaction/{id}");
         server.refuses(("POST", &refund), "", (404, "TXN_NOT_FOUND", "no transaction to refund")).await;
     }
