@@ -22,6 +22,8 @@ pub struct Seen {
     pub before: Figures,
     /// After the movement; the same when it was rejected.
     pub after: Figures,
+    /// The number of the currency of the balance; of one that is not there yet, that of the movement.
+    pub currency: u32,
 }
 
 /// The steps of an event that was decided against this state: one for each movement.
@@ -43,8 +45,9 @@ pub fn steps(state: &State, event: &Recorded) -> Vec<Step> {
             left.insert(hold, open + change.held);
         }
         let mut see = |side, handle: u32| {
-            let kept = || state.balances.get(handle as usize).map_or(Figures::default(), |balance| balance.figures);
-            let before = figures.get(&handle).copied().unwrap_or_else(kept);
+            let kept = state.balances.get(handle as usize);
+            let figures_kept = || kept.map_or(Figures::default(), |balance| balance.figures);
+            let before = figures.get(&handle).copied().unwrap_or_else(figures_kept);
             let mut after = before;
             if let Some(change) = change {
                 after.change(side, change);
@@ -52,7 +55,7 @@ pub fn steps(state: &State, event: &Recorded) -> Vec<Step> {
             if handle != NO_BALANCE {
                 figures.insert(handle, after);
             }
-            Seen { before, after }
+            Seen { before, after, currency: kept.map_or(movement.currency, |balance| balance.currency) }
         };
         let source = see(Side::Source, movement.source);
         let destination = see(Side::Destination, movement.destination);

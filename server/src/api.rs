@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod metadata;
 pub mod number;
 pub mod policy;
+pub mod projection;
 pub mod scheduled;
 pub mod split;
 pub mod time;

@@ -12,6 +12,7 @@ pub mod bulk;
 pub mod currencies;
 pub mod deliveries;
 pub mod docs;
+pub mod dry_run;
 pub mod error;
 pub mod events;
 pub mod failure;

@@ -86,6 +86,8 @@ pub struct Asks {
     pub asks: Vec<Ask>,
     /// The arena of all texts.
     pub text: String,
+    /// The items that have several sources, in order.
+    pub of_sources: Vec<u32>,
     /// The items that are wrong, in order, and how. They have no asks.
     pub wrong: Vec<(usize, WrongItem)>,
 }
@@ -171,6 +173,7 @@ impl<'a> Items<'a> {
         let registry = books.registry();
         let Items { mut asks, splits, unscaled, mut text, mut wrong, .. } = self;
         scale(&mut asks, &text, &unscaled, &registry, &mut wrong);
+        let mut of_sources = Vec::new();
         if !splits.is_empty() {
             let plain = std::mem::take(&mut asks);
             let mut plain = plain.into_iter().peekable();
@@ -178,6 +181,9 @@ impl<'a> Items<'a> {
             for (item, body) in splits {
                 while let Some(ask) = plain.next_if(|ask| ask.item < item) {
                     asks.push(ask);
+                }
+                if body.sources.as_ref().is_some_and(|parts| !parts.is_empty()) {
+                    of_sources.push(item);
                 }
                 match legs_of(item, body, (&registry, how.queued), &mut text, &mut last) {
                     Ok(legs) => asks.extend(legs),
@@ -188,7 +194,7 @@ impl<'a> Items<'a> {
         }
         wrong.sort_by_key(|(index, _)| *index);
         seal(&mut asks, books, how, &text);
-        Asks { asks, text, wrong }
+        Asks { asks, text, of_sources, wrong }
     }
 }
 

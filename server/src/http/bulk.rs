@@ -3,6 +3,7 @@
 use super::answer;
 use super::ask::{self, Outcome};
 use super::body::RequestBody;
+use super::dry_run::{self, document};
 use super::error::{ApiError, Code, Legacy};
 use super::failure::{self, About};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
@@ -40,6 +41,7 @@ const NEW_BATCH: Object = Object {
         ),
         Field::optional("run_async", Schema::Flag, "Whether to answer before the work is done."),
         Field::optional("skip_queue", Schema::Flag, "Whether outcomes have no rows of their own."),
+        document::FIELD,
     ],
 };
 const BATCH: Object = Object {
@@ -95,6 +97,7 @@ pub const CREATE_TRANSACTIONS: Operation = Operation {
                   those before it stay; with `continue_on_error` those behind it are recorded too, and the answer tells each.",
     body: Some(&Schema::Object(&NEW_BATCH)),
     answers: &[
+        document::BATCH_PROJECTED,
         Told { status: 201, description: "The batch.", schema: &Schema::Object(&BATCH) },
         Told { status: 202, description: "The batch is being worked on.", schema: &Schema::Object(&BATCH) },
     ],
@@ -115,24 +118,26 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
     let items = body.transactions.unwrap_or_default();
     check_count(&items)?;
     let Items { count, .. } = items;
-    if !goes_on {
+    if !goes_on || dry_run {
         refuse_wrong(items.wrong.first())?;
-    }
-    if dry_run {
-        return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
     }
     if goes_on && batch == Batch::Atomic {
         let message = "continue_on_error: cannot be combined with atomic";
         return Err(ApiError::new(Code::TxnValidationError, message));
     }
-    let Asks { asks, text, wrong } = items.into_asks(state.books(), How { queued, inflight });
-    if !goes_on {
-        refuse_wrong(wrong.first())?;
+    let asked = items.into_asks(state.books(), How { queued, inflight });
+    if !goes_on || dry_run {
+        refuse_wrong(asked.wrong.first())?;
     }
-    if asks.len() * 2 > limits::EVENT_ROWS_MAX {
+    if asked.asks.len() * 2 > limits::EVENT_ROWS_MAX {
         let message = format!("too many legs; max is {}", limits::EVENT_ROWS_MAX / 2);
         return Err(ApiError::new(Code::TxnBulkLimitExceeded, message));
     }
+    if dry_run {
+        let how = dry_run::batch::How { atomic: batch == Batch::Atomic, queued, run_async };
+        return dry_run::batch::project(&state, asked, how).await;
+    }
+    let Asks { asks, text, wrong, .. } = asked;
     let key = sent.key()?;
     let recorded = if asks.is_empty() {
         // Nothing is left to be asked for.

@@ -3,6 +3,7 @@
 use super::answer;
 use super::ask::{self, Outcome};
 use super::body::RequestBody;
+use super::dry_run::{self, document};
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
 use super::named::{self, Named};
@@ -20,7 +21,7 @@ use engine::writer::KeyAsk;
 use ledger::command::{Action, Command, HoldAsk, Overdraft, Settle};
 use ledger::event::Kind;
 use ledger::id::Prefix;
-use ledger::rejection::Rejection;
+use ledger::rejection::{Refused, Rejection};
 use ledger::row::{Flags, Row, Status};
 use ledger::text;
 use std::future::Future;
@@ -42,6 +43,7 @@ const SETTLEMENT: Object = Object {
             "Whether more than is left may be committed, of one hold, when its source can pay for the rest.",
         ),
         Field::optional("skip_queue", Schema::Flag, "Whether to answer with the new transaction instead of the hold."),
+        document::FIELD,
     ],
 };
 
@@ -53,8 +55,8 @@ pub const UPDATE_INFLIGHT: Operation = Operation {
     body: Some(&Schema::Object(&SETTLEMENT)),
     answers: &[Told {
         status: 200,
-        description: "The new transaction, or the hold.",
-        schema: &Schema::Object(&TRANSACTION),
+        description: "The new transaction, or the hold; of a dry run, what would happen.",
+        schema: &Schema::OneOf(&[Schema::Object(&TRANSACTION), Schema::Object(&document::PROJECTION)]),
     }],
     ..Operation::new("update_inflight", "Transactions")
 };
@@ -73,13 +75,14 @@ pub async fn update_inflight(State(state): State<AppState>, Path(id): Path<Strin
     if matches!(amount, SettleAmount::Minor(minor) if minor <= 0) {
         return Err(ApiError::new(Code::TxnInvalidAmount, "precise_amount must be positive"));
     }
-    if body.dry_run == Some(true) {
-        return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
-    }
     let queued = is_queued(&state, body.skip_queue);
     let over_capture = body.allow_over_capture.unwrap_or(false);
-    let settled = match prepare(&state, &id, action, amount, queued).await {
-        Ok(ending) => ending.over_capture(over_capture)?.settle(&state, sent.key()?).await,
+    let wanted = Wanted { id: &id, action, amount, over_capture, queued };
+    if body.dry_run == Some(true) {
+        return dry_run::ends::project_settlement(&state, wanted).await;
+    }
+    let settled = match prepare(&state, wanted).await {
+        Ok(ending) => ending.settle(&state, sent.key()?).await,
         Err(trouble) => Err(trouble),
     };
     match settled {
@@ -91,11 +94,7 @@ pub async fn update_inflight(State(state): State<AppState>, Path(id): Path<Strin
         Ok(Settled::Queued { row, replayed }) => {
             Ok(answer::once(answer::json(StatusCode::OK, &told_as_queued(&state, &row, &id)?), replayed))
         }
-        Err(Trouble::Unknown) if queued => Err(transactions::not_found(&id)),
-        Err(Trouble::NoHold) if queued => Err(failure::refusal(Rejection::NotInflight, About::default())),
-        Err(Trouble::Unknown | Trouble::NoHold) => Err(nothing(action)),
-        Err(Trouble::Refused(error)) => Err(ApiError { message: wrapped(error.message.clone(), queued), ..error }),
-        Err(Trouble::Fault(error)) => Err(error),
+        Err(trouble) => Err(wanted.error_of(trouble)),
     }
 }
 
@@ -104,17 +103,47 @@ pub fn is_queued(state: &AppState, skip_queue: Option<bool>) -> bool {
     !(skip_queue.unwrap_or(false) || state.settings().posting.queue_skip)
 }
 
-fn nothing(action: Action) -> ApiError {
-    let verb = match action {
-        Action::Commit => "commit",
-        Action::Void => "void",
-    };
-    ApiError::new(Code::TxnNotInflight, format!("no transaction to {verb}"))
+/// The end of the holds of one id, as it was asked for.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The id.
+    pub id: &'a str,
+    /// What to do with its holds.
+    pub action: Action,
+    /// How much of each to commit.
+    pub amount: SettleAmount,
+    /// Whether more than is left may be committed.
+    pub over_capture: bool,
+    /// Whether it goes through the queue.
+    pub queued: bool,
 }
 
-/// Messages of what was not queued are told in a list, as the reference server does.
-fn wrapped(message: String, queued: bool) -> String {
-    if queued { message } else { format!("error occurred during processing: [{message}]") }
+impl Wanted<'_> {
+    /// The word of what is to be done.
+    pub const fn verb(&self) -> &'static str {
+        match self.action {
+            Action::Commit => "commit",
+            Action::Void => "void",
+        }
+    }
+
+    /// Messages of what was not queued are told in a list, as the reference server does.
+    pub fn wrapped(&self, message: String) -> String {
+        if self.queued { message } else { format!("error occurred during processing: [{message}]") }
+    }
+
+    /// Why it was not done, as an error.
+    pub fn error_of(&self, trouble: Trouble) -> ApiError {
+        match trouble {
+            Trouble::Unknown if self.queued => transactions::not_found(self.id),
+            Trouble::NoHold if self.queued => failure::refusal(Rejection::NotInflight, About::default()),
+            Trouble::Unknown | Trouble::NoHold => {
+                ApiError::new(Code::TxnNotInflight, format!("no transaction to {}", self.verb()))
+            }
+            Trouble::Refused(error) => ApiError { message: self.wrapped(error.message.clone()), ..error },
+            Trouble::Fault(error) => error,
+        }
+    }
 }
 
 /// Why holds were not ended. Nothing happened.
@@ -171,13 +200,8 @@ pub struct Ending {
 }
 
 /// Finds the holds of an id and how much of them to commit. Changes nothing.
-pub async fn prepare(
-    state: &AppState,
-    id: &str,
-    action: Action,
-    amount: SettleAmount,
-    queued: bool,
-) -> Result<Ending, Trouble> {
+pub async fn prepare(state: &AppState, wanted: Wanted<'_>) -> Result<Ending, Trouble> {
+    let Wanted { id, action, amount, over_capture, queued } = wanted;
     let (known, holds) = match target(state, id).await? {
         None => return Err(Trouble::Unknown),
         Some((_, holds)) if holds.is_empty() => return Err(Trouble::NoHold),
@@ -187,7 +211,13 @@ pub async fn prepare(
         Action::Commit => minor_units(amount, holds[0].precision).map_err(Trouble::Refused)?,
         Action::Void => None,
     };
-    Ok(Ending { known, holds, action, amount, over_capture: false, queued })
+    let over_capture = over_capture && action == Action::Commit;
+    if over_capture && holds.len() > 1 {
+        // It cannot be said of several which of them is to give more.
+        let message = "allow_over_capture: the id stands for several holds; name one of them";
+        return Err(Trouble::Fault(ApiError::new(Code::TxnValidationError, message)));
+    }
+    Ok(Ending { known, holds, action, amount, over_capture, queued })
 }
 
 /// How much to commit: nothing said, or zero, is all that is left; what rounds to nothing is refused.
@@ -210,16 +240,6 @@ pub fn minor_units(amount: SettleAmount, precision: u64) -> Result<Option<i128>,
 }
 
 impl Ending {
-    /// The same, when more than is left may be committed. It cannot be said of several holds which of them is to give more.
-    fn over_capture(self, allowed: bool) -> Result<Ending, ApiError> {
-        let over_capture = allowed && self.action == Action::Commit;
-        if over_capture && self.holds.len() > 1 {
-            let message = "allow_over_capture: the id stands for several holds; name one of them";
-            return Err(ApiError::new(Code::TxnValidationError, message));
-        }
-        Ok(Ending { over_capture, ..self })
-    }
-
     /// Asks the ledger for it, at once; the answer comes when it is durable.
     pub fn submit(
         &self,
@@ -227,6 +247,11 @@ impl Ending {
         key: Option<KeyAsk>,
     ) -> Result<impl Future<Output = Result<Outcome, ApiError>> + use<>, ApiError> {
         Ok(ask::change_once(state, Command::Settle(self.command(state)?), key, 1))
+    }
+
+    /// The hold of this position in the command, which names them newest first.
+    pub fn hold(&self, index: usize) -> &Row {
+        &self.holds[self.holds.len() - 1 - index]
     }
 
     /// What came of it.
@@ -251,20 +276,19 @@ impl Ending {
                 Ok(Settled::Queued { row, replayed: recorded.replayed })
             }
             Outcome::Refused(refused) => {
-                // The command names them newest first.
-                let hold = &self.holds[self.holds.len() - 1 - refused.item as usize];
+                let hold = self.hold(refused.item as usize);
                 let late = matches!(refused.rejection, Rejection::AlreadyCommitted | Rejection::AlreadyVoided);
                 if self.queued && late && state.settings().posting.late_settlement == LateSettlement::Accept {
                     return Ok(Settled::Queued { row: *hold, replayed: false });
                 }
-                Err(Trouble::Refused(self.refusal(state, refused.rejection, hold).await?))
+                Err(Trouble::Refused(self.refusal(state, refused).await?))
             }
             Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => Err(ApiError::internal().into()),
         }
     }
 
     /// The command, which names the newest hold first.
-    fn command(&self, state: &AppState) -> Result<Settle, ApiError> {
+    pub fn command(&self, state: &AppState) -> Result<Settle, ApiError> {
         let mut viewer = Viewer::new(state.books());
         let mut text = String::new();
         let mut holds = Vec::with_capacity(self.holds.len());
@@ -292,7 +316,10 @@ impl Ending {
         self.settled(state, outcome).await
     }
 
-    async fn refusal(&self, state: &AppState, rejection: Rejection, hold: &Row) -> Result<ApiError, ApiError> {
+    /// A refusal of the ledger as an error.
+    pub async fn refusal(&self, state: &AppState, refused: Refused) -> Result<ApiError, ApiError> {
+        let Refused { item, rejection } = refused;
+        let hold = self.hold(item as usize);
         let currency = state.books().currency(hold.currency);
         let shown = |minor: i128| format!("{currency}{}", two_decimals(minor, hold.precision));
         let requested = shown(self.amount.unwrap_or_default());

@@ -3,8 +3,9 @@
 use super::answer;
 use super::ask;
 use super::body::RequestBody;
+use super::dry_run::{self, document};
 use super::error::{ApiError, Code};
-use super::inflight::{self, Ending, Settled, Trouble};
+use super::inflight::{self, Ending, Settled, Trouble, Wanted};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
 use crate::api::inflight::{
@@ -22,6 +23,7 @@ const COMMITS: Object = Object {
     fields: &[
         Field::required("transactions", Schema::List(&Schema::Object(&COMMIT)), "The items, at most 100."),
         Field::optional("skip_queue", Schema::Flag, "Whether to answer with the outcomes."),
+        document::FIELD,
     ],
 };
 const COMMIT: Object = Object {
@@ -43,6 +45,7 @@ const VOIDS: Object = Object {
             "The holds, or what they belong to, at most 100.",
         ),
         Field::optional("skip_queue", Schema::Flag, "Whether to answer with the outcomes."),
+        document::FIELD,
     ],
 };
 const OUTCOMES: Object = Object {
@@ -76,7 +79,11 @@ const OUTCOME: Object = Object {
         Field::optional("message", Schema::Text, "The same for people."),
     ],
 };
-const ANSWERS: &[Told] = &[Told { status: 200, description: "The outcomes.", schema: &Schema::Object(&OUTCOMES) }];
+const ANSWERS: &[Told] = &[Told {
+    status: 200,
+    description: "The outcomes; of a dry run, what they would be.",
+    schema: &Schema::OneOf(&[Schema::Object(&OUTCOMES), Schema::Object(&document::BATCH_PROJECTION)]),
+}];
 
 /// Document of [`commit_holds`].
 pub const COMMIT_HOLDS: Operation = Operation {
@@ -101,8 +108,8 @@ pub async fn commit_holds(State(state): State<AppState>, sent: RequestBody) -> A
         Ok(Asked { id: item.transaction_id.as_deref().unwrap_or_default().to_owned(), amount })
     });
     let asked = asked.collect::<Result<Vec<Asked>, Malformed>>()?;
-    refuse_dry_run(body.dry_run)?;
-    settle_all(&state, asked, Action::Commit, inflight::is_queued(&state, body.skip_queue), sent.key()?).await
+    let how = How { action: Action::Commit, queued: inflight::is_queued(&state, body.skip_queue) };
+    settle_all(&state, asked, how, body.dry_run.unwrap_or(false), &sent).await
 }
 
 /// Document of [`void_holds`].
@@ -119,11 +126,11 @@ pub async fn void_holds(State(state): State<AppState>, sent: RequestBody) -> Ans
     let body: BulkVoidBody<'_> = sent.decode()?;
     let ids = body.transaction_ids.unwrap_or_default();
     check_count(ids.len(), "transaction_ids")?;
-    refuse_dry_run(body.dry_run)?;
+    let how = How { action: Action::Void, queued: inflight::is_queued(&state, body.skip_queue) };
     let asked = ids
         .into_iter()
         .map(|id| Asked { id: id.as_deref().unwrap_or_default().to_owned(), amount: SettleAmount::Rest });
-    settle_all(&state, asked.collect(), Action::Void, inflight::is_queued(&state, body.skip_queue), sent.key()?).await
+    settle_all(&state, asked.collect(), how, body.dry_run.unwrap_or(false), &sent).await
 }
 
 /// One item.
@@ -142,30 +149,39 @@ fn check_count(count: usize, field: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn refuse_dry_run(dry_run: Option<bool>) -> Result<(), ApiError> {
-    if dry_run == Some(true) {
-        return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
+/// What is to be done with all items.
+#[derive(Clone, Copy)]
+struct How {
+    action: Action,
+    queued: bool,
+}
+
+/// Finds the holds of one item and how much of them to commit. Changes nothing.
+pub async fn prepare(state: &AppState, wanted: Wanted<'_>) -> Result<Ending, Trouble> {
+    if matches!(wanted.amount, SettleAmount::Minor(minor) if minor < 0) {
+        return Err(Trouble::Refused(ApiError::new(Code::TxnInvalidAmount, "precise_amount cannot be negative")));
     }
-    Ok(())
+    inflight::prepare(state, wanted).await
 }
 
 /// Ends the holds of all items. What they are is found first; then all are asked for in order, and share a sync. Each item
 /// is a request of its own, so with a key each has its own, made of the key and its position.
-async fn settle_all(state: &AppState, asked: Vec<Asked>, action: Action, queued: bool, key: Option<KeyAsk>) -> Answer {
+async fn settle_all(state: &AppState, asked: Vec<Asked>, how: How, dry_run: bool, sent: &RequestBody) -> Answer {
+    let How { action, queued } = how;
+    let wanted: Vec<Wanted<'_>> = asked
+        .iter()
+        .map(|item| Wanted { id: &item.id, action, amount: item.amount, over_capture: false, queued })
+        .collect();
+    if dry_run {
+        return dry_run::ends::project_settlements(state, &wanted).await;
+    }
+    let key = sent.key()?;
     if let Some(key) = &key {
         check_keys(state, key).await?;
     }
     let mut endings = Vec::with_capacity(asked.len());
-    for item in &asked {
-        let negative = match item.amount {
-            SettleAmount::Minor(minor) => minor < 0,
-            SettleAmount::Rest | SettleAmount::Major(_) => false,
-        };
-        endings.push(if negative {
-            Err(Trouble::Refused(ApiError::new(Code::TxnInvalidAmount, "precise_amount cannot be negative")))
-        } else {
-            inflight::prepare(state, &item.id, action, item.amount, queued).await
-        });
+    for wanted in wanted {
+        endings.push(prepare(state, wanted).await);
     }
     let submit = |(index, ending): (usize, Result<Ending, Trouble>)| {
         let ending = ending?;

@@ -68,6 +68,8 @@ pub enum Schema {
     List(&'static Schema),
     /// An object with known keys.
     Object(&'static Object),
+    /// One of several forms.
+    OneOf(&'static [Schema]),
     /// HTML, a script or a style sheet; not JSON.
     Page(&'static str),
 }
@@ -201,6 +203,10 @@ fn schema_json(schema: &Schema, components: &mut Map<String, Value>) -> Value {
         Schema::Flag => json!({"type": "boolean"}),
         Schema::Map => json!({"type": "object", "additionalProperties": true}),
         Schema::List(item) => json!({"type": "array", "items": schema_json(item, components)}),
+        Schema::OneOf(forms) => {
+            let forms: Vec<Value> = forms.iter().map(|form| schema_json(form, components)).collect();
+            json!({"oneOf": forms})
+        }
         Schema::Page(_) => json!({"type": "string"}),
         Schema::Object(object) => {
             if !components.contains_key(object.name) {

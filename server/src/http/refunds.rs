@@ -3,6 +3,7 @@
 use super::answer;
 use super::ask::{self, Outcome};
 use super::body::RequestBody;
+use super::dry_run::{self, document};
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
 use super::named::{self, Named};
@@ -19,7 +20,7 @@ use engine::answer::Recorded;
 use ledger::command::{Command, Original, Refund};
 use ledger::id::Prefix;
 use ledger::limits;
-use ledger::rejection::Rejection;
+use ledger::rejection::{Refused, Rejection};
 use ledger::row::{Flags, Row, Status};
 use ledger::text;
 
@@ -34,6 +35,7 @@ const REFUND: Object = Object {
         ),
         Field::optional("precise_amount", Schema::Integer, "The same in minor units, also as digits in quotes."),
         Field::optional("skip_queue", Schema::Flag, "Whether to answer with the outcome."),
+        document::FIELD,
         Field::optional("description", Schema::Text, "Text of the refund, instead of the original's."),
         Field::optional("meta_data", Schema::Map, "Merged over the original's."),
     ],
@@ -46,7 +48,10 @@ pub const REFUND_TRANSACTION: Operation = Operation {
                   hold in the other direction), of a split transaction or of a batch. All of them are given back, or none. What \
                   was given back before counts: never more than the whole is given back.",
     body: Some(&Schema::Object(&REFUND)),
-    answers: &[Told { status: 201, description: "The refund.", schema: &Schema::Object(&TRANSACTION) }],
+    answers: &[
+        document::PROJECTED,
+        Told { status: 201, description: "The refund.", schema: &Schema::Object(&TRANSACTION) },
+    ],
     ..Operation::new("refund_transaction", "Transactions")
 };
 
@@ -58,15 +63,18 @@ pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<St
     problems.length("description", body.description.as_deref().unwrap_or_default(), limits::DESCRIPTION_BYTES_MAX);
     problems.length("meta_data", body.metadata.map_or("", |object| object.0), limits::METADATA_BYTES_MAX);
     problems.into_result(Code::TxnValidationError)?;
-    if body.dry_run == Some(true) {
-        return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
-    }
     let queued = !(body.skip_queue.unwrap_or(false) || state.settings().posting.queue_skip);
     let part = asked_part(&body)?;
     let key = sent.key()?;
     let originals = originals(&state, &id).await?;
     if originals.is_empty() {
         return Err(failure::refusal(Rejection::NothingToRefund, About::default()));
+    }
+    let error_of = |refused: Refused| error_of(refused.rejection, &originals[refused.item as usize]);
+    if body.dry_run == Some(true) {
+        let part = part_of(part, &originals, &body)?;
+        let command = refund_command(&state, &originals, &body, (part, queued))?;
+        return dry_run::ends::project_refund(&state, command, &originals, &id, error_of).await;
     }
     let part = match (part_of(part, &originals, &body), &key) {
         (Ok(part), _) => part,
@@ -80,17 +88,19 @@ pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<St
     let command = refund_command(&state, &originals, &body, (part, queued))?;
     match ask::change_once(&state, Command::Refund(command), key, 1).await? {
         Outcome::Recorded(recorded) => refunded(&state, &recorded),
-        Outcome::Refused(refused) => {
-            let original = originals[refused.item as usize].id().text(Prefix::Transaction);
-            let mut error = failure::refusal(refused.rejection, About::default());
-            if refused.rejection == Rejection::AlreadyRefunded {
-                error.message =
-                    format!("error occurred during processing: [transaction {original} has already been refunded]");
-            }
-            Err(error)
-        }
+        Outcome::Refused(refused) => Err(error_of(refused)),
         Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => Err(ApiError::internal()),
     }
+}
+
+/// A refusal to give a row back, as an error.
+fn error_of(rejection: Rejection, original: &Row) -> ApiError {
+    let mut error = failure::refusal(rejection, About::default());
+    if rejection == Rejection::AlreadyRefunded {
+        let original = original.id().text(Prefix::Transaction);
+        error.message = format!("error occurred during processing: [transaction {original} has already been refunded]");
+    }
+    error
 }
 
 /// The answer to a refund that was recorded: the first of its rows.

@@ -3,6 +3,7 @@
 use super::answer;
 use super::ask::{self, Outcome};
 use super::body::RequestBody;
+use super::dry_run::{self, document};
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
 use super::filters::newest_first;
@@ -81,6 +82,7 @@ pub const NEW_TRANSACTION: Object = Object {
         Field::optional("scheduled_for", Schema::Time, "When to run it; through the queue only."),
         Field::optional("effective_date", Schema::Time, "The business date."),
         Field::optional("skip_queue", Schema::Flag, "Whether to answer with the outcome."),
+        document::FIELD,
         Field::optional("meta_data", Schema::Map, "Anything."),
     ],
 };
@@ -91,7 +93,10 @@ pub const CREATE_TRANSACTION: Operation = Operation {
     description: "Answers when it is durable. Without `skip_queue` the answer is the request (`QUEUED`), and its outcome is a \
                   transaction of its own, whose reference ends in `_q`.",
     body: Some(&Schema::Object(&NEW_TRANSACTION)),
-    answers: &[Told { status: 201, description: "The transaction.", schema: &Schema::Object(&TRANSACTION) }],
+    answers: &[
+        document::PROJECTED,
+        Told { status: 201, description: "The transaction.", schema: &Schema::Object(&TRANSACTION) },
+    ],
     ..Operation::new("create_transaction", "Transactions")
 };
 
@@ -100,9 +105,6 @@ pub async fn create_transaction(State(state): State<AppState>, sent: RequestBody
     let invalid = |_| ApiError::new(Code::GenMalformedRequest, "Invalid input");
     let body: TransactionBody<'_> = sent.decode().map_err(invalid)?;
     let checked = body.checked(&state.books().registry())?;
-    if checked.body.dry_run == Some(true) {
-        return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
-    }
     let parts = split::parts_of(&checked)?;
     let queued = !(checked.body.skip_queue.unwrap_or(false) || state.settings().posting.queue_skip);
     let inflight = checked.body.inflight.unwrap_or(false);
@@ -126,6 +128,9 @@ pub async fn create_transaction(State(state): State<AppState>, sent: RequestBody
         priors: Vec::new(),
         mismatch,
     };
+    if checked.body.dry_run == Some(true) {
+        return dry_run::record::project(&state, record, matches!(parts, Some(split::Parts::Sources(_)))).await;
+    }
     match ask::change_once(&state, Command::Record(record), sent.key()?, 2 * limits::SPLIT_LEGS_MAX).await? {
         Outcome::Recorded(recorded) => {
             let view = created(&state, &checked, parts.as_ref(), &recorded, queued)?;

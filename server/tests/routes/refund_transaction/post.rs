@@ -64,7 +64,6 @@ async fn refusals() {
     for (body, text) in [
         (json!({"description": "d".repeat(65_537)}), "description: cannot be longer than 65536 bytes."),
         (json!({"meta_data": {"k": "m".repeat(262_144 - 7)}}), "meta_data: cannot be longer than 262144 bytes."),
-        (json!({"dry_run": true}), "dry_run: dry runs are not supported yet"),
     ] {
         server.refuses(("POST", &path), body.to_string(), (400, invalid, text)).await;
     }

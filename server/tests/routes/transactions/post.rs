@@ -96,8 +96,6 @@ async fn every_wrong_field_is_named() {
     }
     let body = payment(&a, &b, json!({"effective_date": "2030-01-01"})).to_string();
     server.refuses(ROUTE, body, (400, "GEN_MALFORMED_REQUEST", "effective_date")).await;
-    let dry = payment(&a, &b, json!({"dry_run": true})).to_string();
-    server.refuses(ROUTE, dry, (400, "TXN_VALIDATION_ERROR", "dry_run")).await;
     assert_eq!(
         server.post("/transactions", payment(&a, &b, json!({}))).await.status.as_u16(),
         201,

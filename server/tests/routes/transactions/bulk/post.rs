@@ -111,8 +111,6 @@ async fn wrong_items_are_named() {
     }
     let body = batch(vec![payment("@a", "@b", json!({"effective_date": "soon"}))], json!({})).to_string();
     server.refuses(ROUTE, body, (400, malformed, "Invalid request body: effective_date")).await;
-    let body = batch(vec![good], json!({"dry_run": true})).to_string();
-    server.refuses(ROUTE, body, (400, invalid, "dry_run")).await;
 }
 
 #[tokio::test]

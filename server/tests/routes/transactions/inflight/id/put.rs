@@ -70,7 +70,6 @@ async fn refusals() {
             "TXN_COMMIT_AMOUNT_EXCEEDED",
             "cannot commit more than the original",
         ),
-        (json!({"status": "commit", "dry_run": true}), "TXN_VALIDATION_ERROR", "dry_run"),
     ] {
         for skip_queue in [true, false] {
             let mut body = body.clone();

@@ -93,6 +93,4 @@ async fn refusals() {
         let body = json!({"transactions": [{"transaction_id": hold}, item]}).to_string();
         server.refuses(ROUTE, body, (400, "GEN_MALFORMED_REQUEST", "")).await;
     }
-    let body = json!({"transactions": [{"transaction_id": hold}], "dry_run": true}).to_string();
-    server.refuses(ROUTE, body, (400, "TXN_VALIDATION_ERROR", "dry_run: dry runs are not supported yet")).await;
 }

@@ -38,6 +38,4 @@ async fn refusals() {
     for ids in [json!("x"), json!([3]), json!([{}])] {
         server.refuses(ROUTE, json!({"transaction_ids": ids}).to_string(), (400, "GEN_MALFORMED_REQUEST", "")).await;
     }
-    let body = json!({"transaction_ids": ["x"], "dry_run": true}).to_string();
-    server.refuses(ROUTE, body, (400, "TXN_VALIDATION_ERROR", "dry_run: dry runs are not supported yet")).await;
 }
