@@ -10,6 +10,7 @@ mod books;
 mod routes {
     // What all share.
     mod body;
+    mod dry_run;
     mod filters;
     mod idempotency;
     mod malformed;
@@ -60,9 +61,11 @@ mod routes {
         mod get;
         mod post;
         mod bulk {
+            mod dry_run;
             mod post;
             mod post_continue;
         }
+        mod dry_run;
         mod id {
             mod get;
         }
@@ -75,6 +78,7 @@ mod routes {
                     mod post;
                 }
             }
+            mod dry_run;
             mod id {
                 mod get;
                 mod patch;
@@ -100,6 +104,7 @@ mod routes {
         }
     }
     mod refund_transaction {
+        mod dry_run;
         mod post;
         mod post_part;
     }

@@ -1,6 +1,6 @@
 //! Books to test with, and what is in them.
 
-use crate::support::TestServer;
+use crate::support::{TestServer, Told};
 use serde_json::{Value, json};
 use server::http::ask;
 
@@ -86,6 +86,52 @@ impl TestServer {
         let told = self.get(&format!("/balances/{balance}")).await.json();
         ["balance", "credit_balance", "debit_balance", "inflight_credit_balance", "inflight_debit_balance"]
             .map(|name| told[name].as_i64().unwrap_or_else(|| panic!("{name} in {told}")))
+    }
+
+    /// Sends a request first as a dry run and then for good. The dry run must leave nothing behind, must tell the balances as
+    /// they are, and every one of them must then be as it told.
+    pub async fn said_and_done(&self, method: &str, path: &str, body: Value) -> (Told, Told) {
+        let before = self.counts().await;
+        let said = self.ask(method, path, with(body.clone(), json!({"dry_run": true})).to_string()).await;
+        assert_eq!(self.counts().await, before, "{path} {body}: a dry run left something behind");
+        if said.status.as_u16() == 200 {
+            self.check_figures(&said, "current").await;
+        }
+        let done = self.ask(method, path, body.to_string()).await;
+        if said.status.as_u16() != 200 {
+            assert_eq!((said.status, said.code()), (done.status, done.code()), "{path} {body}");
+            return (said, done);
+        }
+        self.check_figures(&said, "resulting").await;
+        if said.json()["would_apply"] == true {
+            assert!(done.status.is_success(), "{path} {body}: {} {}", said.text, done.text);
+        } else if body["skip_queue"] == true {
+            assert!(!done.status.is_success(), "{path} {body}: {} {}", said.text, done.text);
+        }
+        (said, done)
+    }
+
+    /// Whether the balances of a dry run are as it tells that they are now, or will be.
+    async fn check_figures(&self, said: &Told, when: &str) {
+        for balance in said.json()["balances"].as_array().into_iter().flatten() {
+            let id = balance["balance_id"].as_str().unwrap();
+            let path = if balance["virtual"] == true {
+                format!("/balances/indicator/{id}/currency/{}", balance["currency"].as_str().unwrap())
+            } else {
+                format!("/balances/{id}")
+            };
+            let found = self.get(&path).await;
+            let found = match found.status.as_u16() {
+                404 if balance["virtual"] == true => json!({}),
+                _ => found.json(),
+            };
+            for name in
+                ["balance", "credit_balance", "debit_balance", "inflight_debit_balance", "inflight_credit_balance"]
+            {
+                let wanted = found.get(name).map_or("0".to_owned(), Value::to_string);
+                assert_eq!(balance[format!("{when}_{name}")], json!(wanted), "{when}_{name} in {}", said.text);
+            }
+        }
     }
 
     /// Sends what must be refused with this code and a message that contains this text, and must leave nothing behind.

@@ -76,8 +76,9 @@ async fn all(state: &AppState, asked: &Asks, atomic: bool) -> Result<BatchProjec
                 Verdict::Decided(tried, movements.clone())
             }
             _ => {
-                let of_item = refused.iter().find(|refused| refused.item == number).or(refused.first());
-                Verdict::Refused(of_item.ok_or_else(ApiError::internal)?.rejection)
+                // Refused items are told in order; a refusal of all of them is told as that of one.
+                let place = refused.binary_search_by_key(&number, |refused| refused.item).unwrap_or_default();
+                Verdict::Refused(refused.get(place).ok_or_else(ApiError::internal)?.rejection)
             }
         };
         let view = view_of(item, &verdict)?;

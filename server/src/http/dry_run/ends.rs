@@ -32,7 +32,7 @@ pub async fn project_settlement(state: &AppState, wanted: Wanted<'_>) -> Answer 
         Err(trouble) => return Err(wanted.error_of(trouble)),
     };
     let trial = attempt(state, Command::Settle(ending.command(state)?)).await?;
-    let view = settlement(state, &ending, &trial, wanted).await?;
+    let view = settlement(state, &ending, &trial, wanted, |message| wanted.wrapped(message)).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -53,7 +53,7 @@ pub async fn project_settlements(state: &AppState, wanted: &[Wanted<'_>]) -> Ans
         results.push(match ending {
             Ok(ending) => {
                 let trial = trials.next().ok_or_else(ApiError::internal)?;
-                settlement(state, &ending, &trial, wanted).await?
+                settlement(state, &ending, &trial, wanted, |message| message).await?
             }
             Err(Trouble::Fault(fault)) => return Err(fault),
             Err(Trouble::Unknown) => nothing_to_settle(wanted, transactions::not_found(wanted.id)),
@@ -84,6 +84,7 @@ async fn settlement(
     ending: &Ending,
     trial: &Trial,
     wanted: Wanted<'_>,
+    wrapped: impl Fn(String) -> String,
 ) -> Result<ProjectionView, ApiError> {
     let mut view = match Tried::of(state.books(), trial) {
         Some(tried) => {
@@ -95,7 +96,7 @@ async fn settlement(
         None => {
             let refused = refused_of(trial)?;
             let error = ending.refusal(state, refused).await?;
-            let error = ApiError { message: wanted.wrapped(error.message.clone()), ..error };
+            let error = ApiError { message: wrapped(error.message.clone()), ..error };
             let hold = ending.hold(refused.item as usize);
             let view = ProjectionView::new(0, hold.precision, &state.books().currency(hold.currency));
             view.refused(rejection_view(Some(refused.rejection), error))
