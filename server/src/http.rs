@@ -7,6 +7,7 @@ pub mod answer;
 pub mod ask;
 pub mod auth;
 pub mod balances;
+pub mod batches;
 pub mod body;
 pub mod bulk;
 pub mod currencies;

@@ -64,6 +64,9 @@ mod routes {
             mod dry_run;
             mod post;
             mod post_continue;
+            mod id {
+                mod get;
+            }
         }
         mod dry_run;
         mod id {

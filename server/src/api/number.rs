@@ -14,6 +14,12 @@ impl NumberText {
         NumberText(number.to_string())
     }
 
+    /// A whole number that may be beyond 128 bits, by its digits.
+    pub fn digits(digits: String) -> NumberText {
+        assert!(!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()), "digits make a number");
+        NumberText(digits)
+    }
+
     /// The shortest text of the double that is nearest to a decimal, as the API shows major units.
     pub fn nearest_double(decimal: &str) -> NumberText {
         match decimal.parse::<f64>() {

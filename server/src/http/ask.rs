@@ -148,6 +148,32 @@ pub fn rows_of_parent(books: &Books, parent: u64, numbers: Vec<u64>) -> Result<V
     Ok(rows)
 }
 
+/// Parents of one look: enough for most, and soon done, as the writer waits for it.
+const PARENTS_A_LOOK: usize = 256;
+
+/// Of each row, the newest that names it as its parent and stands in another record.
+pub async fn newest_children(state: &AppState, parents: &[u64]) -> Result<Vec<Option<Row>>, ApiError> {
+    let mut newest = Vec::with_capacity(parents.len());
+    for parents in parents.chunks(PARENTS_A_LOOK) {
+        let looked = parents.to_vec();
+        let found = look(state, move |view| {
+            looked.into_iter().map(|parent| view.children(parent)).collect::<Result<Vec<Vec<u64>>, _>>()
+        });
+        let found = found.await?.map_err(|fault| index_fault(&fault))?;
+        for (parent, numbers) in parents.iter().zip(found) {
+            let mut child = None;
+            for number in numbers {
+                child = state.books().row(number)?.filter(|row| row.parent == Parent::Row(*parent));
+                if child.is_some() {
+                    break;
+                }
+            }
+            newest.push(child);
+        }
+    }
+    Ok(newest)
+}
+
 /// The rows that one record made, from one of them on. The caller knows that they follow each other.
 pub fn rows_of_record(books: &Books, first: u64, count: u64) -> Result<Vec<Row>, ApiError> {
     let mut rows = Vec::new();

@@ -4,8 +4,8 @@ use super::body::RequestBody;
 use super::openapi::Operation;
 use super::state::AppState;
 use super::{
-    answer, balances, bulk, currencies, docs, events, filters, history, holds, identities, inflight, inflight_bulk,
-    ledgers, path, policies, recover, refunds, scheduled, service, transactions,
+    answer, balances, batches, bulk, currencies, docs, events, filters, history, holds, identities, inflight,
+    inflight_bulk, ledgers, path, policies, recover, refunds, scheduled, service, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -62,6 +62,7 @@ pub fn routes() -> Vec<Route> {
         patch("/transactions/scheduled/{id}", &scheduled::UPDATE_SCHEDULED, scheduled::update_scheduled),
         delete("/transactions/scheduled/{id}", &scheduled::CANCEL_SCHEDULED, scheduled::cancel_scheduled),
         get("/transactions/inflight/{id}", &holds::GET_INFLIGHT, holds::get_inflight),
+        get("/transactions/bulk/{batch_id}", &batches::GET_BATCH, batches::get_batch),
         put("/transactions/inflight/{id}", &inflight::UPDATE_INFLIGHT, inflight::update_inflight),
         patch("/transactions/inflight/{id}", &holds::CHANGE_INFLIGHT, holds::change_inflight),
         post("/transactions/inflight/bulk/commit", &inflight_bulk::COMMIT_HOLDS, inflight_bulk::commit_holds),
