@@ -23,6 +23,7 @@ use ledger::limits;
 use ledger::rejection::{Refused, Rejection};
 use ledger::row::{Flags, Row, Status};
 use ledger::text;
+use std::cmp::Reverse;
 
 const REFUND: Object = Object {
     name: "Refund",
@@ -151,10 +152,19 @@ async fn originals(state: &AppState, id: &str) -> Result<Vec<Row>, ApiError> {
     match named::find(state.books(), id)? {
         None => Ok(Vec::new()),
         Some(Named::One(row)) => of_row(state, row).await,
-        Some(Named::Whole(mut rows, _)) => {
-            rows.retain(|row| row.status == Status::Applied);
-            rows.reverse();
-            Ok(rows)
+        Some(Named::Whole(rows, _)) => {
+            let mut posted = Vec::new();
+            for row in rows {
+                match row.status {
+                    Status::Applied => posted.push(row),
+                    Status::Inflight => posted.extend(ends_of_hold(state, &row, false).await?),
+                    Status::Scheduled => posted.extend(of_row(state, row).await?),
+                    // The outcome of a request is a row of the whole too.
+                    Status::Queued | Status::Void | Status::Rejected => {}
+                }
+            }
+            posted.sort_by_key(|row| Reverse(row.number));
+            Ok(posted)
         }
     }
 }

@@ -83,3 +83,29 @@ async fn merged_metadata_has_the_same_limit() {
     let wanted = (400, "TXN_VALIDATION_ERROR", "meta_data: cannot be longer than 262144 bytes");
     server.refuses(("POST", &format!("/refund-transaction/{id}")), body, wanted).await;
 }
+
+/// By the id of a split transaction that was held: what was committed of each leg; nothing before that, nor when it was voided.
+#[tokio::test]
+async fn gives_back_what_was_committed_of_a_split() {
+    let server = open();
+    let a = server.funded(10_000).await;
+    let parts = json!([{"identifier": "@fee", "distribution": "10%"}, {"identifier": "@shop", "distribution": "left"}]);
+    for (reference, skip_queue) in [("now", true), ("queued", false)] {
+        let fields = json!({
+            "amount": 10, "destination": null, "destinations": parts, "inflight": true, "reference": reference, "skip_queue": skip_queue,
+        });
+        let id = server.post("/transactions", payment(&a, "", fields)).await.field("transaction_id");
+        let (hold, refund) = (format!("/transactions/inflight/{id}"), format!("/refund-transaction/{id}"));
+        let missing = (404, "TXN_NOT_FOUND", "no transaction to refund");
+        server.refuses(("POST", &refund), "", missing).await;
+        let part = json!({"status": "commit", "precise_amount": 70, "skip_queue": true});
+        assert_eq!(server.put(&hold, part).await.status.as_u16(), 200);
+        assert_eq!(server.put(&hold, json!({"status": "void", "skip_queue": true})).await.status.as_u16(), 200);
+        let before = server.figures(&a).await;
+        assert_eq!(server.post(&refund, json!({"skip_queue": skip_queue})).await.status.as_u16(), 201);
+        let after = server.figures(&a).await;
+        assert_eq!([after[0] - before[0], after[1] - before[1], after[2] - before[2]], [140, 140, 0]);
+        assert_eq!(after, [10_000, after[1], after[2], 0, 0]);
+        server.refuses(("POST", &refund), "", (409, "GEN_CONFLICT", "has already been refunded")).await;
+    }
+}
