@@ -5,6 +5,7 @@ pub mod batch;
 pub mod bulk;
 pub mod currency;
 pub mod duration;
+pub mod exchange;
 pub mod filter;
 pub mod identity;
 pub mod inflight;

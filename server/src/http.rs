@@ -16,6 +16,7 @@ pub mod docs;
 pub mod dry_run;
 pub mod error;
 pub mod events;
+pub mod exchanges;
 pub mod failure;
 pub mod filters;
 pub mod history;

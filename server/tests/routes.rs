@@ -106,6 +106,10 @@ mod routes {
             }
         }
     }
+    mod exchanges {
+        mod post;
+        mod post_refusals;
+    }
     mod refund_transaction {
         mod dry_run;
         mod post;

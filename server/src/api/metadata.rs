@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Keys of transactions that the server writes itself. A caller who gives them is not heard: flags have fields of their own.
-const RESERVED: [&str; 7] = [
+const RESERVED: [&str; 8] = [
     "QUEUED_PARENT_TRANSACTION",
     "inflight",
     "atomic",
@@ -17,7 +17,10 @@ const RESERVED: [&str; 7] = [
     "queue_lane",
     "queue_pair_key",
     "blnk_rejection_reason",
+    EXCHANGE,
 ];
+/// Key of what a leg of an exchange says about the whole; see [`super::exchange::LegFacts`].
+pub const EXCHANGE: &str = "florin_exchange";
 
 /// A JSON object whose values are kept as they were written, its keys in order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -140,7 +140,7 @@ impl<'a> TransactionBody<'a> {
             }
         };
         let mut problems = Problems::default();
-        let precision = check_precision(&mut problems, self.precision.map(|number| number.0))?;
+        let precision = check_precision(&mut problems, "precision", self.precision.map(|number| number.0))?;
         let amount = check_amount(&mut problems, self.amount.map(|number| number.0), precise, precision)?;
         let overdraft_limit = match self.overdraft_limit {
             None => 0,
@@ -229,26 +229,28 @@ pub(super) fn date(problems: &mut Problems, field: &'static str, sent: Option<&s
 const DATE_FORMAT: &str =
     "please format the scheduled date as 'YYYY-MM-DDTHH:MM:SS+00:00' (e.g., 2024-04-22T15:28:03+00:00)";
 
-fn check_party(problems: &mut Problems, field: &'static str, name: &str) {
+/// Checks that the name of a side is not too long.
+pub fn check_party(problems: &mut Problems, field: &'static str, name: &str) {
     let bytes_max = if name.starts_with('@') { limits::INDICATOR_BYTES_MAX } else { limits::PARTY_BYTES_MAX };
     problems.length(field, name, bytes_max);
 }
 
-fn check_precision(problems: &mut Problems, sent: Option<&str>) -> Result<u64, Wrong> {
+/// Reads a precision; 1 unless given.
+pub fn check_precision(problems: &mut Problems, field: &'static str, sent: Option<&str>) -> Result<u64, Wrong> {
     let decimal = decimal(sent.unwrap_or("0"))?;
     if decimal.is_negative() {
-        problems.add("precision", "precision cannot be negative");
+        problems.add(field, "precision cannot be negative");
         return Ok(1);
     }
     let Some(integer) = decimal.integer() else {
         let fractional = decimal.minor_units(1).is_some();
-        problems.add("precision", if fractional { "precision must be an integer value" } else { PRECISION_TOO_LARGE });
+        problems.add(field, if fractional { "precision must be an integer value" } else { PRECISION_TOO_LARGE });
         return Ok(1);
     };
     match u64::try_from(integer) {
         Ok(precision) if precision <= limits::PRECISION_MAX => Ok(precision.max(1)),
         _ => {
-            problems.add("precision", PRECISION_TOO_LARGE);
+            problems.add(field, PRECISION_TOO_LARGE);
             Ok(1)
         }
     }

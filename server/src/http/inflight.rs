@@ -20,7 +20,7 @@ use engine::answer::Recorded;
 use engine::writer::KeyAsk;
 use ledger::command::{Action, Command, HoldAsk, Overdraft, Settle};
 use ledger::event::Kind;
-use ledger::id::Prefix;
+use ledger::id::{Id, Prefix};
 use ledger::rejection::{Refused, Rejection};
 use ledger::row::{Flags, Row, Status};
 use ledger::text;
@@ -207,6 +207,10 @@ pub async fn prepare(state: &AppState, wanted: Wanted<'_>) -> Result<Ending, Tro
         Some((_, holds)) if holds.is_empty() => return Err(Trouble::NoHold),
         Some(found) => found,
     };
+    if action == Action::Commit && !matches!(amount, SettleAmount::Rest) && are_exchange(id, &holds) {
+        let message = "amount: an exchange is committed as a whole";
+        return Err(Trouble::Refused(ApiError::new(Code::TxnValidationError, message)));
+    }
     let amount = match action {
         Action::Commit => minor_units(amount, holds[0].precision).map_err(Trouble::Refused)?,
         Action::Void => None,
@@ -218,6 +222,12 @@ pub async fn prepare(state: &AppState, wanted: Wanted<'_>) -> Result<Ending, Tro
         return Err(Trouble::Fault(ApiError::new(Code::TxnValidationError, message)));
     }
     Ok(Ending { known, holds, action, amount, over_capture, queued })
+}
+
+/// Whether the holds of an id are the legs of one exchange: nothing else but a batch has several currencies. The same amount
+/// of each would be an exchange at another rate.
+fn are_exchange(id: &str, holds: &[Row]) -> bool {
+    Id::parse(Prefix::Transaction, id).is_some() && holds.iter().any(|hold| hold.currency != holds[0].currency)
 }
 
 /// How much to commit: nothing said, or zero, is all that is left; what rounds to nothing is refused.

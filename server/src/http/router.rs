@@ -4,8 +4,8 @@ use super::body::RequestBody;
 use super::openapi::Operation;
 use super::state::AppState;
 use super::{
-    answer, balances, batches, bulk, currencies, docs, events, filters, history, holds, identities, inflight,
-    inflight_bulk, ledgers, path, policies, recover, refunds, scheduled, service, transactions,
+    answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds, identities,
+    inflight, inflight_bulk, ledgers, path, policies, recover, refunds, scheduled, service, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -70,6 +70,7 @@ pub fn routes() -> Vec<Route> {
         post("/transactions/recover", &recover::RECOVER_TRANSACTIONS, recover::recover_transactions),
         get("/events", &events::GET_EVENTS, events::get_events),
         post("/refund-transaction/{id}", &refunds::REFUND_TRANSACTION, refunds::refund_transaction),
+        post("/exchanges", &exchanges::CREATE_EXCHANGE, exchanges::create_exchange),
     ]
 }
 

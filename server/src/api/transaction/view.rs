@@ -29,10 +29,12 @@ pub struct TransactionView {
     pub transaction_id: String,
     /// What it belongs to, or empty.
     pub parent_transaction: String,
+    /// Where the amount was taken from, or empty.
     #[serde(skip_serializing_if = "String::is_empty")]
-    source: String,
+    pub source: String,
+    /// Where the amount went to, or empty.
     #[serde(skip_serializing_if = "String::is_empty")]
-    destination: String,
+    pub destination: String,
     /// Its reference.
     pub reference: String,
     currency: String,
