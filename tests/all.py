@@ -189,12 +189,20 @@ def suite_races():
     return script("races.py", seconds=5 * MINUTE)
 
 
+def suite_checklist():
+    return script("checklist.py", seconds=5 * MINUTE)
+
+
+def suite_model():
+    return script(os.path.join("model", "run.py"), seconds=10 * MINUTE)
+
+
 def suite_kill():
     return script("kill.py", seconds=6 * MINUTE)
 
 
 SUITES = {name[6:]: suite for name, suite in list(globals().items()) if name.startswith("suite_")}
-NEED_THE_SERVER = ("conformance", "sdk_python", "sdk_typescript", "bad_input", "races", "kill")
+NEED_THE_SERVER = ("conformance", "sdk_python", "sdk_typescript", "bad_input", "races", "checklist", "model", "kill")
 
 
 def main(names):
