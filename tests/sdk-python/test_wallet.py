@@ -1,51 +1,20 @@
 """The wallet of the Stripe article (scenario 9), played with the official Python client, unchanged.
 
-    FLORIN_URL=http://127.0.0.1:5001 FLORIN_KEY=KEY pytest tests/sdk-python
-
 A top-up is held until Stripe says that it was paid; the same event twice commits once; purchases need funds; cashback is
 tried as printed (L) and as meant (I); a wrong posting is refunded and the original stays. Figures are minor units.
 """
 import hashlib
 import hmac
 import json
-import os
 import time
 import uuid
 
 import pytest
 import requests
+from answers import KEY, URL, eventually, ok, refused
 from blnk_sdk import BlnkClientOptions, blnk_init
 
-URL = os.environ.get("FLORIN_URL", "http://127.0.0.1:5001")
-KEY = os.environ.get("FLORIN_KEY", "")
 STRIPE_SECRET = b"whsec_tests"
-
-
-@pytest.fixture(scope="module")
-def blnk():
-    with blnk_init(KEY, BlnkClientOptions(base_url=URL)) as client:
-        yield client
-
-
-def ok(response, status=201):
-    assert response.status == status, response
-    return response.data
-
-
-def refused(response, status, *codes):
-    assert response.status == status, response
-    assert response.error is not None and response.error.code in codes, response
-    return response.error
-
-
-def eventually(read, seconds=10):
-    """Reads until there is an answer; what is queued has its outcome a moment later."""
-    deadline = time.monotonic() + seconds
-    while True:
-        response = read()
-        if response.status == 200 or time.monotonic() > deadline:
-            return ok(response, 200)
-        time.sleep(0.05)
 
 
 class Wallet:

@@ -10,38 +10,7 @@ import assert from 'node:assert/strict';
 import {randomUUID} from 'node:crypto';
 import {before, describe, test} from 'node:test';
 import {BlnkInit} from '@blnkfinance/blnk-typescript';
-
-const url = process.env.FLORIN_URL ?? 'http://127.0.0.1:5001';
-const key = process.env.FLORIN_KEY ?? '';
-const quiet = {info: () => {}, error: () => {}, debug: () => {}};
-const blnk = BlnkInit(key, {baseUrl: url, logger: quiet});
-
-interface Reply<T> {
-  status: number;
-  message: string;
-  data: T | null;
-  error?: {code: string; message: string} | null;
-}
-
-function ok<T>(reply: Reply<T>, status = 201): T {
-  assert.equal(reply.status, status, `${reply.status} ${reply.message} ${JSON.stringify(reply.data)}`);
-  assert.ok(reply.data);
-  return reply.data;
-}
-
-function refused<T>(reply: Reply<T>, status: number, ...codes: string[]): void {
-  assert.equal(reply.status, status, `${reply.status} ${reply.message} ${JSON.stringify(reply.data)}`);
-  assert.ok(reply.error && codes.includes(reply.error.code), `${reply.error?.code}, wanted ${codes.join(' or ')}`);
-}
-
-/** Reads until there is an answer; what is queued has its outcome a moment later. */
-async function eventually<T>(read: () => Promise<Reply<T>>): Promise<T> {
-  for (const deadline = Date.now() + 10_000; ; ) {
-    const reply = await read();
-    if (reply.status === 200 || Date.now() > deadline) return ok(reply, 200);
-    await new Promise(resolve => setTimeout(resolve, 50));
-  }
-}
+import {blnk, eventually, key, ok, quiet, refused, url} from './answers';
 
 /** A plain GET, for the lists that this client has no method for. */
 async function list(path: string): Promise<Array<Record<string, unknown>>> {
