@@ -73,10 +73,9 @@ def test_sources(blnk, books, parties, way, queue):
 @pytest.mark.parametrize("total", [10_000, "10000"], ids=repr)
 @pytest.mark.parametrize("way", PRECISE_WAYS)
 def test_minor_units(blnk, books, parties, way, total, queue):
-    """`amount` of the whole answer stands in test_today.py."""
     ways, cents = PRECISE_WAYS[way]
     whole = ok(books.pay(books.a, parts(parties, ways, "precise_distribution"), "split", precise_amount=total, **queue))
-    (made if queue else queued)(whole, 10_000, amount=ANY, source=books.a, destination=ABSENT, destinations=ANY)
+    (made if queue else queued)(whole, 10_000, source=books.a, destination=ABSENT, destinations=ANY)
     assert [part["precise_distribution"] for part in whole["destinations"]] == ["2000", "3000", "5000"]
     legs(blnk, books, "destination", whole, cents, parties, queue, source=books.a)
     assert [books.figures(party)[0] for party in parties] == [10_000 + share for share in cents]
@@ -86,7 +85,7 @@ def test_both_kinds_of_parts(books, parties):
     """The client adds up a percentage, minor units and what is left of them."""
     shares = [{"identifier": parties[0], "distribution": "10%"}, {"identifier": parties[1], "precise_distribution": "2345"},
               {"identifier": parties[2], "distribution": "left"}]
-    made(ok(books.pay(books.a, shares, "split", precise_amount=10_000, skip_queue=True)), 10_000, amount=ANY, destination=ABSENT, destinations=ANY)
+    made(ok(books.pay(books.a, shares, "split", precise_amount=10_000, skip_queue=True)), 10_000, destination=ABSENT, destinations=ANY)
     assert [books.figures(party)[0] for party in parties] == [11_000, 12_345, 16_655]
 
 

@@ -1,7 +1,6 @@
 /** What the server answers today where it should answer otherwise. Each test says what is right, and moves out of here with it. */
 import assert from 'node:assert/strict';
 import {beforeEach, test} from 'node:test';
-import type {MultipleSourcesT} from '@blnkfinance/blnk-typescript/dist/src/types/transactions';
 import {blnk, noSuchPage, ok} from './answers';
 import {Books} from './books';
 
@@ -24,11 +23,3 @@ test('lineage: right would be 200 and {transaction_id, shadow_transactions: null
 test('search: right would be 200 and a SearchTransactionResponse', async () => {
   noSuchPage(await blnk.Search.search({q: '*', query_by: 'reference'}, 'transactions'));
 });
-
-for (const skip_queue of [true, false]) {
-  test(`amount of a split in minor units, skip_queue ${skip_queue}: that of its first leg; right would be 10`, async () => {
-    const shares: MultipleSourcesT[] = [{identifier: books.b, precise_distribution: '600'}, {identifier: books.shop, distribution: 'left'}];
-    const whole = ok(await books.pay(books.a, shares, 'split', {precise_amount: 1000, skip_queue}));
-    assert.deepEqual([whole.precise_amount, whole.amount], [1000, 6]);
-  });
-}

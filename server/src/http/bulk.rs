@@ -19,7 +19,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use engine::answer::Recorded;
-use ledger::command::{Batch, Command, Record};
+use ledger::command::{Batch, Command, Record, ReportBatch};
 use ledger::event::{self, Movement, Recorded as Event, split_id};
 use ledger::id::{Id, NonceOf, Prefix, nonce};
 use ledger::limits;
@@ -161,11 +161,13 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
             Outcome::Recorded(recorded) => Some(recorded),
             Outcome::Refused(refused) => {
                 // Nothing was recorded; the id only completes the answer.
-                let batch_id = Id::new(0, 0, uuid::Uuid::new_v4().as_u64_pair().1).text(Prefix::Batch);
+                let batch_id = unrecorded_id().text(Prefix::Batch);
+                let error = failed(&state, sent.bytes()?, refused, batch, batch_id.clone());
                 if run_async && !goes_on {
+                    report(&state, &batch_id, &error.message).await?;
                     return Ok(started(batch_id));
                 }
-                return Err(failed(&state, sent.bytes()?, refused, batch, batch_id));
+                return Err(error);
             }
             Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => return Err(ApiError::internal()),
         }
@@ -181,12 +183,41 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
     }
     let recorded = recorded.ok_or_else(ApiError::internal)?;
     let batch_id = batch_id(&state, &recorded)?.text(Prefix::Batch);
-    let response = match recorded.refused.first() {
-        _ if run_async => started(batch_id),
-        Some(&refused) => failed(&state, sent.bytes()?, refused, batch, batch_id).into_response(),
+    let refused = recorded.refused.first();
+    let error = match refused {
+        Some(&refused) => Some(failed(&state, sent.bytes()?, refused, batch, batch_id.clone())),
+        None => None,
+    };
+    let response = match error {
+        Some(error) if run_async => {
+            if !replayed {
+                report(&state, &batch_id, &error.message).await?;
+            }
+            started(batch_id)
+        }
+        None if run_async => started(batch_id),
+        Some(error) => error.into_response(),
         None => answer::json(StatusCode::CREATED, &BulkView { batch_id, status, transaction_count: count }),
     };
     Ok(answer::once(response, replayed))
+}
+
+/// An id for a batch of which nothing was recorded; it only completes the answer. It is a random UUID but for its version, so that
+/// two are not alike.
+fn unrecorded_id() -> Id {
+    let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+    Id::new((high >> 16) as i64, low >> 24, high)
+}
+
+/// Keeps that a batch failed whose answer does not say so: it is told as an event.
+async fn report(state: &AppState, batch_id: &str, error: &str) -> Result<(), ApiError> {
+    let batch = Id::parse(Prefix::Batch, batch_id).ok_or_else(ApiError::internal)?;
+    let mut end = error.len().min(limits::BATCH_ERROR_BYTES_MAX);
+    while !error.is_char_boundary(end) {
+        end -= 1;
+    }
+    let command = Command::ReportBatch(ReportBatch { batch, error: error[..end].to_owned() });
+    ask::change(state, command, 0).await.map(drop)
 }
 
 fn started(batch_id: String) -> Response {

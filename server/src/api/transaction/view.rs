@@ -288,6 +288,9 @@ impl TransactionView {
         self.parent_transaction = String::new();
         self.reference = checked.body.reference.as_deref().unwrap_or_default().to_owned();
         self.precise_amount = NumberText::integer(amount);
+        if checked.body.precise_amount.is_some() {
+            self.amount = NumberText::nearest_double(&major_text(amount, self.precision));
+        }
         let shown = parts.list().iter().zip(legs).map(|(part, leg)| PartView {
             identifier: part.identifier.to_owned(),
             distribution: part.distribution.to_owned(),

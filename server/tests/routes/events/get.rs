@@ -525,3 +525,42 @@ async fn data_is_as_it_was_then() {
     assert_eq!(told("balance.created", "version"), [1, 1]);
     assert_eq!(told("balance.created", "ledger_id"), [&*ledger, "general_ledger_id"]);
 }
+
+#[tokio::test]
+async fn what_became_of_a_batch_behind_its_answer_is_told() {
+    let server = open();
+    let (rich, other) = (server.funded(1_000).await, server.balance().await);
+    let (_, next) = follow(&server, "", 100).await;
+    let item = |reference: &str, amount: u32| payment(&rich, &other, json!({"reference": reference, "amount": amount}));
+    let batch = |fields: Value, items: Vec<Value>| {
+        with(json!({"run_async": true, "skip_queue": true, "transactions": items}), fields)
+    };
+    let sent = server.post("/transactions/bulk", batch(json!({}), vec![item("a", 1), item("b", 1)])).await;
+    assert_eq!(sent.status.as_u16(), 202);
+    let (events, next) = follow(&server, &next, 100).await;
+    assert_eq!(names(&events), ["transaction.applied", "transaction.applied", "bulk_transaction.applied"]);
+    let id = sent.field("batch_id");
+    let told = json!({"batch_id": id, "status": "applied", "timestamp": NOW, "transaction_count": 2});
+    assert_eq!(events[2]["data"], told);
+    let held = server.post("/transactions/bulk", batch(json!({"inflight": true}), vec![item("c", 1)])).await;
+    let (events, next) = follow(&server, &next, 100).await;
+    assert_eq!(names(&events), ["transaction.inflight", "bulk_transaction.inflight"]);
+    assert_eq!(events[1]["data"]["batch_id"], json!(held.field("batch_id")));
+    // Refused as a whole, or ended at an item: nobody else would hear of it.
+    let refused = server.post("/transactions/bulk", batch(json!({"atomic": true}), vec![item("d", 999)])).await;
+    assert_eq!(refused.status.as_u16(), 202);
+    let (events, next) = follow(&server, &next, 100).await;
+    assert_eq!(names(&events), ["bulk_transaction.failed"]);
+    assert_eq!(events[0]["data"]["batch_id"], json!(refused.field("batch_id")));
+    let error = events[0]["data"]["error"].as_str().expect("a text");
+    assert!(error.contains("Reference: d") && error.contains("insufficient funds"), "{error}");
+    let ended = server.post("/transactions/bulk", batch(json!({}), vec![item("e", 1), item("f", 999)])).await;
+    let (events, next) = follow(&server, &next, 100).await;
+    assert_eq!(names(&events), ["transaction.applied", "bulk_transaction.failed"]);
+    assert_eq!(events[1]["data"]["batch_id"], json!(ended.field("batch_id")));
+    // An answer that tells the outcome needs no event.
+    let now = with(batch(json!({}), vec![item("g", 1)]), json!({"run_async": null}));
+    server.post("/transactions/bulk", now).await;
+    let (events, _) = follow(&server, &next, 100).await;
+    assert_eq!(names(&events), ["transaction.applied"]);
+}
