@@ -1,4 +1,4 @@
-"""Predictions for what is agreed on and not in the server yet (asks.NOT_YET says which), so that each is one entry more when it lands."""
+"""Predictions for what is ours: dry runs, changed holds, what is scheduled, batches that go on, keys."""
 import rules
 from making import asked_rows, funds, post
 from rows import Draft, Late, Outcome, Row, ident
@@ -46,16 +46,16 @@ class Agreed:
         if body["precise_amount"] <= 0:
             raise Refusal(400, "TXN_INVALID_AMOUNT")
         if not holds:
-            raise Refusal(409, "GEN_CONFLICT") if request.target in self.known else Refusal(404, "TXN_NOT_FOUND")
+            raise Refusal(400, "TXN_NOT_INFLIGHT") if request.target in self.known else Refusal(404, "TXN_NOT_FOUND")
         if len(holds) > 1:
             raise Refusal(400, "TXN_VALIDATION_ERROR")
         hold = holds[0]
         if hold.ended:
-            raise Refusal(409, "GEN_CONFLICT")
+            raise Refusal(409, {"APPLIED": "TXN_ALREADY_COMMITTED", "VOID": "TXN_ALREADY_VOIDED"}[hold.ended])
         more = body["precise_amount"] - hold.left
         if more > 0:
-            funds(Draft(self), hold.source, more, {})
-        row = Row(hold, hold.source, hold.destination, abs(more), hold, None, "INFLIGHT" if more >= 0 else "VOID", hold=hold, change=True, inflight=more >= 0)
+            funds(Draft(self), hold.source, more, hold.terms)
+        row = Row(hold, hold.source, hold.destination, abs(more), hold, None, "INFLIGHT" if more >= 0 else "VOID", hold=hold, change=True, inflight=False)
         return Outcome(200, None, {"transaction_id": row, "status": row.status, "precise_amount": row.amount, "parent_transaction": hold}, [row])
 
     # -- DELETE and PATCH /transactions/scheduled/{id} ---------------------------------------------------------------------
@@ -76,8 +76,7 @@ class Agreed:
 
     def cancel(self, request):
         timers = self.waiting(request.target)
-        rows = [Row(row, row.source, row.destination, row.amount, row, row.reference + "_q", "VOID", request=row, wholes=row.wholes,
-                    inflight=row.inflight) for timer in timers for row in timer.rows]
+        rows = [Row(row, row.source, row.destination, row.amount, row, row.reference + "_q", "VOID", request=row, wholes=row.wholes) for timer in timers for row in timer.rows]
         return Outcome(200, None, {"cancelled": len(rows)}, rows, ends=timers)
 
     def reschedule(self, request):
@@ -89,7 +88,7 @@ class Agreed:
         """`one` makes the rows and timers of an item in the draft, or refuses it."""
         rows, timers, fields, good = [], [], {}, 0
         for at, item in enumerate(items):
-            fields[f"results.{at}.index"], fields[f"results.{at}.reference"] = at, item["reference"]
+            fields[f"results.{at}.index"], fields[f"results.{at}.reference"] = at, item.get("reference", "")
             try:
                 made, due = one(item)
             except Refusal as no:

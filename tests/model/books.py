@@ -64,14 +64,13 @@ class Books(Agreed):
             raise Refusal(400, "TXN_BULK_EMPTY")
         flags = {key: asked.get(key, False) for key in ("inflight", "skip_queue")}
         items = [item | flags for item in asked["transactions"]]
-        for item in items:
-            rules.fields(item)
-            rules.legs_of(item)
+        for item in () if asked.get("continue_on_error") else items:
+            self.check_item(item)
         count = {"batch_id": batch, "status": "inflight" if asked.get("inflight") else "applied", "transaction_count": len(items)}
         if asked.get("continue_on_error"):
             if asked.get("atomic"):
                 raise Refusal(400, "TXN_VALIDATION_ERROR")
-            return self.continued(request, items, batch, lambda item: self.bulk_item(draft, item, batch))
+            return self.continued(request, items, batch, lambda item: self.check_item(item) or self.bulk_item(draft, item, batch))
         refusal = None
         try:
             if asked.get("atomic") and not asked.get("skip_queue"):
@@ -87,6 +86,10 @@ class Books(Agreed):
         if not asked.get("atomic"):
             refusal.rows, refusal.timers = rows, timers
         return refusal
+
+    def check_item(self, item):
+        rules.fields(item)
+        rules.legs_of(item)
 
     def bulk_item(self, draft, item, batch):
         if item.get("skip_queue"):
@@ -125,6 +128,8 @@ class Books(Agreed):
         return self.settled(holds, body["status"], amount, body.get("allow_over_capture", False))
 
     def settled(self, holds, action, amount, beyond=False):
+        if beyond and action == "commit" and len(holds) > 1:
+            raise Refusal(400, "TXN_VALIDATION_ERROR")
         wrong, rows = [], []
         for hold in reversed(holds):
             if hold.ended:
@@ -134,7 +139,7 @@ class Books(Agreed):
             else:
                 rows.append(settling(hold, action, hold.left if amount is None else amount))
                 if rows[-1].beyond:
-                    funds(Draft(self), hold.source, rows[-1].beyond, {})
+                    funds(Draft(self), hold.source, rows[-1].beyond, hold.terms)
         for code in wrong if "code_of_several_holds" in asks.NOT_YET else WORSE:
             if code in wrong:
                 raise Refusal(400 if code == "TXN_COMMIT_AMOUNT_EXCEEDED" else 409, code)
@@ -238,7 +243,10 @@ class Books(Agreed):
             if row.status == "VOID" or hold.left <= 0:
                 hold.ended = row.status
             # A void is found by the hold alone; commits of what was queued by all that the queue was asked with (8.2).
-            keys = [hold.id] + ([hold.request.id] + [ident(whole) for whole in hold.wholes] if hold.request and row.status == "APPLIED" else [])
+            keys = [hold.id]
+            if row.status == "APPLIED":
+                # The id of a whole stands for the commits of its holds too, queued or not.
+                keys += [ident(whole) for whole in hold.wholes] + ([hold.request.id] if hold.request else [])
             for key in keys + ([row.id] if row.status == "APPLIED" else []):
                 self.posted.setdefault(key, []).append(row)
         elif row.status == "APPLIED":

@@ -60,10 +60,10 @@ def asked_rows(body, whole, batches):
     like = (body["currency"], rules.precision_of(body))
     status = ("INFLIGHT" if body.get("inflight") else "APPLIED") if at_once else draft_status(body)
     if body.get("source") and body.get("destination"):
-        rows = [Row(batches[0] if batches else "", *legs[0], like, body["reference"], status, wholes=batches)]
+        rows = [Row(batches[0] if batches else "", *legs[0], like, body["reference"], status, wholes=batches, terms=body)]
     else:
         join = "-" if at_once else "_"
-        rows = [Row(whole, *leg, like, f"{body['reference']}{join}{at}", status, wholes=(whole, *batches)) for at, leg in enumerate(legs, 1)]
+        rows = [Row(whole, *leg, like, f"{body['reference']}{join}{at}", status, wholes=(whole, *batches), terms=body) for at, leg in enumerate(legs, 1)]
     for row, leg in zip(rows, legs):
         row.inflight, row.facts = bool(body.get("inflight")), (*leg, body["currency"], bool(body.get("inflight")))
     return rows
@@ -136,7 +136,7 @@ def executed(draft, units):
 def children(rows, status):
     made = []
     for row in rows:
-        child = Row(row, *row.facts[:3], row, row.reference + "_q", status, inflight=row.inflight, request=row, wholes=row.wholes)
+        child = Row(row, *row.facts[:3], row, row.reference + "_q", status, inflight=row.inflight, request=row, wholes=row.wholes, terms=row.terms)
         made.append(child)
     return made
 
@@ -201,6 +201,6 @@ def refunding(original, amount, at_once):
     number = f"_{original.refunded + 1}" if original.refunded else ""
     reference, sides = f"{original.id}_refund{number}", (original.destination, original.source)
     if at_once:
-        return [Row(original, *sides, amount, original, reference, status, original=original, inflight=status == "INFLIGHT")]
+        return [Row(original, *sides, amount, original, reference, status, original=original, inflight=status == "INFLIGHT", terms={"allow_overdraft": True})]
     asked = Row(original, *sides, amount, original, reference, "QUEUED", original=original, inflight=status == "INFLIGHT")
-    return [asked, Row(asked, *sides, amount, original, reference + "_q", status, request=asked, inflight=status == "INFLIGHT")]
+    return [asked, Row(asked, *sides, amount, original, reference + "_q", status, request=asked, inflight=status == "INFLIGHT", terms={"allow_overdraft": True})]

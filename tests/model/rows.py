@@ -36,7 +36,7 @@ class Figures:
 class Row:
     """A row of the server. The last line of slots is only of holds and of what is refunded."""
     __slots__ = ("id", "parent", "source", "destination", "amount", "currency", "precision", "reference", "status", "inflight", "reason",
-                 "hold", "original", "request", "wholes", "facts", "beyond", "change",
+                 "hold", "original", "request", "wholes", "facts", "beyond", "change", "terms",
                  "left", "ended", "refunded")
 
     def __init__(self, parent, source, destination, amount, like, reference, status, **more):
@@ -45,6 +45,7 @@ class Row:
         self.reference, self.status, self.inflight, self.reason = reference, status, False, None
         self.hold = self.original = self.request = self.facts = self.ended = None
         self.wholes, self.left, self.refunded, self.beyond, self.change = (), 0, 0, 0, False
+        self.terms = {}  # of the request: how far its source may be overdrawn
         for name, value in more.items():
             setattr(self, name, value)
 
