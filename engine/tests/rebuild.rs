@@ -160,7 +160,10 @@ fn start_and_compare(folder: &Scratch, worked: &Worked, what: &str) -> u64 {
     for (name, known) in &worked.model.keys {
         let command = record(&engine, Batch::Single, false, &[post("@World", "@Key", 1, "of a key")]);
         let answer = submit_once(&engine, command, keyed(name, known.request));
-        let replayed = matches!(&answer, engine::answer::Answer::Recorded(recorded) if recorded.replayed && recorded.rows_count == known.rows);
+        let replayed = match &answer {
+            engine::answer::Answer::Recorded(recorded) => recorded.replayed && recorded.rows_count == known.rows,
+            _ => false,
+        };
         assert!(replayed, "{what}: {name} is known: {answer:?}");
     }
     let replayed = engine.started().replayed_records;

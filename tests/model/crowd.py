@@ -98,6 +98,8 @@ class Crowd(Observed):
             elif item.rule == "bulk":
                 for one in item.body["transactions"]:
                     self.by_reference[one.get("reference")].append(play)
+            elif getattr(answer, "heads", {}).get("Idempotent-Replayed"):
+                pass  # another made the rows
             elif answer.status < 300 and item.rule in ("post", "keyed", "refund", "change_hold"):
                 self.by_id[answer.body["transaction_id"]].append(play)
             elif answer.status < 300 and item.rule == "cancel":

@@ -67,6 +67,8 @@ def answered(outcome, answer, bound):
     if (answer.status, answer.code) != (outcome.status, outcome.code):
         return [f"answered {answer.status} {answer.code}"]
     heads = [f"no head {name}: {value}" for name, value in outcome.heads.items() if answer.heads.get(name) != value]
+    if getattr(answer, "heads", {}).get("Idempotent-Replayed") and not outcome.heads:
+        heads.append("answered as an earlier request, and there was none")
     return heads + differences(outcome.fields, answer.body, bound)
 
 

@@ -3,14 +3,19 @@ from answers import ok, refused, typed
 from blnk_sdk.types.transactions import BalanceProjection, BulkTransactionPreview, LegProjection, PreviewRejection, TransactionPreview
 
 DRY = {"dry_run": True}
-FIGURES = ("balance", "available", "credit_balance", "debit_balance", "inflight_debit_balance", "inflight_credit_balance")
+FIGURES = {
+    "balance": ("current_balance", "resulting_balance"), "available": ("current_available", "resulting_available"),
+    "credit_balance": ("current_credit_balance", "resulting_credit_balance"), "debit_balance": ("current_debit_balance", "resulting_debit_balance"),
+    "inflight_debit_balance": ("current_inflight_debit_balance", "resulting_inflight_debit_balance"),
+    "inflight_credit_balance": ("current_inflight_credit_balance", "resulting_inflight_credit_balance"),
+}
 
 
 def figures(side):
     """A projected balance: what it has, and what it would have."""
     typed(BalanceProjection, side)
-    assert all(isinstance(side[f"{when}_{name}"], str) for when in ("current", "resulting") for name in FIGURES)
-    return {name: (int(side[f"current_{name}"]), int(side[f"resulting_{name}"])) for name in FIGURES}
+    assert all(isinstance(side[now], str) and isinstance(side[then], str) for now, then in FIGURES.values())
+    return {name: (int(side[now]), int(side[then])) for name, (now, then) in FIGURES.items()}
 
 
 def preview(data, would_apply=True, **wanted):

@@ -103,7 +103,7 @@ const EXCHANGE: Object = Object {
         Field::required(
             "precise_destination_amount",
             Schema::Integer,
-            "What the amount, less a spread of the source side, is worth, in minor units. The destination gets this less a spread of its side.",
+            "What the amount, less a spread of the source side, is worth, in minor units; the destination gets this less a spread of its side.",
         ),
         Field::required("spread", Schema::Object(&KEPT), "What the house kept, or null."),
         Field::required("legs", Schema::List(&Schema::Object(&TRANSACTION)), "The transactions it is made of."),
@@ -115,8 +115,8 @@ const EXCHANGE: Object = Object {
 pub const CREATE_EXCHANGE: Operation = Operation {
     summary: "Exchange one currency for another",
     description: "Two legs or three, recorded as a whole or not at all: from the source to the position of the house, from there to the \
-                  destination and, with a spread, to who keeps it. The metadata of the legs says the rate, the quote and the currencies under \
-                  `florin_exchange`.",
+                  destination and, with a spread, to who keeps it. The metadata of the legs says the rate, the quote and the currencies \
+                  under `florin_exchange`.",
     body: Some(&Schema::Object(&NEW_EXCHANGE)),
     answers: &[Told { status: 201, description: "The exchange.", schema: &Schema::Object(&EXCHANGE) }],
     ..Operation::new("create_exchange", "Transactions")

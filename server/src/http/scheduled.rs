@@ -138,8 +138,8 @@ pub async fn get_scheduled(State(state): State<AppState>, Path(id): Path<String>
 pub const CANCEL_SCHEDULED: Operation = Operation {
     summary: "Call off what is scheduled and has not run",
     description: "The id may be that of a request, of a split transaction or of a batch; of a batch what has run stays. The legs of a split \
-                  transaction, and the items of an atomic batch that are due at one moment, run together and are called off together. Their \
-                  references stay used.",
+                  transaction, and the items of an atomic batch that are due at one moment, run together and are called off together. \
+                  Their references stay used.",
     answers: &[Told { status: 200, description: "What was called off.", schema: &Schema::Object(&CANCELLED) }],
     ..Operation::new("cancel_scheduled", "Transactions")
 };
