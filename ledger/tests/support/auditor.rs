@@ -129,12 +129,13 @@ impl Auditor {
             };
             let before = (figures(self, row.source), figures(self, row.destination));
             self.add(state, &Line { rows, row, event, movement, mismatch });
-            let seen = |before, after| Seen { before, after };
+            let seen = |handle: u32, before| {
+                let currency = state.balances.get(handle as usize).map_or(row.currency, |balance| balance.currency);
+                Seen { before, after: figures(self, handle), currency }
+            };
             if row.status != Status::Queued {
-                self.steps.push(Step {
-                    source: seen(before.0, figures(self, row.source)),
-                    destination: seen(before.1, figures(self, row.destination)),
-                });
+                let (source, destination) = (seen(row.source, before.0), seen(row.destination, before.1));
+                self.steps.push(Step { source, destination });
             }
         }
         self.begin_waiting(event, new);
