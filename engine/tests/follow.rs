@@ -187,7 +187,7 @@ fn nothing_is_seen_that_a_crash_takes_back() {
             if !stopped && n > 600 {
                 break;
             }
-            n += if n < 60 { 1 } else { 5 };
+            n += if n < 200 { 1 } else { 5 };
             if n > 2_000 {
                 break;
             }
