@@ -127,7 +127,19 @@ impl Planner {
     /// A step that was sent with a key: the same, or another with its key.
     fn send_again(&mut self) -> Step {
         let step = self.keyed[self.random.below(self.keyed.len() as u64) as usize].clone();
-        let Step::Keyed { key, request, step } = step else { unreachable!("only such are kept") };
+        let Step::Keyed { key, request, mut step } = step else { unreachable!("only such are kept") };
+        // A date that has passed would come due between this step and the next, or behind both: nobody could say which.
+        let ahead = |at: &i64| *at > self.now;
+        match &mut *step {
+            Step::Change { expires_at, .. } => *expires_at = expires_at.filter(ahead),
+            Step::Record { orders, .. } => {
+                for order in orders {
+                    order.scheduled_at = order.scheduled_at.filter(ahead);
+                    order.expires_at = order.expires_at.filter(ahead);
+                }
+            }
+            _ => {}
+        }
         let request = if self.random.one_in(3) { request.wrapping_add(1) } else { request };
         // What was refused may go through now, and could then be refused the first time: its references are used once.
         Step::Keyed { key, request, step }
