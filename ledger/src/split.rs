@@ -46,64 +46,66 @@ pub fn shares(total: i128, precision: u64, parts: &[Share]) -> Result<Vec<i128>,
     if total == 1 {
         return Ok((0..parts.len()).map(|index| i128::from(index == 0)).collect());
     }
-    let scaled_total = total.checked_mul(UNIT).ok_or(SplitFault::Range)?;
-    let mut scaled = Vec::with_capacity(parts.len());
-    let (mut fixed, mut percent) = (0i128, 0i128);
+    let whole = Fine { units: total, billionths: 0 };
+    let mut fine = Vec::with_capacity(parts.len());
+    let (mut fixed, mut percent) = (Fine::ZERO, Fine::ZERO);
     for part in parts {
         let amount = match part {
-            Share::Precise(minor) => minor.checked_mul(UNIT),
-            Share::Fixed(major) => scaled_minor(*major, precision),
-            Share::Percent(_) | Share::Left => Some(0),
+            Share::Precise(minor) => Some(Fine { units: *minor, billionths: 0 }),
+            Share::Fixed(major) => Fine::of_major(*major, precision),
+            Share::Percent(_) | Share::Left => Some(Fine::ZERO),
         };
         let amount = amount.ok_or(SplitFault::Range)?;
-        fixed = fixed.checked_add(amount).ok_or(SplitFault::Range)?;
-        if fixed > scaled_total {
+        fixed = fixed.plus(amount).ok_or(SplitFault::Range)?;
+        if fixed > whole {
             return Err(SplitFault::FixedExceeds);
         }
-        scaled.push(amount);
+        fine.push(amount);
     }
     let mut percentages = 0i128;
-    for (part, amount) in parts.iter().zip(&mut scaled) {
+    for (part, amount) in parts.iter().zip(&mut fine) {
         let Share::Percent(share) = part else { continue };
         // Thousandths of a per cent of the percentage itself, only to compare sums of percentages.
         percentages += share.minor_units(1_000_000_000).ok_or(SplitFault::Range)?;
         *amount = percent_of(total, *share).ok_or(SplitFault::Range)?;
-        if *amount < UNIT {
-            *amount = 0;
+        if amount.units < 1 {
+            *amount = Fine::ZERO;
         }
-        percent = percent.checked_add(*amount).ok_or(SplitFault::Range)?;
+        percent = percent.plus(*amount).ok_or(SplitFault::Range)?;
     }
     if percentages > 100 * 1_000_000_000 {
         return Err(SplitFault::Exceeds);
     }
-    let rest = scaled_total - fixed - percent;
+    let rest = whole.minus(fixed).and_then(|rest| rest.minus(percent)).ok_or(SplitFault::Range)?;
     let lefts = parts.iter().filter(|part| **part == Share::Left).count();
     if lefts > 1 {
         return Err(SplitFault::SeveralLeft);
     }
-    if rest < 0 && rest < -UNIT * parts.len() as i128 {
+    // Each part may be off by less than a unit.
+    let slack = Fine { units: -(parts.len() as i128), billionths: 0 };
+    if rest < slack {
         return Err(SplitFault::Exceeds);
     }
-    if lefts == 0 && !accounts_for_all(parts, rest, percentages, fixed) {
+    if lefts == 0 && !accounts_for_all(parts, rest >= slack && rest.units < 1, percentages, fixed) {
         return Err(SplitFault::Short);
     }
-    Ok(whole_units(total, parts, &scaled, rest))
+    Ok(whole_units(total, parts, &fine, rest))
 }
 
 /// Whether parts of which none takes what is left make the whole: exactly, but for rounding.
-fn accounts_for_all(parts: &[Share], rest: i128, percentages: i128, fixed: i128) -> bool {
-    let only_percent = fixed == 0 && parts.iter().all(|part| matches!(part, Share::Percent(_)));
+fn accounts_for_all(parts: &[Share], nothing_left: bool, percentages: i128, fixed: Fine) -> bool {
+    let only_percent = fixed == Fine::ZERO && parts.iter().all(|part| matches!(part, Share::Percent(_)));
     if only_percent {
         return percentages >= WHOLE_PERCENT_THOUSANDTHS * 1_000_000;
     }
-    rest.abs() <= UNIT * parts.len() as i128 && rest < UNIT
+    nothing_left
 }
 
 /// Cuts off fractions, gives the part that takes it what is left, and the largest what is missing or too much.
-fn whole_units(total: i128, parts: &[Share], scaled: &[i128], rest: i128) -> Vec<i128> {
-    let mut shares: Vec<i128> = scaled.iter().map(|amount| amount / UNIT).collect();
+fn whole_units(total: i128, parts: &[Share], fine: &[Fine], rest: Fine) -> Vec<i128> {
+    let mut shares: Vec<i128> = fine.iter().map(|amount| amount.cut()).collect();
     if let Some(left) = parts.iter().position(|part| *part == Share::Left) {
-        shares[left] = rest.max(0) / UNIT;
+        shares[left] = rest.units.max(0);
     }
     let missing = total - shares.iter().sum::<i128>();
     let mut largest = 0;
@@ -119,18 +121,53 @@ fn whole_units(total: i128, parts: &[Share], scaled: &[i128], rest: i128) -> Vec
     shares
 }
 
-fn scaled_minor(major: Decimal, precision: u64) -> Option<i128> {
-    major.minor_units(precision.checked_mul(UNIT as u64)?).or_else(|| major.minor_units(precision)?.checked_mul(UNIT))
+/// An amount with [`FRACTION_DIGITS`] fractional digits: whole minor units, and billionths of one from 0 to below [`UNIT`]. Apart,
+/// so that an amount of any size can be calculated with.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Fine {
+    units: i128,
+    billionths: i128,
 }
 
-/// `total × share / 100`, in units of `10^-FRACTION_DIGITS`.
-fn percent_of(total: i128, share: Decimal) -> Option<i128> {
+impl Fine {
+    const ZERO: Fine = Fine { units: 0, billionths: 0 };
+
+    fn of_major(major: Decimal, precision: u64) -> Option<Fine> {
+        let finest = precision.checked_mul(UNIT as u64).and_then(|finest| major.minor_units(finest));
+        match finest {
+            Some(all) => Some(Fine { units: all.div_euclid(UNIT), billionths: all.rem_euclid(UNIT) }),
+            // Beyond what can be calculated so finely: in whole units.
+            None => major.minor_units(precision).map(|units| Fine { units, billionths: 0 }),
+        }
+    }
+
+    fn plus(self, other: Fine) -> Option<Fine> {
+        let billionths = self.billionths + other.billionths;
+        let units = self.units.checked_add(other.units)?.checked_add(billionths.div_euclid(UNIT))?;
+        Some(Fine { units, billionths: billionths.rem_euclid(UNIT) })
+    }
+
+    fn minus(self, other: Fine) -> Option<Fine> {
+        let billionths = self.billionths - other.billionths;
+        let units = self.units.checked_sub(other.units)?.checked_add(billionths.div_euclid(UNIT))?;
+        Some(Fine { units, billionths: billionths.rem_euclid(UNIT) })
+    }
+
+    /// The whole units, cut towards zero.
+    const fn cut(self) -> i128 {
+        if self.units < 0 && self.billionths > 0 { self.units + 1 } else { self.units }
+    }
+}
+
+/// `total × share / 100`, cut to billionths.
+fn percent_of(total: i128, share: Decimal) -> Option<Fine> {
     // The percentage in 10^-12 of a per cent: no client writes finer ones.
-    let fine = share.minor_units(1_000_000_000_000)?;
-    let (whole, part) = (fine / 1_000_000_000_000, fine % 1_000_000_000_000);
-    let of_whole = total.checked_mul(whole)?.checked_mul(UNIT / 100)?;
-    let of_part = total.checked_mul(part)? / (1_000_000_000_000 / (UNIT / 100));
-    of_whole.checked_add(of_part)
+    const WHOLE: i128 = 100_000_000_000_000;
+    let share = share.minor_units(WHOLE as u64 / 100)?;
+    // Divided before it is multiplied, so that nothing is beyond 128 bits; what the division leaves is small.
+    let of_rest = (total % WHOLE).checked_mul(share)?;
+    let units = (total / WHOLE).checked_mul(share)?.checked_add(of_rest.div_euclid(WHOLE))?;
+    Some(Fine { units, billionths: of_rest.rem_euclid(WHOLE) / (WHOLE / UNIT) })
 }
 
 #[cfg(test)]
@@ -166,5 +203,20 @@ mod tests {
         ] {
             assert_eq!(shares(total, 100, &parts), expected, "{total} {parts:?}");
         }
+    }
+
+    #[test]
+    fn amounts_of_any_size_are_shared() {
+        let wei = 10u64.pow(18);
+        let ether = i128::from(wei);
+        let parts = [fixed("1"), fixed("0.000000000000000001"), Share::Left];
+        assert_eq!(shares(10 * ether, wei, &parts), Ok(vec![ether, 1, 9 * ether - 1]));
+        let total = 10i128.pow(37) + 7;
+        let parts = [percent("33.33"), Share::Precise(10i128.pow(36)), Share::Left];
+        let third = 3_333 * 10i128.pow(33) + 2;
+        assert_eq!(shares(total, 100, &parts), Ok(vec![third, 10i128.pow(36), total - third - 10i128.pow(36)]));
+        let half = crate::limits::SUM_MAX / 2;
+        assert_eq!(shares(crate::limits::SUM_MAX, 1, &[percent("50"), percent("50")]), Ok(vec![half + 1, half]));
+        assert_eq!(shares(total, 100, &[Share::Precise(total), fixed("0.01")]), Err(SplitFault::FixedExceeds));
     }
 }
