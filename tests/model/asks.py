@@ -11,7 +11,6 @@ import rules
 # mended.
 NOT_YET = {
     "code_of_several_holds",  # of several finished holds the first met gives the code, not the order of section 15
-    "large_split",  # shares of amounts that are large in minor units are refused
     "refund_in_one_step",  # a refund may miss a commit that is recorded while it runs
     "status_of_a_batch",  # the answer to a commit by the id of a queued batch has the status of a request, not of a hold
 }
@@ -278,8 +277,6 @@ def split_body(world, random, **more):
             names.append(f"@{world.tag}-{body['reference']}-{len(names)}")
     if random.random() < 0.04:
         names[-1] = UNKNOWN
-    if "large_split" in NOT_YET and body["currency"] == "WEI":
-        body["precise_amount"] = random.randrange(1, 10**14)
     total = rules.total_of(body)
     texts = distribution(random, total, body["precision"], count)
     body[side + "s"] = [{"identifier": name} | ({"precise_distribution": text[1]} if isinstance(text, tuple) else {"distribution": text})
