@@ -33,7 +33,8 @@ class Ledger:
         self.references.add(row["reference"])
         self.ids[id] = row
         changed = parent in self.ids and self.ids[parent]["status"] == "INFLIGHT" and "hold_change" not in NOT_YET  # only dates: nothing moves
-        must(status in ("QUEUED", "SCHEDULED", "REJECTED") or amount > 0 or changed, 3, "moves nothing:", row)
+        cancelled = status == "VOID" and parent in self.ids and self.ids[parent]["status"] == "SCHEDULED"  # a leg may be of nothing
+        must(status in ("QUEUED", "SCHEDULED", "REJECTED") or amount > 0 or changed or cancelled, 3, "moves nothing:", row)
         if "_refund" in row["reference"] and not row["reference"].endswith("_q"):
             self.refunds[parent] += amount
             first = self.ids[parent]["precise_amount"]
