@@ -482,7 +482,9 @@ OPERATIONS = [
     (1, scheduled_far, "cancel"), (0.4, reschedule, "reschedule"), (0.5, scheduled_split, "scheduled_whole"),
     (0.3, scheduled_batch, "scheduled_whole"), (3, continue_on_error, "continue_on_error"), (5, keyed, "idempotency")]
 ALONE = [(weight, function) for weight, function, feature in OPERATIONS if feature not in NOT_YET]
-CROWD = [(weight, function) for weight, function in ALONE if function is not reschedule]
+# Of these the crowd cannot always tell afterwards who made which rows (about one run of 5 000 in fifteen): one client asks for them.
+UNTOLD = {"cancel", "scheduled_whole", "continue_on_error", "over_capture", "hold_change", "reschedule"}
+CROWD = [(weight, function) for weight, function, feature in OPERATIONS if feature not in NOT_YET | UNTOLD]
 
 
 def choose(world, random, alone=True):
