@@ -6,6 +6,7 @@ use super::body::RequestBody;
 use super::dry_run::{self, document};
 use super::error::{ApiError, Code, Legacy};
 use super::failure::{self, About};
+use super::inflight;
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
 use super::transactions::{NEW_TRANSACTION, about};
@@ -111,7 +112,7 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
     };
     let body: BulkBody<'_> = sent.decode().map_err(malformed)?;
     let batch = if body.atomic.unwrap_or(false) { Batch::Atomic } else { Batch::Independent };
-    let queued = !(body.skip_queue.unwrap_or(false) || state.settings().posting.queue_skip);
+    let queued = inflight::is_queued(&state, body.skip_queue);
     let inflight = body.inflight.unwrap_or(false);
     let (run_async, dry_run) = (body.run_async.unwrap_or(false), body.dry_run.unwrap_or(false));
     let goes_on = body.continue_on_error.unwrap_or(false);

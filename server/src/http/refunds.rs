@@ -6,6 +6,7 @@ use super::body::RequestBody;
 use super::dry_run::{self, document};
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
+use super::inflight;
 use super::named::{self, Named};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
@@ -64,7 +65,7 @@ pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<St
     problems.length("description", body.description.as_deref().unwrap_or_default(), limits::DESCRIPTION_BYTES_MAX);
     problems.length("meta_data", body.metadata.map_or("", |object| object.0), limits::METADATA_BYTES_MAX);
     problems.into_result(Code::TxnValidationError)?;
-    let queued = !(body.skip_queue.unwrap_or(false) || state.settings().posting.queue_skip);
+    let queued = inflight::is_queued(&state, body.skip_queue);
     let part = asked_part(&body)?;
     let key = sent.key()?;
     let originals = originals(&state, &id).await?;

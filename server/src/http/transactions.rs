@@ -8,6 +8,7 @@ use super::error::{ApiError, Code};
 use super::failure::{self, About};
 use super::filters::newest_first;
 use super::filters::transactions::find_transactions;
+use super::inflight;
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::paging::{self, Paging};
 use super::parameters::Parameters;
@@ -106,7 +107,7 @@ pub async fn create_transaction(State(state): State<AppState>, sent: RequestBody
     let body: TransactionBody<'_> = sent.decode().map_err(invalid)?;
     let checked = body.checked(&state.books().registry())?;
     let parts = split::parts_of(&checked)?;
-    let queued = !(checked.body.skip_queue.unwrap_or(false) || state.settings().posting.queue_skip);
+    let queued = inflight::is_queued(&state, checked.body.skip_queue);
     let inflight = checked.body.inflight.unwrap_or(false);
     let mut text = String::with_capacity(256);
     let ask = checked.body.ask(&checked.facts, &mut text, &mut Last::default());
