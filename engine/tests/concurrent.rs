@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 use support::harness::{
-    self, Post, Scratch, balance, figures, ledger, open, pay, post, record, recorded, settle, submit, verified,
+    self, Post, Scratch, balance, figures, hold_writer, ledger, open, pay, post, record, recorded, settle, submit,
+    verified,
 };
 
 const THREADS: usize = 64;
@@ -155,17 +156,7 @@ fn a_hold_is_committed_or_voided() {
 fn a_full_queue_is_refused_and_recovers() {
     let folder = Scratch::new();
     let engine = open(&MemoryDisk::new(), &folder);
-    let (entered_sender, entered) = channel();
-    let (release, released) = channel::<()>();
-    // A look at the state must not block; this one does, so that the writer takes nothing.
-    engine.read(
-        move |_| {
-            entered_sender.send(()).expect("the test waits");
-            released.recv().expect("the test lets go");
-        },
-        |()| {},
-    );
-    entered.recv().expect("the writer looks");
+    let release = hold_writer(&engine);
     let (sender, receiver) = channel();
     let mut busy = 0;
     for number in 0..limits::QUEUE_REQUESTS_MAX + 10 {

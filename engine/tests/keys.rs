@@ -14,8 +14,8 @@ use ledger::id::Prefix;
 use ledger::rejection::{Refused, Rejection};
 use std::sync::mpsc::{Receiver, channel};
 use support::harness::{
-    Post, Scratch, balance, cancel_command, change_command, figures, keyed, ledger, look, open, pay, post, record,
-    record_all, recorded, refund_command, settle_command, submit, submit_once, verified,
+    Post, Scratch, balance, cancel_command, change_command, figures, hold_writer, keyed, ledger, look, open, pay, post,
+    record, record_all, recorded, refund_command, settle_command, submit, submit_once, verified,
 };
 
 /// Panics unless an answer is that of the first time.
@@ -37,17 +37,7 @@ fn rows_count(engine: &Engine) -> u64 {
 
 /// Has requests enter the queue while the writer is held, so that they are decided in one group; answers their receivers.
 fn in_one_group(engine: &Engine, send: impl FnOnce() -> Vec<Receiver<Answer>>) -> Vec<Answer> {
-    let (entered_sender, entered) = channel();
-    let (release, released) = channel::<()>();
-    // A look at the state must not block; this one does, so that the writer takes nothing.
-    engine.read(
-        move |_| {
-            entered_sender.send(()).expect("the test waits");
-            released.recv().expect("the test lets go");
-        },
-        |()| {},
-    );
-    entered.recv().expect("the writer looks");
+    let release = hold_writer(engine);
     let receivers = send();
     release.send(()).expect("the writer waits");
     receivers.into_iter().map(|receiver| receiver.recv().expect("every command is answered")).collect()

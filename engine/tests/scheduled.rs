@@ -19,7 +19,8 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::channel;
 use support::harness::{
-    self, Post, Scratch, balance, cancel_command, figures, ledger, look, pay, post, record, recorded, submit, verified,
+    self, Post, Scratch, balance, cancel_command, figures, hold_writer, ledger, look, pay, post, record, recorded,
+    submit, verified,
 };
 
 const START: i64 = 1_790_000_000_000_000;
@@ -183,16 +184,7 @@ fn what_is_called_off_while_it_is_due_ends_once() {
 fn what_is_not_durable_yet_can_be_called_off() {
     let (folder, clock) = (Scratch::new(), Arc::new(AtomicI64::new(START)));
     let engine = open(&MemoryDisk::new(), &folder, &clock);
-    let (entered_sender, entered) = channel();
-    let (release, released) = channel::<()>();
-    engine.read(
-        move |_| {
-            entered_sender.send(()).expect("the test waits");
-            released.recv().expect("the test lets go");
-        },
-        |()| {},
-    );
-    entered.recv().expect("the writer looks");
+    let release = hold_writer(&engine);
     let (sender, receiver) = channel();
     let send = |command: Command| {
         let sender = sender.clone();

@@ -16,8 +16,8 @@ use ledger::id::Prefix;
 use ledger::rejection::Rejection;
 use std::sync::mpsc::channel;
 use support::harness::{
-    Post, Scratch, attempt, balance, cancel_command, change_command, figures, ledger, look, open, pay, post, record,
-    record_all, recorded, refund_command, settle_as_far, submit,
+    Post, Scratch, attempt, balance, cancel_command, change_command, figures, hold_writer, ledger, look, open, pay,
+    post, record, record_all, recorded, refund_command, settle_as_far, submit,
 };
 
 fn outcomes(trial: &Trial) -> Vec<Outcome> {
@@ -136,16 +136,7 @@ fn trials_stand_each_for_itself() {
     assert_eq!(told, [[Outcome::Applied], [Outcome::Applied], [Outcome::Rejected(Rejection::InsufficientFunds)]]);
 
     // While the writer is held, as many postings may wait as ever, tried or not.
-    let (entered_sender, entered) = channel();
-    let (release, released) = channel::<()>();
-    engine.read(
-        move |_| {
-            entered_sender.send(()).expect("the test waits");
-            released.recv().expect("the test lets go");
-        },
-        |()| {},
-    );
-    entered.recv().expect("the writer looks");
+    let release = hold_writer(&engine);
     let posts: Vec<Post> = (0..1000).map(|n| post("@World", "@Shop", 1, &format!("n{n}"))).collect();
     let (sender, receiver) = channel();
     let mut busy = 0;
@@ -173,16 +164,7 @@ fn a_trial_waits_for_what_it_rests_on() {
     let engine = open(&disk, &folder);
     recorded(pay(&engine, post("@World", "@Shop", 1, "one")));
     disk.fail_after(0, Failure::Io);
-    let (entered_sender, entered) = channel();
-    let (release, released) = channel::<()>();
-    engine.read(
-        move |_| {
-            entered_sender.send(()).expect("the test waits");
-            released.recv().expect("the test lets go");
-        },
-        |()| {},
-    );
-    entered.recv().expect("the writer looks");
+    let release = hold_writer(&engine);
     let two = || record(&engine, Batch::Single, false, &[post("@World", "@Shop", 1, "two")]);
     let (sender, receiver) = channel();
     engine.submit(two(), 1, Box::new(|_| {}));

@@ -23,7 +23,7 @@ use ledger::text;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 
 /// A folder of its own, removed when dropped.
 pub struct Scratch(pub PathBuf);
@@ -271,4 +271,20 @@ pub fn refund_through(engine: &Engine, queued: bool, row: u64, amount: Option<i1
 pub fn verified(disk: &(impl Disk + Clone + 'static), folder: &Scratch) -> Report {
     let journal = options(folder).journal;
     verify::run(Arc::new(disk.clone()), &folder.0, journal, |_| {}).expect("the folder can be checked")
+}
+
+/// Holds the writer, so that what is sent waits for it and is decided in one group. It goes on when something is sent.
+pub fn hold_writer(engine: &Engine) -> Sender<()> {
+    let (entered_sender, entered) = channel();
+    let (release, released) = channel::<()>();
+    // A look at the state must not block; this one does, so that the writer takes nothing.
+    engine.read(
+        move |_| {
+            entered_sender.send(()).expect("the test waits");
+            released.recv().expect("the test lets go");
+        },
+        |()| {},
+    );
+    entered.recv().expect("the writer looks");
+    release
 }
