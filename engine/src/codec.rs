@@ -11,11 +11,12 @@ use bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::decide::Known;
 use ledger::event::{
-    BalanceCreated, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed,
-    Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
+    BalanceCreated, BalanceLinked, BalanceNamed, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed,
+    MetadataChanged, Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::id::Id;
 use ledger::limits;
+use ledger::notes::Subject;
 use ledger::rejection::{Refused, Rejection};
 use ledger::text::Span;
 use std::fmt;
@@ -29,7 +30,12 @@ const RESCHEDULED: u8 = 6;
 const CURRENCY_REGISTERED: u8 = 7;
 const POLICY_SET: u8 = 8;
 const BATCH_FAILED: u8 = 9;
+const METADATA_CHANGED: u8 = 10;
+const BALANCE_LINKED: u8 = 11;
+const BALANCE_NAMED: u8 = 12;
 const VERSION: u8 = 1;
+/// Of a balance that is made with an alias.
+const BALANCE_CREATED_NAMED: u8 = 2;
 
 /// Why bytes are no event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,7 +94,8 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             put_text(out, &event.detail);
         }
         Event::BalanceCreated(event) => {
-            begin(out, BALANCE_CREATED, event.at);
+            let version = if event.alias.is_empty() { VERSION } else { BALANCE_CREATED_NAMED };
+            begin_version(out, BALANCE_CREATED, version, event.at);
             put_u64(out, event.seed);
             put_varint(out, u64::from(event.ledger));
             put_varint(out, event.identity.map_or(0, |identity| u64::from(identity) + 1));
@@ -97,6 +104,9 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             put_text(out, &event.metadata);
             out.push(u8::from(event.track_fund_lineage));
             out.push(event.allocation as u8);
+            if !event.alias.is_empty() {
+                put_text(out, &event.alias);
+            }
         }
         Event::Recorded(event) => encode_recorded(event, out),
         Event::Rescheduled(event) => {
@@ -132,11 +142,32 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
                 policy::put(out, policy);
             }
         }
+        Event::MetadataChanged(event) => {
+            begin(out, METADATA_CHANGED, event.at);
+            put_varint(out, event.subject.pack());
+            put_varint(out, event.first_row);
+            put_u64(out, event.earlier);
+            put_text(out, &event.metadata);
+        }
+        Event::BalanceLinked(event) => {
+            begin(out, BALANCE_LINKED, event.at);
+            put_varint(out, u64::from(event.balance));
+            put_varint(out, u64::from(event.identity));
+        }
+        Event::BalanceNamed(event) => {
+            begin(out, BALANCE_NAMED, event.at);
+            put_varint(out, u64::from(event.balance));
+            put_text(out, &event.alias);
+        }
     }
 }
 
 fn begin(out: &mut Vec<u8>, kind: u8, at: i64) {
-    out.extend_from_slice(&[kind, VERSION]);
+    begin_version(out, kind, VERSION, at);
+}
+
+fn begin_version(out: &mut Vec<u8>, kind: u8, version: u8, at: i64) {
+    out.extend_from_slice(&[kind, version]);
     put_i64(out, at);
 }
 
@@ -275,7 +306,7 @@ fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut 
 pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
     let mut from = Reading::new(payload);
     let (kind, version) = (from.byte()?, from.byte()?);
-    if version != VERSION {
+    if version != VERSION && (kind, version) != (BALANCE_CREATED, BALANCE_CREATED_NAMED) {
         return Err(CodecFault::Unknown { kind, version });
     }
     let at = from.i64()?;
@@ -295,7 +326,7 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
             id: from.text()?.to_owned(),
             detail: from.text()?.to_owned(),
         }),
-        BALANCE_CREATED => Event::BalanceCreated(decode_balance(at, &mut from)?),
+        BALANCE_CREATED => Event::BalanceCreated(decode_balance(at, version, &mut from)?),
         RECORDED => Event::Recorded(decode_recorded(at, &mut from)?),
         RESCHEDULED => Event::Rescheduled(decode_rescheduled(at, &mut from)?),
         BATCH_FAILED => Event::BatchFailed(BatchFailed {
@@ -314,12 +345,29 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
             balance: from.number("a balance")?,
             policy: if from.flag("a policy")? { Some(policy::take(&mut from)?) } else { None },
         }),
+        METADATA_CHANGED => Event::MetadataChanged(MetadataChanged {
+            at,
+            subject: Subject::unpack(from.varint()?).ok_or(CodecFault::Value("what metadata belongs to"))?,
+            first_row: from.varint()?,
+            earlier: from.u64()?,
+            metadata: from.text()?.to_owned(),
+        }),
+        BALANCE_LINKED => Event::BalanceLinked(BalanceLinked {
+            at,
+            balance: from.number("a balance")?,
+            identity: from.number("an identity")?,
+        }),
+        BALANCE_NAMED => Event::BalanceNamed(BalanceNamed {
+            at,
+            balance: from.number("a balance")?,
+            alias: from.text()?.to_owned(),
+        }),
         _ => return Err(CodecFault::Unknown { kind, version }),
     };
     if from.is_empty() { Ok(event) } else { Err(CodecFault::Trailing) }
 }
 
-fn decode_balance(at: i64, from: &mut Reading<'_>) -> Result<BalanceCreated, CodecFault> {
+fn decode_balance(at: i64, version: u8, from: &mut Reading<'_>) -> Result<BalanceCreated, CodecFault> {
     Ok(BalanceCreated {
         at,
         seed: from.u64()?,
@@ -333,7 +381,16 @@ fn decode_balance(at: i64, from: &mut Reading<'_>) -> Result<BalanceCreated, Cod
         metadata: from.text()?.to_owned(),
         track_fund_lineage: from.flag("track_fund_lineage")?,
         allocation: allocation(from.byte()?)?,
+        alias: if version == BALANCE_CREATED_NAMED { alias(from)? } else { String::new() },
     })
+}
+
+/// An alias where one must be.
+fn alias(from: &mut Reading<'_>) -> Result<String, CodecFault> {
+    match from.text()? {
+        "" => Err(CodecFault::Value("alias")),
+        alias => Ok(alias.to_owned()),
+    }
 }
 
 /// The allocation of a stored number.

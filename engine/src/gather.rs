@@ -64,7 +64,10 @@ impl Writer {
             | Command::CreateBalance(_)
             | Command::ReportBatch(_)
             | Command::RegisterCurrency(_)
-            | Command::SetPolicy(_) => Ok(()),
+            | Command::SetPolicy(_)
+            | Command::ChangeMetadata(_)
+            | Command::LinkIdentity(_)
+            | Command::NameBalance(_) => Ok(()),
         }
     }
 

@@ -3,11 +3,14 @@
 use crate::codec::{self, CodecFault};
 use crate::fingerprint::FingerprintKey;
 use crate::follow::Reach;
+use crate::notes::Notes;
 use crate::rows::{Rows, RowsFault};
 use journal::reader::{ReadFault, Reader};
-use ledger::event::{self, Event, NO_BALANCE, Recorded};
+use ledger::event::{self, Event, MetadataChanged, NO_BALANCE, Recorded};
 use ledger::id::Id;
+use ledger::notes::Subject;
 use ledger::row::{Flags, Row};
+use ledger::state::NO_RECORD;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, RwLock};
@@ -28,6 +31,8 @@ pub enum BooksFault {
     },
     /// A row points to a record that does not hold it.
     Row(u64),
+    /// A record that should tell a change of metadata tells something else.
+    Note(u64),
 }
 
 impl fmt::Display for BooksFault {
@@ -37,6 +42,9 @@ impl fmt::Display for BooksFault {
             BooksFault::Record(_) => write!(f, "a record cannot be read"),
             BooksFault::Codec { position, .. } => write!(f, "the record at position {position} cannot be understood"),
             BooksFault::Row(row) => write!(f, "row {row} is not in the record it names; run `florin verify`"),
+            BooksFault::Note(record) => {
+                write!(f, "the record at position {record} should tell a change of metadata; run `florin verify`")
+            }
         }
     }
 }
@@ -47,7 +55,7 @@ impl std::error::Error for BooksFault {
             BooksFault::Rows(source) => Some(source),
             BooksFault::Record(source) => Some(source),
             BooksFault::Codec { source, .. } => Some(source),
-            BooksFault::Row(_) => None,
+            BooksFault::Row(_) | BooksFault::Note(_) => None,
         }
     }
 }
@@ -59,6 +67,7 @@ pub struct Books {
     reader: Reader,
     names: RwLock<Names>,
     registry: RwLock<Arc<Registry>>,
+    notes: Notes,
     key: FingerprintKey,
     reach: Reach,
 }
@@ -107,9 +116,9 @@ impl Names {
 }
 
 impl Books {
-    pub(crate) fn new(rows: Rows, reader: Reader, names: Names, registry: Registry, key: FingerprintKey) -> Books {
+    pub(crate) fn new(rows: Rows, reader: Reader, names: Names, registry: Registry, notes: Notes, key: FingerprintKey) -> Books {
         let registry = RwLock::new(Arc::new(registry));
-        Books { rows, reader, names: RwLock::new(names), registry, key, reach: Reach::new() }
+        Books { rows, reader, names: RwLock::new(names), registry, notes, key, reach: Reach::new() }
     }
 
     pub(crate) fn publish(&self, rows: &[Row], balances: &[Id], currencies: &[Arc<str>]) {
@@ -128,6 +137,33 @@ impl Books {
     /// The registered currencies.
     pub fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.registry.read().expect("no reader panics"))
+    }
+
+    /// Metadata that was changed after it was recorded.
+    pub const fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// The changes of some metadata, each with where it is recorded, oldest first.
+    pub fn changes(&self, subject: Subject) -> Result<Vec<(u64, MetadataChanged)>, BooksFault> {
+        let mut changes = Vec::new();
+        let mut record = self.notes.newest(subject);
+        while record != NO_RECORD {
+            let change = self.change(record)?;
+            let earlier = change.earlier;
+            changes.push((record, change));
+            record = earlier;
+        }
+        changes.reverse();
+        Ok(changes)
+    }
+
+    /// The change of metadata that a record tells.
+    pub fn change(&self, record: u64) -> Result<MetadataChanged, BooksFault> {
+        match self.event(record)? {
+            Event::MetadataChanged(change) => Ok(change),
+            _ => Err(BooksFault::Note(record)),
+        }
     }
 
     /// The reading end of the journal.

@@ -13,6 +13,7 @@ use crate::codec::{self, CodecFault};
 use crate::folder::Folder;
 use crate::index::{Index, IndexFault, Options as IndexOptions};
 use crate::limits::{self, Sizes};
+use crate::notes::Notes;
 use crate::reading::{Books, Names, Registry};
 use crate::rows::{Rows, RowsFault};
 use crate::writer::{index_key, index_row};
@@ -115,7 +116,8 @@ pub fn replay(
         journal::open::open(Arc::clone(disk), &folder.journal(), journal, from).map_err(ReplayFault::Journal)?;
     let Opened { appender, reader, cut_bytes, tail } = opened;
     let names = names_of(&state);
-    let books = Books::new(rows, reader, names, registry_of(&state), folder.key);
+    let notes = Notes::of(&state);
+    let books = Books::new(rows, reader, names, registry_of(&state), notes, folder.key);
     let covered = (references.covered(), children.covered());
     let mut scan = books.journal().scan(from);
     let mut fresh = Vec::new();
@@ -130,6 +132,9 @@ pub fn replay(
         let currencies: Vec<Arc<str>> = state.currencies.iter().skip(currencies_before).map(Arc::from).collect();
         if let Event::CurrencyRegistered(event) = &event {
             books.register([(event.code.as_str().into(), event.precision)]);
+        }
+        if let Event::MetadataChanged(event) = &event {
+            books.notes().add([(event.subject, record.position)]);
         }
         books.publish(&fresh, &balances, &currencies);
         if let Event::Recorded(event) = &event

@@ -453,7 +453,9 @@ impl Writer {
                 self.state.currencies.find(&event.code).unwrap_or(self.state.currencies.len() as u32)
             }
             Event::PolicySet(event) => event.balance,
-            Event::Rescheduled(_) | Event::BatchFailed(_) => 0,
+            Event::BalanceLinked(event) => event.balance,
+            Event::BalanceNamed(event) => event.balance,
+            Event::Rescheduled(_) | Event::BatchFailed(_) | Event::MetadataChanged(_) => 0,
         };
         let currencies_before = self.state.currencies.len();
         let balances_before = self.state.balances.len();
@@ -466,6 +468,9 @@ impl Writer {
         self.open.currencies.extend(new_currencies);
         if let Event::CurrencyRegistered(event) = &event {
             self.open.registered.push((event.code.as_str().into(), event.precision));
+        }
+        if let Event::MetadataChanged(event) = &event {
+            self.open.noted.push((event.subject, pushed.position));
         }
         let event = match event {
             Event::Recorded(event) => event,

@@ -4,10 +4,11 @@
 
 use crate::draft::Side;
 use crate::event::{
-    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, Movement, NO_BALANCE, Outcome, PolicySet, Recorded,
+    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, MetadataChanged, Movement, NO_BALANCE, Outcome, PolicySet, Recorded,
     Rescheduled,
 };
 use crate::id::{self, NonceOf};
+use crate::notes::Noted;
 use crate::policy::Policed;
 use crate::row::{Flags, Links, Parent, Posted, Row, Status};
 use crate::state::{Balance, Figures, GENERAL_LEDGER, History, Hold, Identity, Ledger, NO_RECORD, Registered, State};
@@ -35,6 +36,12 @@ pub fn apply(state: &mut State, event: &Event, record: u64, rows: &mut Vec<Row>)
             Arc::make_mut(&mut state.currencies).register(&event.code, registered);
         }
         Event::PolicySet(event) => set_policy(state, event),
+        Event::MetadataChanged(event) => change_metadata(state, event, record),
+        Event::BalanceLinked(event) => {
+            let balance = state.balances.get_mut(event.balance as usize);
+            balance.expect("an event names balances that exist").identity = Some(event.identity);
+        }
+        Event::BalanceNamed(event) => state.set_alias(event.balance, &event.alias),
     }
 }
 
@@ -49,6 +56,16 @@ fn reschedule(state: &mut State, event: &Rescheduled) {
         if let Some(amount) = event.amount {
             state.adjusted.insert(group, amount);
         }
+    }
+}
+
+fn change_metadata(state: &mut State, event: &MetadataChanged, record: u64) {
+    assert_eq!(event.first_row, state.rows_count, "events follow each other without a gap");
+    assert_eq!(event.earlier, state.newest_note(event.subject), "changes of metadata lead back to each other");
+    let bytes = event.metadata.len() as u64;
+    match state.notes.get_mut(&event.subject.pack()) {
+        Some(noted) => *noted = Noted { record, count: noted.count.saturating_add(1), bytes: noted.bytes + bytes },
+        None => drop(state.notes.insert(event.subject.pack(), Noted { record, count: 1, bytes })),
     }
 }
 
@@ -81,7 +98,10 @@ fn create_balance(state: &mut State, event: &BalanceCreated, record: u64) {
         allocation: event.allocation,
         ..new_balance(state, event.at, event.seed, currency, record, 0)
     };
-    state.add_balance(balance, &event.indicator);
+    let handle = state.add_balance(balance, &event.indicator);
+    if !event.alias.is_empty() {
+        state.set_alias(handle, &event.alias);
+    }
 }
 
 fn new_balance(state: &State, at: i64, seed: u64, currency: u32, record: u64, opened: u32) -> Balance {

@@ -2,6 +2,7 @@
 //! [`crate::limits`], amounts are integers.
 
 use crate::id::Id;
+use crate::notes::Subject;
 use crate::policy::Policy;
 use crate::row::Row;
 use crate::text::Span;
@@ -46,6 +47,12 @@ pub enum Command {
     RegisterCurrency(RegisterCurrency),
     /// Set the policy of a balance, or take it away.
     SetPolicy(SetPolicy),
+    /// Change metadata.
+    ChangeMetadata(ChangeMetadata),
+    /// Give a balance another owner.
+    LinkIdentity(LinkIdentity),
+    /// Give a balance another alias, or take it away.
+    NameBalance(NameBalance),
 }
 
 /// Make a ledger.
@@ -92,6 +99,8 @@ pub struct CreateBalance {
     pub track_fund_lineage: bool,
     /// In which order tracked funds are spent.
     pub allocation: Allocation,
+    /// Its alias, or empty.
+    pub alias: String,
 }
 
 /// In which order tracked funds are spent.
@@ -232,7 +241,7 @@ pub enum Party {
     Id(Id, Span),
     /// The balance of an `@indicator` in the currency of the transaction; made on first use.
     Indicator(Span),
-    /// A text that is neither.
+    /// A text that is neither: the alias of a balance, or nothing.
     Unknown(Span),
     /// A balance that an earlier event resolved.
     Handle(u32),
@@ -448,4 +457,34 @@ pub struct Wanted {
     pub policy: Policy,
     /// With whom the balance may deal; `None` for all.
     pub counterparties: Option<Vec<Id>>,
+}
+
+/// Change metadata that was recorded before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChangeMetadata {
+    /// Whose.
+    pub subject: Subject,
+    /// JSON object: the whole of a subject that has one, otherwise what is given.
+    pub metadata: String,
+    /// Of a subject whose whole this is: the record of the newest change that it was made from, or
+    /// [`crate::state::NO_RECORD`]. When there is a newer one the command is refused, and its maker begins again.
+    pub seen: u64,
+}
+
+/// Give a balance another owner.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LinkIdentity {
+    /// The id of the balance; `None` when what was sent is no id.
+    pub balance: Option<Id>,
+    /// The id of the owner, as sent.
+    pub identity: String,
+}
+
+/// Give a balance another alias, or take it away.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NameBalance {
+    /// The id of the balance.
+    pub balance: Id,
+    /// The alias from now on, or empty for none.
+    pub alias: String,
 }

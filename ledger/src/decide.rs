@@ -4,6 +4,7 @@
 //! (who has a reference, how a hold ended) was gathered into the command before.
 
 mod holds;
+mod naming;
 mod record;
 mod refunds;
 mod schedule;
@@ -71,6 +72,9 @@ pub fn decide(state: &State, scratch: &mut Scratch, command: Command, moment: Mo
         }
         Command::RegisterCurrency(command) => register_currency(state, command, moment),
         Command::SetPolicy(command) => set_policy(state, command, moment),
+        Command::ChangeMetadata(command) => naming::change_metadata(state, command, moment),
+        Command::LinkIdentity(command) => naming::link_identity(state, command, moment),
+        Command::NameBalance(command) => naming::name_balance(state, command, moment),
     }
 }
 
@@ -117,6 +121,9 @@ fn create_balance(state: &State, command: CreateBalance, moment: Moment) -> Resu
     if known.is_some_and(|currency| state.find_indicator(&command.indicator, currency).is_some()) {
         return refuse(0, Rejection::IndicatorTaken);
     }
+    if state.find_alias(&command.alias).is_some() {
+        return refuse(0, Rejection::AliasTaken);
+    }
     if known.is_none() && state.currencies.len() >= limits::CURRENCIES_MAX {
         return refuse(0, Rejection::TooManyCurrencies);
     }
@@ -133,6 +140,7 @@ fn create_balance(state: &State, command: CreateBalance, moment: Moment) -> Resu
         metadata: command.metadata,
         track_fund_lineage: command.track_fund_lineage,
         allocation: command.allocation,
+        alias: command.alias,
     })))
 }
 

@@ -3,6 +3,7 @@
 use crate::command::{Allocation, Batch, Terms};
 use crate::decide::Known;
 use crate::id::{self, Id, NonceOf};
+use crate::notes::Subject;
 use crate::policy::Policy;
 use crate::rejection::{Refused, Rejection};
 use crate::text::Span;
@@ -29,6 +30,12 @@ pub enum Event {
     CurrencyRegistered(CurrencyRegistered),
     /// A balance has a policy, or none any more.
     PolicySet(PolicySet),
+    /// Metadata was changed.
+    MetadataChanged(MetadataChanged),
+    /// A balance has another owner.
+    BalanceLinked(BalanceLinked),
+    /// A balance has another alias, or none any more.
+    BalanceNamed(BalanceNamed),
 }
 
 impl Event {
@@ -44,6 +51,9 @@ impl Event {
             Event::BatchFailed(event) => event.at,
             Event::CurrencyRegistered(event) => event.at,
             Event::PolicySet(event) => event.at,
+            Event::MetadataChanged(event) => event.at,
+            Event::BalanceLinked(event) => event.at,
+            Event::BalanceNamed(event) => event.at,
         }
     }
 }
@@ -106,6 +116,8 @@ pub struct BalanceCreated {
     pub track_fund_lineage: bool,
     /// In which order tracked funds are spent.
     pub allocation: Allocation,
+    /// Its alias, or empty.
+    pub alias: String,
 }
 
 /// Scheduled requests have another time or amount.
@@ -154,6 +166,43 @@ pub struct PolicySet {
     pub balance: u32,
     /// The policy from now on.
     pub policy: Option<Policy>,
+}
+
+/// Metadata was changed that was recorded before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MetadataChanged {
+    /// When.
+    pub at: i64,
+    /// Whose.
+    pub subject: Subject,
+    /// How many rows there were: rows from this number on came later.
+    pub first_row: u64,
+    /// Where the change of the same subject before it is, or [`crate::state::NO_RECORD`].
+    pub earlier: u64,
+    /// JSON object: the whole from now on of a subject that has one, otherwise what was given.
+    pub metadata: String,
+}
+
+/// A balance has another owner.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BalanceLinked {
+    /// When.
+    pub at: i64,
+    /// The handle of the balance.
+    pub balance: u32,
+    /// The handle of its owner from now on.
+    pub identity: u32,
+}
+
+/// A balance has another alias, or none any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BalanceNamed {
+    /// When.
+    pub at: i64,
+    /// The handle of the balance.
+    pub balance: u32,
+    /// Its alias from now on, or empty for none.
+    pub alias: String,
 }
 
 /// Transactions were recorded, settled or given back, as a whole.

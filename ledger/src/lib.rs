@@ -15,6 +15,7 @@ pub mod draft;
 pub mod event;
 pub mod id;
 pub mod limits;
+pub mod notes;
 pub mod policy;
 pub mod projection;
 pub mod rejection;

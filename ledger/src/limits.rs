@@ -6,10 +6,17 @@ pub const REFERENCE_BYTES_MAX: usize = 4096;
 pub const DESCRIPTION_BYTES_MAX: usize = 65_536;
 /// Longest metadata of one entity, in bytes of its JSON text.
 pub const METADATA_BYTES_MAX: usize = 262_144;
+/// How often the metadata of a transaction, batch or split transaction can be changed after it was recorded: whoever shows it
+/// reads every change.
+pub const METADATA_CHANGES_MAX: u32 = 1_000;
+/// How long those changes can be together, in bytes of their JSON text.
+pub const METADATA_CHANGES_BYTES_MAX: u64 = 4 * METADATA_BYTES_MAX as u64;
 /// Longest currency, in bytes.
 pub const CURRENCY_BYTES_MAX: usize = 64;
 /// Longest `@indicator`, in bytes, with its `@`.
 pub const INDICATOR_BYTES_MAX: usize = 256;
+/// Longest alias of a balance, in bytes.
+pub const ALIAS_BYTES_MAX: usize = 256;
 /// Longest text in place of a balance id, in bytes.
 pub const PARTY_BYTES_MAX: usize = 4096;
 /// Longest name of a ledger, in bytes.

@@ -80,11 +80,17 @@ pub enum Rejection {
     CurrencyTaken = 36,
     /// There is no balance of this id.
     BalanceNotFound = 37,
+    /// The metadata was changed since it was read.
+    MetadataChanged = 38,
+    /// The metadata of the transaction was changed as often, or by as much, as it can be.
+    TooManyChanges = 39,
+    /// Another balance has the alias.
+    AliasTaken = 40,
 }
 
 impl Rejection {
     /// Every rejection, in order.
-    pub const ALL: [Rejection; 37] = [
+    pub const ALL: [Rejection; 40] = [
         Rejection::DuplicateReference,
         Rejection::SourceNotFound,
         Rejection::DestinationNotFound,
@@ -122,6 +128,9 @@ impl Rejection {
         Rejection::ExceedsRefundable,
         Rejection::CurrencyTaken,
         Rejection::BalanceNotFound,
+        Rejection::MetadataChanged,
+        Rejection::TooManyChanges,
+        Rejection::AliasTaken,
     ];
 
     /// The stored number of the rejection.

@@ -8,6 +8,7 @@ use crate::command::{Allocation, Ask, Party};
 use crate::event::NO_BALANCE;
 use crate::id::{Id, Prefix};
 use crate::limits::SUM_MAX;
+use crate::notes::{Noted, Subject};
 use crate::policy::Policed;
 use crate::row::{Links, NO_ROW, Posted};
 use crate::sharded::Sharded;
@@ -48,6 +49,10 @@ pub struct State {
     pub timers: Timers,
     /// The policies of balances that have one, by handle. [`Balance::policed`] tells which have.
     pub policies: Sharded<u32, Policed>,
+    /// Metadata that was changed after it was recorded, by [`Subject::pack`].
+    pub notes: Sharded<u64, Noted>,
+    aliases: Sharded<Box<str>, u32>,
+    alias_of: Sharded<u32, Box<str>>,
     indicators: Sharded<Box<str>, Vec<(u32, u32)>>,
     chosen_identities: Sharded<Box<str>, u32>,
 }
@@ -75,6 +80,9 @@ impl State {
             adjusted: Sharded::default(),
             timers: Timers::default(),
             policies: Sharded::default(),
+            notes: Sharded::default(),
+            aliases: Sharded::default(),
+            alias_of: Sharded::default(),
             indicators: Sharded::default(),
             chosen_identities: Sharded::default(),
         }
@@ -116,6 +124,37 @@ impl State {
     pub fn policy(&self, handle: u32) -> Option<&Policed> {
         let policed = self.balances.get(handle as usize).is_some_and(|balance| balance.policed);
         if policed { self.policies.get(&handle) } else { None }
+    }
+
+    /// Where the newest change of some metadata is, or [`NO_RECORD`].
+    pub fn newest_note(&self, subject: Subject) -> u64 {
+        self.notes.get(&subject.pack()).map_or(NO_RECORD, |noted| noted.record)
+    }
+
+    /// The handle of the balance of an alias.
+    pub fn find_alias(&self, alias: &str) -> Option<u32> {
+        self.aliases.get(alias).copied()
+    }
+
+    /// The alias of a balance, or empty.
+    pub fn alias(&self, handle: u32) -> &str {
+        self.alias_of.get(&handle).map_or("", |alias| &**alias)
+    }
+
+    /// All aliases, with the handles of their balances. In no order.
+    pub fn aliases(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.aliases.iter().map(|(alias, handle)| (&**alias, *handle))
+    }
+
+    /// Gives a balance an alias that no other has, or takes it away.
+    pub fn set_alias(&mut self, handle: u32, alias: &str) {
+        if let Some(before) = self.alias_of.remove(&handle) {
+            self.aliases.remove(&*before);
+        }
+        if !alias.is_empty() {
+            assert!(self.aliases.insert(alias.into(), handle).is_none(), "decide gives an alias to one balance");
+            self.alias_of.insert(handle, alias.into());
+        }
     }
 
     /// The handle of the balance of an indicator in a currency.

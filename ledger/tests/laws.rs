@@ -12,6 +12,7 @@ mod support {
     pub mod order;
     pub mod police;
     pub mod random;
+    pub mod said;
     pub mod trial;
     pub mod workload;
 }

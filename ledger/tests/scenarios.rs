@@ -13,6 +13,7 @@ mod support {
     pub mod order;
     pub mod police;
     pub mod random;
+    pub mod said;
     pub mod script;
     pub mod tell;
     pub mod trial;

@@ -1,6 +1,7 @@
 //! A record as one line of text.
 
 use super::Record;
+use super::value::subject;
 use ledger::event::{Event, Kind, Movement, NO_BALANCE, Outcome};
 use ledger::text::Span;
 use std::fmt::Write;
@@ -20,6 +21,9 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::BatchFailed(_) => "batch_failed",
         Event::CurrencyRegistered(_) => "currency_registered",
         Event::PolicySet(_) => "policy_set",
+        Event::MetadataChanged(_) => "metadata_changed",
+        Event::BalanceLinked(_) => "balance_linked",
+        Event::BalanceNamed(_) => "balance_named",
     }
 }
 
@@ -75,6 +79,18 @@ pub fn line_of(record: &Record) -> String {
         Event::PolicySet(event) => {
             put(&mut line, "balance", event.balance);
             put(&mut line, "policy", if event.policy.is_some() { "set" } else { "none" });
+        }
+        Event::MetadataChanged(event) => {
+            let (kind, number) = subject(event.subject);
+            put(&mut line, kind, number);
+        }
+        Event::BalanceLinked(event) => {
+            put(&mut line, "balance", event.balance);
+            put(&mut line, "identity", event.identity);
+        }
+        Event::BalanceNamed(event) => {
+            put(&mut line, "balance", event.balance);
+            put(&mut line, "alias", &event.alias);
         }
     }
     line

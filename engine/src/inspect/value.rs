@@ -4,7 +4,10 @@ use super::Record;
 use super::line::{kind, time};
 use ledger::command::{Allocation, Batch};
 use ledger::event::{Event, Key, Kind, Movement, NO_BALANCE, Outcome, Recorded};
+use ledger::notes::Subject;
 use ledger::policy::{Floor, Policy, Window};
+use ledger::row::Parent;
+use ledger::state::NO_RECORD;
 
 /// A value of a record.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,6 +63,7 @@ pub fn value_of(record: &Record) -> Value {
                 Allocation::Proportional => "PROPORTIONAL",
             };
             fields.push(("allocation", text(allocation)));
+            put_text(&mut fields, "alias", &event.alias);
         }
         Event::Recorded(event) => put_recorded(&mut fields, event),
         Event::Rescheduled(event) => {
@@ -80,8 +84,38 @@ pub fn value_of(record: &Record) -> Value {
             fields.push(("balance", number(event.balance)));
             fields.extend(event.policy.as_ref().map(|policy| ("policy", policy_of(policy))));
         }
+        Event::MetadataChanged(event) => {
+            let (kind, of) = subject(event.subject);
+            fields.push(("of", text(kind)));
+            fields.push(("number", number(of)));
+            fields.push(("first_row", number(event.first_row)));
+            if event.earlier != NO_RECORD {
+                fields.push(("earlier", number(event.earlier)));
+            }
+            put_text(&mut fields, "metadata", &event.metadata);
+        }
+        Event::BalanceLinked(event) => {
+            fields.push(("balance", number(event.balance)));
+            fields.push(("identity", number(event.identity)));
+        }
+        Event::BalanceNamed(event) => {
+            fields.push(("balance", number(event.balance)));
+            fields.push(("alias", text(&event.alias)));
+        }
     }
     Value::Fields(fields)
+}
+
+/// What metadata belongs to, in a word, and its number.
+pub(super) fn subject(subject: Subject) -> (&'static str, u64) {
+    match subject {
+        Subject::Ledger(handle) => ("ledger", u64::from(handle)),
+        Subject::Balance(handle) => ("balance", u64::from(handle)),
+        Subject::Rows(Parent::Row(row)) => ("row", row),
+        Subject::Rows(Parent::Batch(row)) => ("batch", row),
+        Subject::Rows(Parent::Split(row)) => ("split", row),
+        Subject::Rows(Parent::None) => ("nothing", 0),
+    }
 }
 
 type Fields = Vec<(&'static str, Value)>;

@@ -7,9 +7,11 @@
 mod tests;
 
 use ledger::event::{
-    BalanceCreated, CurrencyRegistered, Event, Kind, Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
+    BalanceCreated, BalanceLinked, BalanceNamed, CurrencyRegistered, Event, Kind, MetadataChanged, Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::limits;
+use ledger::notes::Subject;
+use ledger::row::Parent;
 use ledger::state::State;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +34,46 @@ pub fn check(state: &State, event: &Event) -> Result<(), String> {
         Event::BatchFailed(_) => Ok(()),
         Event::CurrencyRegistered(event) => check_registered(state, event),
         Event::PolicySet(event) => check_policy(state, event),
+        Event::MetadataChanged(event) => check_metadata(state, event),
+        Event::BalanceLinked(event) => check_link(state, event),
+        Event::BalanceNamed(event) => check_alias(state, event),
     }
+}
+
+fn check_metadata(state: &State, event: &MetadataChanged) -> Result<(), String> {
+    let exists = match event.subject {
+        Subject::Ledger(handle) => (handle as usize) < state.ledgers.len(),
+        Subject::Balance(handle) => (handle as usize) < state.balances.len(),
+        Subject::Rows(Parent::None) => false,
+        Subject::Rows(Parent::Row(row) | Parent::Batch(row) | Parent::Split(row)) => row < state.rows_count,
+    };
+    if !exists {
+        return Err(format!("it changes the metadata of {:?}, which does not exist", event.subject));
+    }
+    if event.first_row != state.rows_count {
+        return Err(format!("it counts {} rows, and {} were made before it", event.first_row, state.rows_count));
+    }
+    if event.earlier != state.newest_note(event.subject) {
+        return Err("it does not lead back to the change of the same metadata before it".to_owned());
+    }
+    Ok(())
+}
+
+fn check_link(state: &State, event: &BalanceLinked) -> Result<(), String> {
+    if event.balance as usize >= state.balances.len() || event.identity as usize >= state.identities.len() {
+        return Err("it links a balance and an identity that do not both exist".to_owned());
+    }
+    Ok(())
+}
+
+fn check_alias(state: &State, event: &BalanceNamed) -> Result<(), String> {
+    if event.balance as usize >= state.balances.len() {
+        return Err(format!("it names balance {}, which does not exist", event.balance));
+    }
+    if state.find_alias(&event.alias).is_some() {
+        return Err(format!("it gives the alias {} to a second balance", event.alias));
+    }
+    Ok(())
 }
 
 fn check_policy(state: &State, event: &PolicySet) -> Result<(), String> {
@@ -58,6 +99,9 @@ fn check_balance(state: &State, event: &BalanceCreated) -> Result<(), String> {
     let taken = currency.is_some_and(|currency| state.find_indicator(&event.indicator, currency).is_some());
     if taken && !event.indicator.is_empty() {
         return Err(format!("it makes the balance of {} a second time", event.indicator));
+    }
+    if state.find_alias(&event.alias).is_some() {
+        return Err(format!("it gives the alias {} to a second balance", event.alias));
     }
     check_room(state.balances.len() + 1)
 }

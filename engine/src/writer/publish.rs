@@ -8,6 +8,7 @@ use journal::appender::AppendFault;
 use journal::group::Group;
 use journal::place::Place;
 use ledger::id::Id;
+use ledger::notes::Subject;
 use ledger::row::Row;
 use ledger::state::State;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub struct Pending {
     pub currencies: Vec<Arc<str>>,
     /// The currencies that its events registered, with their precision.
     pub registered: Vec<(Arc<str>, u64)>,
+    /// The metadata that its events changed, and where that is told.
+    pub noted: Vec<(Subject, u64)>,
     /// Answers that wait.
     pub replies: Vec<(Reply, Answer)>,
     /// Reads that wait.
@@ -48,6 +51,7 @@ impl Pending {
             balances: Vec::new(),
             currencies: Vec::new(),
             registered: Vec::new(),
+            noted: Vec::new(),
             replies: Vec::new(),
             deliveries: Vec::new(),
             requests_count: 0,
@@ -67,6 +71,7 @@ impl Pending {
         self.balances.clear();
         self.currencies.clear();
         self.registered.clear();
+        self.noted.clear();
         self.replies.clear();
         self.deliveries.clear();
         self.requests_count = 0;
@@ -146,6 +151,9 @@ impl Writer {
         assert_eq!(place.position, pending.end_position, "the log writes records where they were placed");
         if !pending.registered.is_empty() {
             self.books.register(pending.registered.drain(..));
+        }
+        if !pending.noted.is_empty() {
+            self.books.notes().add(pending.noted.drain(..));
         }
         self.books.publish(&pending.rows, &pending.balances, &pending.currencies);
         self.books.reach().extend(place.seq);

@@ -93,6 +93,7 @@ pub fn balance(engine: &Engine, ledger: &str) -> Id {
             metadata: String::new(),
             track_fund_lineage: false,
             allocation: Allocation::Fifo,
+            alias: String::new(),
         }),
     );
     let Answer::Made { handle, .. } = made else { panic!("a balance is made, not {made:?}") };

@@ -430,6 +430,7 @@ fn command_of(engine: &Engine, step: &Step, ids: &BTreeMap<String, String>) -> C
             metadata: "{\"a\":1}".into(),
             track_fund_lineage: false,
             allocation: Allocation::Fifo,
+            alias: String::new(),
         }),
         Step::Record { batch, goes_on, queued, orders } => {
             let posts: Vec<Post> = orders.iter().map(|order| post_of(order, &name_of)).collect();

@@ -33,7 +33,7 @@ fn resolve(draft: &Draft<'_>, state: &State, party: Party, currency: u32, text: 
         Party::Indicator(span) => {
             draft.indicator(span.of(text), currency).map_or(Found::NewIndicator(span), Found::Balance)
         }
-        Party::Unknown(_) => Found::Missing,
+        Party::Unknown(span) => state.find_alias(span.of(text)).map_or(Found::Missing, Found::Balance),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::support::judge::{self, Side, Want};
 use crate::support::police::{Police, Spending};
+use crate::support::said::Said;
 use ledger::command::{Batch, Mismatch};
 use ledger::event::{Event, Kind, Movement, NO_BALANCE, Outcome, Recorded, Rescheduled, batch_id, split_id};
 use ledger::id::{Id, Prefix};
@@ -31,6 +32,9 @@ pub struct Auditor {
     pub police: Police,
     /// Precisions of registered currencies.
     pub registered: BTreeMap<String, u64>,
+    /// Aliases, owners and changes of metadata.
+    pub said: Said,
+    balances_count: u32,
     /// What each movement of the latest event did to the figures of its two sides.
     pub steps: Vec<Step>,
     timers: BTreeSet<Timer>,
@@ -93,6 +97,12 @@ impl Auditor {
         for (record, event) in events.iter().enumerate().skip(self.events_count) {
             assert_eq!(state.latest_at, event.at(), "the state has the time of the latest event");
             self.steps.clear();
+            self.said.add(event, record as u64, self.balances_count);
+            self.balances_count += match event {
+                Event::BalanceCreated(_) => 1,
+                Event::Recorded(event) => event.opened.len() as u32,
+                _ => 0,
+            };
             match event {
                 Event::Recorded(event) => {
                     assert_eq!(event.first_row as usize, self.rows_count, "an event begins where the rows end");
@@ -112,6 +122,7 @@ impl Auditor {
         }
         self.events_count = events.len();
         self.rows_count = rows.len();
+        self.said.compare(state);
         self.compare(state, mismatch);
     }
 
@@ -209,8 +220,10 @@ impl Auditor {
                 let (number, movement) = ended.next().expect("a group ends as a whole");
                 assert_eq!(number, row, "a group ends in order");
                 let request = &rows[row as usize];
-                let sides = (movement.source, movement.destination, movement.currency, movement.precision);
-                assert_eq!(sides, (request.source, request.destination, request.currency, request.precision));
+                // A name that nobody had may have become an alias since.
+                let sides = [(request.source, movement.source), (request.destination, movement.destination)];
+                assert!(sides.iter().all(|(then, now)| then == now || *then == NO_BALANCE), "it moves as it was asked");
+                assert_eq!((movement.currency, movement.precision), (request.currency, request.precision));
                 assert_eq!(movement.amount, group.amount.unwrap_or(request.amount), "it moves what it was told last");
                 let voided = movement.outcome == Outcome::Voided;
                 assert!(groups == 1 || voided, "each group runs by itself");

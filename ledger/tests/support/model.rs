@@ -82,6 +82,19 @@ pub fn expected(book: &Book, step: &Step) -> Option<Verdict> {
                 Some(_) => Verdict::Done,
             })
         }
+        Step::Command(Command::NameBalance(asked)) => {
+            let aliases = &book.auditor.said.aliases;
+            let count = book.state.balances.len() as u32;
+            let Some(handle) = (0..count).find(|one| book.state.balance_id(*one) == asked.balance) else {
+                return refused(Some(Rejection::BalanceNotFound));
+            };
+            let now = aliases.iter().find(|(_, of)| **of == handle).map_or("", |(alias, _)| alias);
+            Some(match aliases.get(&asked.alias) {
+                _ if now == asked.alias => Verdict::Unchanged,
+                Some(_) => Verdict::Refused(Rejection::AliasTaken),
+                None => Verdict::Done,
+            })
+        }
         _ => None,
     }
 }
@@ -89,7 +102,8 @@ pub fn expected(book: &Book, step: &Step) -> Option<Verdict> {
 fn of_order(book: &Book, queued: bool, order: &Order) -> Verdict {
     let find = |name: &str| match Id::parse(Prefix::Balance, name) {
         Some(id) => book.state.find_balance(id),
-        None => book.state.find_indicator(name, book.state.currencies.find(&order.currency)?),
+        None if name.starts_with('@') => book.state.find_indicator(name, book.state.currencies.find(&order.currency)?),
+        None => book.auditor.said.aliases.get(name).copied(),
     };
     let (source, destination) = (find(&order.source), find(&order.destination));
     let outcome = book.references.get(&format!("{}_q", order.reference)).filter(|_| queued);

@@ -2,7 +2,10 @@
 //! results that the ledger gives.
 //!
 //! ```text
-//! balance A [USD] [ledger=L] [identity=I] [indicator=@X]      make a balance; ledger L, identity I, rename L likewise
+//! balance A [USD] [ledger=L] [identity=I] [indicator=@X] [alias=a]
+//!                                                             make a balance; ledger L, identity I, rename L likewise
+//! alias A a | none, owner A I                                 another alias, another owner
+//! note A|L|p1 [stale]                                         change metadata, perhaps made from what is no longer so
 //! fund A 200.00                                               post from @World, which may go below zero
 //! pay p1 A -> B 10.00 [EUR] [queued] [overdraft] [limit=5.00] post; hold the same; the label is the reference
 //! split s1 A -> B 6.00 + C 4.00                               legs from or to several balances
@@ -27,13 +30,15 @@
 use crate::support::book::{Book, Changed, START};
 use crate::support::order::Order;
 use ledger::command::{
-    Action, Allocation, Batch, Command, CreateBalance, CreateIdentity, CreateLedger, Mismatch, RegisterCurrency,
-    RenameLedger, SetPolicy, Wanted,
+    Action, Allocation, Batch, ChangeMetadata, Command, CreateBalance, CreateIdentity, CreateLedger, LinkIdentity,
+    Mismatch, NameBalance, RegisterCurrency, RenameLedger, SetPolicy, Wanted,
 };
 use ledger::decide::Decision;
 use ledger::decimal::Decimal;
 use ledger::id::{Id, Prefix};
+use ledger::notes::Subject;
 use ledger::policy::{Floor, Policy, Velocity, Window};
+use ledger::row::Parent;
 use ledger::state::GENERAL_LEDGER_ID;
 use std::collections::HashMap;
 
@@ -136,6 +141,21 @@ impl Script {
                 let command = self.policy(name, rest);
                 self.ruled(command)
             }
+            ("alias", [name, alias]) => {
+                let balance = self.balance(name);
+                let alias = if *alias == "none" { String::new() } else { (*alias).to_owned() };
+                self.ruled(Command::NameBalance(NameBalance { balance, alias }))
+            }
+            ("owner", [name, owner]) => {
+                let balance = Some(self.balance(name));
+                let identity = self.names.get(*owner).cloned().unwrap_or((*owner).to_owned());
+                self.ruled(Command::LinkIdentity(LinkIdentity { balance, identity }))
+            }
+            ("note", [name, rest @ ..]) => {
+                let subject = self.subject(name);
+                let seen = if rest == ["stale"] { 1 << 40 } else { self.book.state.newest_note(subject) };
+                self.ruled(Command::ChangeMetadata(ChangeMetadata { subject, metadata: "{}".into(), seen }))
+            }
             ("register", [code, precision, name @ ..]) => {
                 let (code, precision) = ((*code).to_owned(), precision.parse().expect("a precision"));
                 self.ruled(Command::RegisterCurrency(RegisterCurrency { code, precision, name: name.join(" ") }))
@@ -173,6 +193,7 @@ impl Script {
                 metadata: String::new(),
                 track_fund_lineage: false,
                 allocation: Allocation::Fifo,
+                alias: option(words, "alias").unwrap_or_default().to_owned(),
             }),
         };
         if let Err(refused) = self.book.perform(command) {
@@ -188,6 +209,22 @@ impl Script {
         };
         self.names.insert(label, id);
         "made".into()
+    }
+
+    fn balance(&self, name: &str) -> Id {
+        Id::parse(Prefix::Balance, &self.party(name)).unwrap_or(Id::new(0, 0, 0))
+    }
+
+    /// What a label stands for, of which there is metadata.
+    fn subject(&self, label: &str) -> Subject {
+        let id = self.names.get(label).map_or("", |id| id);
+        if let Some(handle) = self.book.state.find_ledger(id) {
+            return Subject::Ledger(handle);
+        }
+        match Id::parse(Prefix::Balance, id).and_then(|id| self.book.state.find_balance(id)) {
+            Some(handle) => Subject::Balance(handle),
+            None => Subject::Rows(Parent::Row(self.book.references[label])),
+        }
     }
 
     fn fund(&mut self, name: &str, amount: &str) -> String {

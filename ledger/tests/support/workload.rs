@@ -4,12 +4,13 @@ use crate::support::book::{Book, Changed};
 use crate::support::order::Order;
 use crate::support::random::Random;
 use ledger::command::{
-    Action, Allocation, Batch, Command, CreateBalance, CreateIdentity, CreateLedger, RegisterCurrency, RenameLedger,
-    SetPolicy, Wanted,
+    Action, Allocation, Batch, ChangeMetadata, Command, CreateBalance, CreateIdentity, CreateLedger, LinkIdentity,
+    NameBalance, RegisterCurrency, RenameLedger, SetPolicy, Wanted,
 };
 use ledger::id::{Id, Prefix};
+use ledger::notes::Subject;
 use ledger::policy::{Floor, Policy, Velocity, Window};
-use ledger::row::Status;
+use ledger::row::{Parent, Status};
 use ledger::state::GENERAL_LEDGER_ID;
 
 /// What a client does next.
@@ -60,6 +61,7 @@ impl Workload {
         }
         match self.below(100) {
             0..4 => Step::Command(self.create_balance(book)),
+            4..6 if self.one_in(2) => Step::Command(self.say(book)),
             4..6 => Step::Command(self.create_other(book)),
             6..13 => self.wait(),
             13..44 => {
@@ -251,7 +253,42 @@ impl Workload {
             metadata: String::new(),
             track_fund_lineage: self.one_in(5),
             allocation: Allocation::Fifo,
+            alias: if self.one_in(6) { self.alias() } else { String::new() },
         })
+    }
+
+    /// One of a few aliases, so that some are taken.
+    fn alias(&mut self) -> String {
+        format!("purse-{}", self.below(6))
+    }
+
+    /// Another alias, owner or metadata.
+    fn say(&mut self, book: &Book) -> Command {
+        let handle = self.below(book.state.balances.len() as u64) as u32;
+        let balance = if self.one_in(20) { Id::new(book.now, 1, 1) } else { book.state.balance_id(handle) };
+        match self.below(3) {
+            0 => {
+                let alias = if self.one_in(4) { String::new() } else { self.alias() };
+                Command::NameBalance(NameBalance { balance, alias })
+            }
+            1 => {
+                let identities = book.state.identities.len() as u64;
+                let known = identities > 0 && !self.one_in(10);
+                let identity = if known { book.state.identity_text(self.below(identities) as u32) } else { "idt_x".into() };
+                Command::LinkIdentity(LinkIdentity { balance: (!self.one_in(20)).then_some(balance), identity })
+            }
+            _ => {
+                let row = self.below(book.state.rows_count.max(1));
+                let subject = match self.below(4) {
+                    0 => Subject::Ledger(self.below(book.state.ledgers.len() as u64) as u32),
+                    1 => Subject::Rows(Parent::Row(row)),
+                    2 => Subject::Rows(Parent::Batch(row)),
+                    _ => Subject::Balance(handle),
+                };
+                let seen = if self.one_in(5) { 1 << 40 } else { book.state.newest_note(subject) };
+                Command::ChangeMetadata(ChangeMetadata { subject, metadata: "{\"a\":1}".into(), seen })
+            }
+        }
     }
 
     fn create_other(&mut self, book: &Book) -> Command {
@@ -281,6 +318,7 @@ impl Workload {
             0 => "nobody".into(),
             1 => Id::new(book.now, self.below(9), self.below(9)).text(Prefix::Balance),
             2..12 => self.indicator(),
+            12..15 => self.alias(),
             _ => {
                 let handles = if self.hot { 3 } else { book.state.balances.len() as u64 };
                 let wanted = book.state.currencies.find(currency);
