@@ -11,8 +11,9 @@ use bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::decide::Known;
 use ledger::event::{
-    BalanceCreated, BalanceLinked, BalanceNamed, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed,
-    MetadataChanged, Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
+    BalanceCreated, BalanceLinked, BalanceNamed, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Key, Kind,
+    LedgerCreated, LedgerRenamed, MetadataChanged, Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded,
+    Rescheduled,
 };
 use ledger::id::Id;
 use ledger::limits;
@@ -357,11 +358,9 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
             balance: from.number("a balance")?,
             identity: from.number("an identity")?,
         }),
-        BALANCE_NAMED => Event::BalanceNamed(BalanceNamed {
-            at,
-            balance: from.number("a balance")?,
-            alias: from.text()?.to_owned(),
-        }),
+        BALANCE_NAMED => {
+            Event::BalanceNamed(BalanceNamed { at, balance: from.number("a balance")?, alias: from.text()?.to_owned() })
+        }
         _ => return Err(CodecFault::Unknown { kind, version }),
     };
     if from.is_empty() { Ok(event) } else { Err(CodecFault::Trailing) }

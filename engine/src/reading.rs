@@ -116,7 +116,14 @@ impl Names {
 }
 
 impl Books {
-    pub(crate) fn new(rows: Rows, reader: Reader, names: Names, registry: Registry, notes: Notes, key: FingerprintKey) -> Books {
+    pub(crate) fn new(
+        rows: Rows,
+        reader: Reader,
+        names: Names,
+        registry: Registry,
+        notes: Notes,
+        key: FingerprintKey,
+    ) -> Books {
         let registry = RwLock::new(Arc::new(registry));
         Books { rows, reader, names: RwLock::new(names), registry, notes, key, reach: Reach::new() }
     }

@@ -16,13 +16,17 @@ use engine::inspect::value::{Value, value_of};
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::decide::Known;
 use ledger::event::{
-    BalanceCreated, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed,
-    Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
+    BalanceCreated, BalanceLinked, BalanceNamed, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Key, Kind,
+    LedgerCreated, LedgerRenamed, MetadataChanged, Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded,
+    Rescheduled,
 };
 use ledger::id::Id;
 use ledger::limits;
+use ledger::notes::Subject;
 use ledger::policy::{Floor, Policy, Velocity, Window};
 use ledger::rejection::{Refused, Rejection};
+use ledger::row::Parent;
+use ledger::state::NO_RECORD;
 use ledger::text::{self, Span};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -100,7 +104,7 @@ fn any_amount(random: &mut Random) -> i128 {
 
 fn any_event(random: &mut Random) -> Event {
     let (at, seed) = (any_number(random) as i64, random.number());
-    match random.below(14) {
+    match random.below(18) {
         0 => Event::LedgerCreated(LedgerCreated { at, seed, name: any_text(random), metadata: any_text(random) }),
         1 => Event::LedgerRenamed(LedgerRenamed { at, ledger: any_number(random) as u32, name: any_text(random) }),
         2 => Event::IdentityCreated(IdentityCreated { at, seed, id: any_text(random), detail: any_text(random) }),
@@ -114,6 +118,7 @@ fn any_event(random: &mut Random) -> Event {
             metadata: any_text(random),
             track_fund_lineage: random.one_in(2),
             allocation: [Allocation::Fifo, Allocation::Lifo, Allocation::Proportional][random.below(3) as usize],
+            alias: any_text(random),
         }),
         4 => Event::Rescheduled(Rescheduled {
             at,
@@ -134,7 +139,30 @@ fn any_event(random: &mut Random) -> Event {
             balance: any_number(random) as u32,
             policy: (!random.one_in(4)).then(|| any_policy(random)),
         }),
+        8 => Event::MetadataChanged(MetadataChanged {
+            at,
+            subject: any_subject(random),
+            first_row: any_number(random),
+            earlier: random.number(),
+            metadata: any_text(random),
+        }),
+        9 => {
+            let (balance, identity) = (any_number(random) as u32, any_number(random) as u32);
+            Event::BalanceLinked(BalanceLinked { at, balance, identity })
+        }
+        10 => Event::BalanceNamed(BalanceNamed { at, balance: any_number(random) as u32, alias: any_text(random) }),
         _ => Event::Recorded(any_recorded(random, at, seed)),
+    }
+}
+
+fn any_subject(random: &mut Random) -> Subject {
+    let number = any_number(random) >> 2;
+    match random.below(5) {
+        0 => Subject::Ledger(number as u32),
+        1 => Subject::Balance(number as u32),
+        2 => Subject::Rows(Parent::Row(number)),
+        3 => Subject::Rows(Parent::Batch(number)),
+        _ => Subject::Rows(Parent::Split(number)),
     }
 }
 
@@ -403,8 +431,47 @@ fn golden_events() -> Vec<(&'static str, Event)> {
                 metadata: String::new(),
                 track_fund_lineage: true,
                 allocation: Allocation::Proportional,
+                alias: String::new(),
             }),
         ),
+        (
+            "balance_created_named",
+            Event::BalanceCreated(BalanceCreated {
+                at,
+                seed,
+                ledger: 1,
+                identity: None,
+                currency: "USD".into(),
+                indicator: String::new(),
+                metadata: "{}".into(),
+                track_fund_lineage: false,
+                allocation: Allocation::Fifo,
+                alias: "wallet-claire".into(),
+            }),
+        ),
+        (
+            "metadata_changed",
+            Event::MetadataChanged(MetadataChanged {
+                at,
+                subject: Subject::Balance(300),
+                first_row: 7,
+                earlier: NO_RECORD,
+                metadata: "{\"a\":1}".into(),
+            }),
+        ),
+        (
+            "metadata_changed_rows",
+            Event::MetadataChanged(MetadataChanged {
+                at,
+                subject: Subject::Rows(Parent::Batch(70_000)),
+                first_row: 80_000,
+                earlier: 4096,
+                metadata: "{\"ä\":null}".into(),
+            }),
+        ),
+        ("balance_linked", Event::BalanceLinked(BalanceLinked { at, balance: 300, identity: 7 })),
+        ("balance_named", Event::BalanceNamed(BalanceNamed { at, balance: 300, alias: "purse".into() })),
+        ("balance_unnamed", Event::BalanceNamed(BalanceNamed { at, balance: 0, alias: String::new() })),
         ("recorded", Event::Recorded(golden_recorded(at, seed))),
         ("recorded_with_key", Event::Recorded(golden_with_key(at, seed))),
         (

@@ -4,8 +4,8 @@
 
 use crate::draft::Side;
 use crate::event::{
-    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, MetadataChanged, Movement, NO_BALANCE, Outcome, PolicySet, Recorded,
-    Rescheduled,
+    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, MetadataChanged, Movement, NO_BALANCE, Outcome,
+    PolicySet, Recorded, Rescheduled,
 };
 use crate::id::{self, NonceOf};
 use crate::notes::Noted;

@@ -63,7 +63,8 @@ mod tests {
     #[test]
     fn subjects_survive_packing() {
         let rows = [Parent::Row(0), Parent::Row(1 << 40), Parent::Batch(7), Parent::Split(9)].map(Subject::Rows);
-        let others = [0, 1, u32::MAX].into_iter().flat_map(|handle| [Subject::Ledger(handle), Subject::Balance(handle)]);
+        let others =
+            [0, 1, u32::MAX].into_iter().flat_map(|handle| [Subject::Ledger(handle), Subject::Balance(handle)]);
         let all: Vec<Subject> = rows.into_iter().chain(others).collect();
         for (index, subject) in all.iter().enumerate() {
             assert_eq!(Subject::unpack(subject.pack()), Some(*subject));

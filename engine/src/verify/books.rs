@@ -148,6 +148,13 @@ pub fn compare(wanted: &State, found: &State, name: &str, problems: &mut Problem
     if !same_map(&wanted.policies, &found.policies) {
         differ("policies".to_owned());
     }
+    if !same_map(&wanted.notes, &found.notes) {
+        differ("changes of metadata".to_owned());
+    }
+    let aliases = wanted.aliases().count() == found.aliases().count();
+    if !aliases || wanted.aliases().any(|(alias, handle)| found.find_alias(alias) != Some(handle)) {
+        differ("aliases".to_owned());
+    }
     if !wanted.currencies.all_registered().eq(found.currencies.all_registered()) {
         differ("registered currencies".to_owned());
     }

@@ -7,7 +7,8 @@
 mod tests;
 
 use ledger::event::{
-    BalanceCreated, BalanceLinked, BalanceNamed, CurrencyRegistered, Event, Kind, MetadataChanged, Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
+    BalanceCreated, BalanceLinked, BalanceNamed, CurrencyRegistered, Event, Kind, MetadataChanged, Movement,
+    NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::limits;
 use ledger::notes::Subject;

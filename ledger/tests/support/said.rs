@@ -44,7 +44,8 @@ impl Said {
 
     /// Compares everything with the state.
     pub fn compare(&self, state: &State) {
-        let aliases: BTreeMap<String, u32> = state.aliases().map(|(alias, handle)| (alias.to_owned(), handle)).collect();
+        let aliases: BTreeMap<String, u32> =
+            state.aliases().map(|(alias, handle)| (alias.to_owned(), handle)).collect();
         assert_eq!(aliases, self.aliases);
         for (alias, &handle) in &self.aliases {
             assert_eq!((state.find_alias(alias), state.alias(handle)), (Some(handle), &**alias));

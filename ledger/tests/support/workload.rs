@@ -274,7 +274,8 @@ impl Workload {
             1 => {
                 let identities = book.state.identities.len() as u64;
                 let known = identities > 0 && !self.one_in(10);
-                let identity = if known { book.state.identity_text(self.below(identities) as u32) } else { "idt_x".into() };
+                let identity =
+                    if known { book.state.identity_text(self.below(identities) as u32) } else { "idt_x".into() };
                 Command::LinkIdentity(LinkIdentity { balance: (!self.one_in(20)).then_some(balance), identity })
             }
             _ => {

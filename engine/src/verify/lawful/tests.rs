@@ -4,12 +4,15 @@ use super::check;
 use ledger::apply::apply;
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::event::{
-    BalanceCreated, CurrencyRegistered, Event, Kind, Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
+    BalanceCreated, BalanceLinked, BalanceNamed, CurrencyRegistered, Event, IdentityCreated, Kind, MetadataChanged,
+    Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::limits::SUM_MAX;
+use ledger::notes::Subject;
 use ledger::policy::Policy;
 use ledger::rejection::Rejection;
-use ledger::state::State;
+use ledger::row::Parent;
+use ledger::state::{NO_RECORD, State};
 use ledger::text::Span;
 
 const HOLD: u64 = 1;
@@ -72,6 +75,7 @@ fn state() -> State {
             metadata: String::new(),
             track_fund_lineage: false,
             allocation: Allocation::Fifo,
+            alias: String::new(),
         });
         follow(&mut state, &event);
     }
@@ -232,4 +236,47 @@ fn policies_and_currencies_name_what_is_there() {
     ] {
         assert!(check(&state, &event).is_err(), "{event:?}");
     }
+}
+
+#[test]
+fn what_is_said_is_said_of_what_is_there() {
+    let mut state = state();
+    let rows = state.rows_count;
+    let change = |subject, first_row, earlier| {
+        Event::MetadataChanged(MetadataChanged { at: 9, subject, first_row, earlier, metadata: "{}".into() })
+    };
+    let link = |balance, identity| Event::BalanceLinked(BalanceLinked { at: 9, balance, identity });
+    let name = |balance, alias: &str| Event::BalanceNamed(BalanceNamed { at: 9, balance, alias: alias.to_owned() });
+    let row = Subject::Rows(Parent::Row(HOLD));
+    for event in [
+        Event::IdentityCreated(IdentityCreated { at: 9, seed: 1, id: String::new(), detail: "{}".into() }),
+        change(Subject::Ledger(0), rows, NO_RECORD),
+        change(Subject::Balance(1), rows, NO_RECORD),
+        change(row, rows, NO_RECORD),
+        link(0, 0),
+        link(0, 0),
+        name(0, "purse"),
+        name(0, "wallet"),
+        name(1, "purse"),
+        name(1, ""),
+    ] {
+        follow(&mut state, &event);
+    }
+    let newest = state.newest_note(row);
+    for event in [
+        change(Subject::Ledger(1), rows, NO_RECORD),
+        change(Subject::Balance(2), rows, NO_RECORD),
+        change(Subject::Rows(Parent::Row(rows)), rows, NO_RECORD),
+        change(Subject::Rows(Parent::None), rows, NO_RECORD),
+        change(Subject::Balance(0), rows + 1, NO_RECORD),
+        change(Subject::Balance(0), rows, newest),
+        change(row, rows, NO_RECORD),
+        link(2, 0),
+        link(0, 1),
+        name(2, "other"),
+        name(1, "wallet"),
+    ] {
+        assert!(check(&state, &event).is_err(), "{event:?}");
+    }
+    follow(&mut state, &change(row, rows, newest));
 }
