@@ -165,6 +165,15 @@ impl Books {
         Ok(changes)
     }
 
+    /// Of the changes that lead back from one, or from [`NO_RECORD`], the newest that was recorded before a place.
+    pub fn newest_change_before(&self, newest: u64, place: u64) -> Result<u64, BooksFault> {
+        let mut record = newest;
+        while record != NO_RECORD && record >= place {
+            record = self.change(record)?.earlier;
+        }
+        Ok(record)
+    }
+
     /// The change of metadata that a record tells.
     pub fn change(&self, record: u64) -> Result<MetadataChanged, BooksFault> {
         match self.event(record)? {

@@ -30,6 +30,8 @@ crate::lenient_struct! {
         "indicator" indicator: Text<'a>,
         /// Anything.
         "meta_data" metadata: RawObject<'a>,
+        /// A name that orders may give it instead of its id.
+        "alias" alias: Text<'a>,
     }
 }
 
@@ -61,9 +63,22 @@ impl BalanceBody<'_> {
         if !indicator.is_empty() {
             check_indicator(&mut problems, &indicator, &ledger);
         }
+        let alias = text(&self.alias);
+        check_alias(&mut problems, &alias);
         problems.into_result(Code::GenValidationError)?;
-        Ok(CreateBalance { ledger, currency, identity, indicator, metadata, track_fund_lineage, allocation })
+        Ok(CreateBalance { alias, ledger, currency, identity, indicator, metadata, track_fund_lineage, allocation })
     }
+}
+
+/// Sees that an alias can be told from ids and indicators; an empty one is none.
+pub fn check_alias(problems: &mut Problems, alias: &str) {
+    if alias.starts_with('@') || alias.starts_with("bln_") {
+        problems.add("alias", "must not begin with '@' or 'bln_'");
+    }
+    if alias.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
+        problems.add("alias", "must not contain whitespace");
+    }
+    problems.length("alias", alias, limits::ALIAS_BYTES_MAX);
 }
 
 fn check_indicator(problems: &mut Problems, indicator: &str, ledger: &str) {
@@ -111,6 +126,8 @@ pub struct BalanceView {
     pub balance_id: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     indicator: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    alias: String,
     currency: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     precision: Option<u64>,
@@ -143,6 +160,8 @@ pub struct BalanceParts {
     pub balance_id: String,
     /// Its indicator, or empty.
     pub indicator: String,
+    /// Its alias, or empty.
+    pub alias: String,
     /// Its currency.
     pub currency: String,
     /// Minor units in a major unit, when the currency is registered.
@@ -175,6 +194,7 @@ impl BalanceView {
             identity_id: parts.identity_id,
             balance_id: parts.balance_id,
             indicator: parts.indicator,
+            alias: parts.alias,
             currency: parts.currency,
             precision: parts.precision,
             identity: None,

@@ -59,12 +59,14 @@ impl Metadata {
         self.0.is_empty()
     }
 
+    /// The object as text.
+    pub fn whole_text(&self) -> String {
+        serde_json::to_string(&self.0).expect("what was read can be written")
+    }
+
     /// The object as text, empty for none.
     pub fn text(&self) -> String {
-        if self.0.is_empty() {
-            return String::new();
-        }
-        serde_json::to_string(&self.0).expect("what was read can be written")
+        if self.0.is_empty() { String::new() } else { self.whole_text() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Transactions on the wire: the request, checked; and the view, in [`view`].
 
+pub mod changes;
 pub mod view;
 
 use super::metadata;

@@ -65,7 +65,12 @@ pub fn emitted(event: &Event) -> Vec<Emitted> {
         Event::BalanceCreated(_) => vec![Emitted::Balance],
         Event::Recorded(event) => recorded(event),
         Event::BatchFailed(_) => vec![Emitted::BatchFailed],
-        Event::Rescheduled(_) | Event::CurrencyRegistered(_) | Event::PolicySet(_) => Vec::new(),
+        Event::Rescheduled(_)
+        | Event::CurrencyRegistered(_)
+        | Event::PolicySet(_)
+        | Event::MetadataChanged(_)
+        | Event::BalanceLinked(_)
+        | Event::BalanceNamed(_) => Vec::new(),
     }
 }
 

@@ -5,11 +5,12 @@ use super::emitted::Emitted;
 use super::page::Page;
 use crate::http::ask;
 use crate::http::error::ApiError;
+use crate::http::ledgers;
 use crate::http::state::AppState;
 use ledger::chunked::Chunked;
 use ledger::event::Event;
 use ledger::id::Id;
-use ledger::state::{Balance, Ledger, State};
+use ledger::state::{Balance, State};
 
 /// What is asked of the state for one record.
 #[derive(Debug, Clone, Copy)]
@@ -22,12 +23,11 @@ enum Wanted {
 }
 
 /// What the state knows of one record.
-#[derive(Debug)]
 pub enum Names {
     /// The id of the ledger that it made.
     Ledger(String),
     /// The ledger that it renamed.
-    LedgerRenamed(String, Ledger),
+    LedgerRenamed(ledgers::Found),
     /// The id of the identity that it made.
     Identity(String),
     /// The balance that it made.
@@ -81,7 +81,13 @@ fn wanted(event: &Event, emitted: &[Emitted]) -> Option<Wanted> {
             let first = opened.next()?;
             Some(Wanted::BalancesOpened { first, count: 1 + opened.count() })
         }
-        Event::BatchFailed(_) | Event::Rescheduled(_) | Event::CurrencyRegistered(_) | Event::PolicySet(_) => None,
+        Event::BatchFailed(_)
+        | Event::Rescheduled(_)
+        | Event::CurrencyRegistered(_)
+        | Event::PolicySet(_)
+        | Event::MetadataChanged(_)
+        | Event::BalanceLinked(_)
+        | Event::BalanceNamed(_) => None,
     }
 }
 
@@ -104,9 +110,7 @@ impl Finder<'_> {
                 self.ledger = handle + 1;
                 Names::Ledger(state.ledger_text(handle as u32))
             }
-            Wanted::LedgerRenamed { ledger } => {
-                Names::LedgerRenamed(state.ledger_text(ledger), state.ledgers.get(ledger as usize)?.clone())
-            }
+            Wanted::LedgerRenamed { ledger } => Names::LedgerRenamed(ledgers::Found::of(state, ledger)?),
             Wanted::Identity => {
                 let handle = made_by(&state.identities, self.identity, 0, position, |one| one.record)?;
                 self.identity = handle + 1;

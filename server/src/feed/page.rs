@@ -99,7 +99,16 @@ fn text_bytes(event: &Event, emitted: Emitted) -> usize {
             spans.iter().map(|span| span.of(&event.text).len()).sum()
         }
         (Event::BatchFailed(event), _) => event.error.len(),
-        (Event::Recorded(_) | Event::Rescheduled(_) | Event::CurrencyRegistered(_) | Event::PolicySet(_), _) => 0,
+        (
+            Event::Recorded(_)
+            | Event::Rescheduled(_)
+            | Event::CurrencyRegistered(_)
+            | Event::PolicySet(_)
+            | Event::MetadataChanged(_)
+            | Event::BalanceLinked(_)
+            | Event::BalanceNamed(_),
+            _,
+        ) => 0,
     };
     USUAL + texts
 }

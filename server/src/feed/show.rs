@@ -12,12 +12,12 @@ use crate::api::time;
 use crate::api::transaction::view::{Viewer, queued_parent};
 use crate::http::answer::to_json;
 use crate::http::error::ApiError;
-use crate::http::{failure, ledgers};
+use crate::http::failure;
 use engine::reading::{Books, BooksFault};
 use ledger::event::{BalanceCreated, Event, Opened, Recorded};
 use ledger::id::{Id, Prefix};
 use ledger::rejection::Rejection;
-use ledger::state::{Figures, GENERAL_LEDGER_ID, Ledger};
+use ledger::state::{Figures, GENERAL_LEDGER_ID};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ fn show(books: &Books, taken: Taken, names: Option<Names>, out: &mut Vec<EventVi
 /// Shows the events of one record.
 enum Shower<'a> {
     /// A record that makes one event.
-    One { books: &'a Books, event: Event, names: Option<Names> },
+    One { books: &'a Books, position: u64, event: Event, names: Option<Names> },
     /// A record of transactions.
     Recorded { viewer: Viewer<'a>, event: Arc<Recorded>, opened: std::vec::IntoIter<Id>, books: &'a Books },
 }
@@ -99,13 +99,13 @@ impl<'a> Shower<'a> {
                 let viewer = Viewer::of_record(books, position, Arc::clone(&event));
                 Shower::Recorded { viewer, event, opened: opened.into_iter(), books }
             }
-            event => Shower::One { books, event, names },
+            event => Shower::One { books, position, event, names },
         }
     }
 
     fn data(&mut self, emitted: Emitted) -> Result<Data, ApiError> {
         match self {
-            Shower::One { books, event, names } => one(books, event, names.take()),
+            Shower::One { books, position, event, names } => one(books, *position, event, names.take()),
             Shower::Recorded { viewer, event, opened, books } => match emitted {
                 Emitted::BalanceOpened(index) => {
                     let id = opened.next().ok_or_else(ApiError::internal)?;
@@ -129,7 +129,7 @@ impl<'a> Shower<'a> {
 }
 
 /// The event of a record that makes one.
-fn one(books: &Books, event: &Event, names: Option<Names>) -> Result<Data, ApiError> {
+fn one(books: &Books, position: u64, event: &Event, names: Option<Names>) -> Result<Data, ApiError> {
     Ok(match (event, names) {
         (Event::LedgerCreated(event), Some(Names::Ledger(ledger_id))) => data_of(&LedgerView {
             ledger_id,
@@ -137,10 +137,10 @@ fn one(books: &Books, event: &Event, names: Option<Names>) -> Result<Data, ApiEr
             created_at: time::text(event.at),
             meta_data: Metadata::parse(&event.metadata),
         }),
-        (Event::LedgerRenamed(event), Some(Names::LedgerRenamed(ledger_id, ledger))) => {
+        (Event::LedgerRenamed(event), Some(Names::LedgerRenamed(ledger))) => {
             // Later names are not its own.
-            let made = Ledger { renamed: ledger::state::NO_RECORD, ..ledger };
-            data_of(&LedgerView { name: event.name.clone(), ..ledgers::shown(books, ledger_id, &made)? })
+            let then = ledger.as_of(books, position)?.view(books)?;
+            data_of(&LedgerView { name: event.name.clone(), ..then })
         }
         (Event::IdentityCreated(event), Some(Names::Identity(id))) => {
             data_of(&IdentityView::new(id, event.at, &event.detail))
@@ -167,6 +167,7 @@ fn balance_created(event: &BalanceCreated, id: Id, ledger_id: String, identity_i
         identity_id,
         balance_id: id.text(Prefix::Balance),
         indicator: event.indicator.clone(),
+        alias: event.alias.clone(),
         currency: event.currency.clone(),
         created_at: event.at,
         metadata: event.metadata.clone(),
@@ -184,6 +185,7 @@ fn balance_opened(books: &Books, event: &Recorded, opened: Opened, id: Id) -> Ba
         identity_id: String::new(),
         balance_id: id.text(Prefix::Balance),
         indicator: opened.indicator.of(&event.text).to_owned(),
+        alias: String::new(),
         currency: books.currency(opened.currency).to_string(),
         created_at: event.at,
         metadata: String::new(),

@@ -20,9 +20,11 @@ use engine::reading::Books;
 use ledger::command::Command;
 use ledger::event::Event;
 use ledger::id::{Id, Prefix};
+use ledger::notes::Subject;
 use ledger::rejection::Rejection;
-use ledger::state::{Balance, State as LedgerState};
+use ledger::state::{Balance, NO_RECORD, State as LedgerState};
 use serde_json::json;
+use std::borrow::Cow;
 
 /// A balance in the document.
 pub const BALANCE: Object = Object {
@@ -33,6 +35,7 @@ pub const BALANCE: Object = Object {
         Field::required("ledger_id", Schema::Text, "The ledger it belongs to."),
         Field::required("identity_id", Schema::Text, "Its owner, or empty."),
         Field::optional("indicator", Schema::Text, "Its `@indicator`."),
+        Field::optional("alias", Schema::Text, "A name that orders may give it instead of its id."),
         Field::required("currency", Schema::Text, "Its currency."),
         Field::optional("precision", Schema::Integer, "Minor units in a major unit, when the currency is registered."),
         Field::required("balance", Schema::Integer, "Credits less debits."),
@@ -46,6 +49,12 @@ pub const BALANCE: Object = Object {
         Field::required("meta_data", Schema::Map, "What its maker noted, or null."),
     ],
 };
+/// The field of an alias.
+pub const ALIAS: Field = Field::optional(
+    "alias",
+    Schema::Text,
+    "A name that no other balance has, at most 256 bytes without whitespace; orders may give it instead of the id. Does not begin with `@` or `bln_`.",
+);
 const NEW_BALANCE: Object = Object {
     name: "NewBalance",
     description: "A balance to be made.",
@@ -55,6 +64,7 @@ const NEW_BALANCE: Object = Object {
         Field::optional("identity_id", Schema::Text, "Its owner."),
         Field::optional("indicator", Schema::Text, "Its `@indicator`; only in the General Ledger."),
         Field::optional("meta_data", Schema::Map, "Anything."),
+        ALIAS,
     ],
 };
 
@@ -66,6 +76,9 @@ pub struct Found {
     identity_id: String,
     currency: String,
     precision: Option<u64>,
+    alias: String,
+    /// Where the newest change of its metadata is, or [`ledger::state::NO_RECORD`].
+    noted: u64,
 }
 
 impl Found {
@@ -78,13 +91,15 @@ impl Found {
             identity_id: balance.identity.map(|identity| state.identity_text(identity)).unwrap_or_default(),
             currency: state.currencies.text(balance.currency).to_owned(),
             precision: state.currencies.registered(balance.currency).map(|registered| registered.precision),
+            alias: state.alias(handle).to_owned(),
+            noted: state.newest_note(Subject::Balance(handle)),
             balance,
         }
     }
 
     /// The balance as it is shown.
     pub fn view(self, texts: &mut Texts<'_>) -> Result<BalanceView, ApiError> {
-        let (indicator, metadata) = texts.of(&self.balance)?;
+        let (indicator, metadata) = texts.of(&self.balance, self.noted)?;
         Ok(BalanceView::new(BalanceParts {
             figures: self.balance.figures,
             version: self.balance.version,
@@ -92,10 +107,11 @@ impl Found {
             identity_id: self.identity_id,
             balance_id: self.id.text(Prefix::Balance),
             indicator: indicator.to_owned(),
+            alias: self.alias,
             currency: self.currency,
             precision: self.precision,
             created_at: self.balance.created_at,
-            metadata: metadata.to_owned(),
+            metadata: metadata.into_owned(),
             track_fund_lineage: self.balance.track_fund_lineage,
             allocation: self.balance.allocation,
         }))
@@ -115,20 +131,22 @@ impl<'a> Texts<'a> {
         Texts { books, last: None }
     }
 
-    /// The indicator and the metadata of a balance.
-    pub fn of(&mut self, balance: &Balance) -> Result<(&str, &str), ApiError> {
+    /// The indicator and the metadata of a balance, whose newest change is in a record, or in [`NO_RECORD`].
+    pub fn of(&mut self, balance: &Balance, noted: u64) -> Result<(&str, Cow<'_, str>), ApiError> {
+        let changed = if noted == NO_RECORD { None } else { Some(self.books.change(noted)?.metadata) };
         if self.last.as_ref().is_none_or(|(position, _)| *position != balance.record) {
             self.last = Some((balance.record, self.books.event(balance.record)?));
         }
         let (_, event) = self.last.as_ref().expect("it was just read");
-        Ok(match event {
-            Event::BalanceCreated(event) => (&event.indicator, &event.metadata),
+        let (indicator, metadata) = match event {
+            Event::BalanceCreated(event) => (&*event.indicator, &*event.metadata),
             Event::Recorded(event) => match event.opened.get(balance.opened as usize) {
                 Some(opened) => (opened.indicator.of(&event.text), ""),
                 None => ("", ""),
             },
             _ => ("", ""),
-        })
+        };
+        Ok((indicator, changed.map_or(Cow::Borrowed(metadata), Cow::Owned)))
     }
 }
 
@@ -145,6 +163,7 @@ pub async fn create_balance(State(state): State<AppState>, body: RequestBody) ->
     let body: BalanceBody<'_> = body.decode()?;
     let command = body.command()?;
     let (indicator, currency) = (command.indicator.clone(), command.currency.clone());
+    let alias = command.alias.clone();
     let handle = match ask::change(&state, Command::CreateBalance(command), 0).await? {
         Outcome::Made(handle, _) => handle,
         Outcome::Refused(refused) => {
@@ -156,6 +175,7 @@ pub async fn create_balance(State(state): State<AppState>, body: RequestBody) ->
                     let message = format!("Balance already exists for indicator '{indicator}' and '{currency}'");
                     ApiError::new(Code::GenConflict, message)
                 }
+                Rejection::AliasTaken => alias_taken(&alias),
                 other => failure::refusal(other, About::default()),
             });
         }
@@ -163,6 +183,11 @@ pub async fn create_balance(State(state): State<AppState>, body: RequestBody) ->
     };
     let found = ask::look(&state, move |view| Found::new(view.state, handle)).await?;
     Ok(answer::json(StatusCode::CREATED, &found.view(&mut Texts::new(state.books()))?))
+}
+
+/// The answer to an alias that another balance has.
+pub fn alias_taken(alias: &str) -> ApiError {
+    ApiError::new(Code::GenConflict, format!("alias: another balance has the alias '{alias}'"))
 }
 
 /// Document of [`get_balance`].

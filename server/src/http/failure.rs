@@ -73,6 +73,9 @@ pub fn refusal(rejection: Rejection, about: About<'_>) -> ApiError {
         Rejection::ExceedsRefundable => plain(Code::TxnInvalidAmount),
         Rejection::CurrencyTaken => plain(Code::GenConflict),
         Rejection::BalanceNotFound => plain(Code::BalNotFound),
+        Rejection::MetadataChanged => plain(Code::GenConflict),
+        Rejection::TooManyChanges => plain(Code::GenConflict),
+        Rejection::AliasTaken => plain(Code::GenConflict),
     }
 }
 
@@ -118,6 +121,9 @@ pub const fn reason(rejection: Rejection) -> &'static str {
         Rejection::ExceedsRefundable => "cannot give back more than is left of the transaction",
         Rejection::CurrencyTaken => "the currency is registered with another scale",
         Rejection::BalanceNotFound => "Balance not found",
+        Rejection::MetadataChanged => "the metadata is being changed by others; try again",
+        Rejection::TooManyChanges => "the metadata of the transaction was changed as often as it can be",
+        Rejection::AliasTaken => "another balance has the alias",
     }
 }
 

@@ -19,7 +19,8 @@ use axum::http::StatusCode;
 use engine::reading::Books;
 use ledger::command::{Command, RenameLedger};
 use ledger::event::Event;
-use ledger::state::{GENERAL_LEDGER_NAME, Ledger, NO_RECORD};
+use ledger::notes::Subject;
+use ledger::state::{GENERAL_LEDGER_NAME, Ledger, NO_RECORD, State as LedgerState};
 use serde_json::json;
 
 /// A ledger in the document.
@@ -80,9 +81,9 @@ pub async fn get_ledger(State(state): State<AppState>, Path(id): Path<String>) -
 pub async fn find(state: &AppState, id: String) -> Result<Option<LedgerView>, ApiError> {
     let found = ask::look(state, move |view| {
         let handle = view.state.find_ledger(&id)?;
-        Some((view.state.ledger_text(handle), view.state.ledgers.get(handle as usize)?.clone()))
+        Found::of(view.state, handle)
     });
-    found.await?.map(|(id, ledger)| shown(state.books(), id, &ledger)).transpose()
+    found.await?.map(|found| found.view(state.books())).transpose()
 }
 
 /// Document of [`list_ledgers`].
@@ -107,11 +108,9 @@ pub async fn list_ledgers(State(state): State<AppState>, query: Parameters) -> A
     let found = ask::look(&state, move |view| {
         let ledgers = &view.state.ledgers;
         let handles = (0..ledgers.len()).rev().skip(paging.offset).take(paging.limit);
-        let shown =
-            handles.filter_map(|handle| Some((view.state.ledger_text(handle as u32), ledgers.get(handle)?.clone())));
-        shown.collect::<Vec<_>>()
+        handles.filter_map(|handle| Found::of(view.state, handle as u32)).collect::<Vec<_>>()
     });
-    let views = found.await?.into_iter().map(|(id, ledger)| shown(state.books(), id, &ledger));
+    let views = found.await?.into_iter().map(|found| found.view(state.books()));
     Ok(answer::json(StatusCode::OK, &views.collect::<Result<Vec<_>, _>>()?))
 }
 
@@ -142,19 +141,47 @@ fn not_found() -> ApiError {
     ApiError::new(Code::LgrNotFound, "Ledger not found").details(json!({}))
 }
 
-/// A ledger with its texts, which are in its records.
-pub fn shown(books: &Books, ledger_id: String, ledger: &Ledger) -> Result<LedgerView, ApiError> {
-    let (mut name, mut metadata) = (GENERAL_LEDGER_NAME.to_owned(), "{}".to_owned());
-    if ledger.record != NO_RECORD
-        && let Event::LedgerCreated(event) = books.event(ledger.record)?
-    {
-        (name, metadata) = (event.name, event.metadata);
+/// What the state knows of a ledger; its texts are in its records.
+pub struct Found {
+    ledger_id: String,
+    ledger: Ledger,
+    /// Where the newest change of its metadata is, or [`NO_RECORD`].
+    noted: u64,
+}
+
+impl Found {
+    /// A ledger, if it exists.
+    pub fn of(state: &LedgerState, handle: u32) -> Option<Found> {
+        let ledger = state.ledgers.get(handle as usize)?.clone();
+        let noted = state.newest_note(Subject::Ledger(handle));
+        Some(Found { ledger_id: state.ledger_text(handle), ledger, noted })
     }
-    if ledger.renamed != NO_RECORD
-        && let Event::LedgerRenamed(event) = books.event(ledger.renamed)?
-    {
-        name = event.name;
+
+    /// The ledger as it was when a record was written that renames it.
+    #[must_use]
+    pub fn as_of(self, books: &Books, record: u64) -> Result<Found, ApiError> {
+        let ledger = Ledger { renamed: NO_RECORD, ..self.ledger };
+        Ok(Found { ledger, noted: books.newest_change_before(self.noted, record)?, ..self })
     }
-    let created_at = time::text(ledger.created_at);
-    Ok(LedgerView { ledger_id, name, created_at, meta_data: Metadata::parse(&metadata) })
+
+    /// The ledger as it is shown.
+    pub fn view(self, books: &Books) -> Result<LedgerView, ApiError> {
+        let Found { ledger_id, ledger, noted } = self;
+        let (mut name, mut metadata) = (GENERAL_LEDGER_NAME.to_owned(), "{}".to_owned());
+        if ledger.record != NO_RECORD
+            && let Event::LedgerCreated(event) = books.event(ledger.record)?
+        {
+            (name, metadata) = (event.name, event.metadata);
+        }
+        if ledger.renamed != NO_RECORD
+            && let Event::LedgerRenamed(event) = books.event(ledger.renamed)?
+        {
+            name = event.name;
+        }
+        if noted != NO_RECORD {
+            metadata = books.change(noted)?.metadata;
+        }
+        let created_at = time::text(ledger.created_at);
+        Ok(LedgerView { ledger_id, name, created_at, meta_data: Metadata::parse(&metadata) })
+    }
 }

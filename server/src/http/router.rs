@@ -5,7 +5,8 @@ use super::openapi::Operation;
 use super::state::AppState;
 use super::{
     answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds, identities,
-    inflight, inflight_bulk, ledgers, path, policies, recover, refunds, scheduled, service, transactions,
+    inflight, inflight_bulk, ledgers, metadata, naming, path, policies, recover, refunds, scheduled, service,
+    transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -39,6 +40,10 @@ pub fn routes() -> Vec<Route> {
         put("/balances/{id}/policy", &policies::SET_POLICY, policies::set_policy),
         get("/balances/{id}/policy", &policies::GET_POLICY, policies::get_policy),
         delete("/balances/{id}/policy", &policies::DELETE_POLICY, policies::delete_policy),
+        put("/balances/{id}/identity", &naming::LINK_IDENTITY, naming::link_identity),
+        put("/balances/{id}/alias", &naming::SET_ALIAS, naming::set_alias),
+        delete("/balances/{id}/alias", &naming::DELETE_ALIAS, naming::delete_alias),
+        get("/balances/alias/{alias}", &naming::GET_BALANCE_BY_ALIAS, naming::get_balance_by_alias),
         post("/currencies", &currencies::REGISTER_CURRENCY, currencies::register_currency),
         get("/currencies", &currencies::LIST_CURRENCIES, currencies::list_currencies),
         get("/currencies/{code}", &currencies::GET_CURRENCY, currencies::get_currency),
@@ -53,6 +58,7 @@ pub fn routes() -> Vec<Route> {
             &transactions::GET_TRANSACTION_BY_REFERENCE,
             transactions::get_transaction_by_reference,
         ),
+        post("/{id}/metadata", &metadata::CHANGE_METADATA, metadata::change_metadata),
         post("/ledgers/filter", &filters::FILTER_LEDGERS, filters::filter_ledgers),
         post("/balances/filter", &filters::FILTER_BALANCES, filters::filter_balances),
         post("/identities/filter", &filters::FILTER_IDENTITIES, filters::filter_identities),

@@ -4,7 +4,7 @@ use crate::api::metadata::Metadata;
 use crate::api::number::NumberText;
 use crate::api::split::Parts;
 use crate::api::time::{self, ZERO};
-use crate::api::transaction::Checked;
+use crate::api::transaction::{Checked, changes};
 use crate::http::failure;
 use engine::reading::{Books, BooksFault, reference_of};
 use ledger::command::Batch;
@@ -81,23 +81,25 @@ pub struct Viewer<'a> {
     books: &'a Books,
     last: Option<(u64, Arc<Recorded>)>,
     before: Option<(u64, Arc<Recorded>)>,
+    /// Whether what was said since a row was recorded is left out.
+    until_recorded: bool,
 }
 
 impl<'a> Viewer<'a> {
     /// A viewer.
     pub const fn new(books: &'a Books) -> Viewer<'a> {
-        Viewer { books, last: None, before: None }
+        Viewer { books, last: None, before: None, until_recorded: false }
     }
 
     /// A viewer of rows that were just made, whose event is at hand.
     pub fn of_answer(books: &'a Books, answer: &engine::answer::Recorded) -> Viewer<'a> {
         let last = answer.event.as_ref().zip(answer.rows.first());
-        Viewer { books, last: last.map(|(event, row)| (row.record, Arc::clone(event))), before: None }
+        Viewer { last: last.map(|(event, row)| (row.record, Arc::clone(event))), ..Viewer::new(books) }
     }
 
-    /// A viewer of the rows of a record that is at hand.
+    /// A viewer of the rows of a record that is at hand, as they were recorded: what was said of them since is left out.
     pub const fn of_record(books: &'a Books, position: u64, event: Arc<Recorded>) -> Viewer<'a> {
-        Viewer { books, last: Some((position, event)), before: None }
+        Viewer { books, last: Some((position, event)), before: None, until_recorded: true }
     }
 
     /// The event of a row.
@@ -173,20 +175,27 @@ impl<'a> Viewer<'a> {
         })
     }
 
-    /// The metadata of a row: what is stored, and what follows from its marks.
+    /// The metadata of a row: what is stored, what was said of it later, and what follows from its marks.
     pub fn metadata(&mut self, row: &Row) -> Result<Metadata, BooksFault> {
+        self.metadata_of(row, row)
+    }
+
+    /// The metadata of a row as another shows it that takes it over, with what was said of that one.
+    fn metadata_of(&mut self, row: &Row, shown: &Row) -> Result<Metadata, BooksFault> {
+        let (books, until_recorded) = (self.books, self.until_recorded);
         let event = self.event(row)?;
         let movement = &event.movements[row.movement as usize];
         let mut metadata = Metadata::parse(movement.metadata.of(&event.text)).unwrap_or_default();
         if let Kind::Execution(request) = movement.kind {
             let rejected = movement.outcome;
             let request = self.books.row(request)?.ok_or(BooksFault::Row(request))?;
-            let mut inherited = self.metadata(&request)?;
+            let mut inherited = self.metadata_of(&request, shown)?;
             if let Outcome::Rejected(rejection) = rejected {
                 inherited.set("blnk_rejection_reason", failure::reason(rejection));
             }
             return Ok(inherited);
         }
+        changes::apply(books, shown, until_recorded, &mut metadata)?;
         if matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. } | Kind::Change { .. }) {
             return Ok(metadata);
         }

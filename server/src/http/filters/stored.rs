@@ -16,6 +16,7 @@ use crate::http::state::AppState;
 use crate::http::{ask, balances, identities, ledgers};
 use engine::reading::Books;
 use ledger::id::{Id, Prefix};
+use ledger::notes;
 use ledger::row::NO_ROW;
 use ledger::state::{Balance, State as LedgerState};
 use std::borrow::Cow;
@@ -97,8 +98,7 @@ struct LedgerCursor<'a> {
 }
 
 fn ledger_view(books: &Books, state: &LedgerState, handle: u64) -> Result<LedgerView, ApiError> {
-    let ledger = state.ledgers.get(handle as usize).ok_or_else(ApiError::internal)?;
-    ledgers::shown(books, state.ledger_text(handle as u32), ledger)
+    ledgers::Found::of(state, handle as u32).ok_or_else(ApiError::internal)?.view(books)
 }
 
 impl LedgerCursor<'_> {
@@ -166,8 +166,9 @@ impl BalanceCursor<'_> {
 
     fn texts(&mut self) -> Result<&(String, Metadata), ApiError> {
         if self.texts.is_none() {
-            let (indicator, metadata) = self.reader.of(self.state.balance(self.handle))?;
-            self.texts = Some((indicator.to_owned(), Metadata::parse(metadata).unwrap_or_default()));
+            let noted = self.state.newest_note(notes::Subject::Balance(self.handle));
+            let (indicator, metadata) = self.reader.of(self.state.balance(self.handle), noted)?;
+            self.texts = Some((indicator.to_owned(), Metadata::parse(&metadata).unwrap_or_default()));
         }
         self.texts.as_ref().ok_or_else(ApiError::internal)
     }
