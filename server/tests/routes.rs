@@ -31,8 +31,17 @@ mod routes {
         mod get;
         mod indicator;
         mod post;
-        mod id {
+        mod alias {
             mod get;
+        }
+        mod id {
+            mod alias {
+                mod put;
+            }
+            mod get;
+            mod identity {
+                mod put;
+            }
             mod policy {
                 mod delete;
                 mod get;
@@ -49,6 +58,9 @@ mod routes {
     }
     mod events {
         mod get;
+    }
+    mod id {
+        mod metadata;
     }
     mod identities {
         mod get;

@@ -75,8 +75,8 @@ pub fn check_alias(problems: &mut Problems, alias: &str) {
     if alias.starts_with('@') || alias.starts_with("bln_") {
         problems.add("alias", "must not begin with '@' or 'bln_'");
     }
-    if alias.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
-        problems.add("alias", "must not contain whitespace");
+    if alias.chars().any(|letter| letter.is_whitespace() || letter.is_control() || letter == '/') {
+        problems.add("alias", "must not contain whitespace or '/'");
     }
     problems.length("alias", alias, limits::ALIAS_BYTES_MAX);
 }

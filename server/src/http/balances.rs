@@ -53,7 +53,7 @@ pub const BALANCE: Object = Object {
 pub const ALIAS: Field = Field::optional(
     "alias",
     Schema::Text,
-    "A name that no other balance has, at most 256 bytes without whitespace; orders may give it instead of the id. Does not begin with `@` or `bln_`.",
+    "A name that no other balance has, at most 256 bytes without whitespace and `/`; orders may give it instead of the id. Does not begin with `@` or `bln_`.",
 );
 const NEW_BALANCE: Object = Object {
     name: "NewBalance",
