@@ -187,9 +187,12 @@ impl BalanceView {
         }
     }
 
-    /// The balance as lists show it.
+    /// The balance as lists show it: complete, but for the strategy of a balance that is not tracked and was given none,
+    /// which lists have never told.
     #[must_use]
     pub fn listed(self) -> BalanceView {
-        BalanceView { allocation_strategy: "", ..self }
+        let usual = allocation_word(Allocation::Fifo);
+        let tells = self.track_fund_lineage || self.allocation_strategy != usual;
+        BalanceView { allocation_strategy: if tells { self.allocation_strategy } else { "" }, ..self }
     }
 }
