@@ -4,6 +4,7 @@
 //! LEB128 (signed ones in zigzag), times and seeds eight bytes, texts a length and UTF-8. `docs/journal-format.md` tells
 //! it byte by byte.
 
+pub(crate) mod accounts;
 pub(crate) mod bytes;
 pub(crate) mod policy;
 
@@ -29,6 +30,7 @@ const RESCHEDULED: u8 = 6;
 const CURRENCY_REGISTERED: u8 = 7;
 const POLICY_SET: u8 = 8;
 const BATCH_FAILED: u8 = 9;
+const ACCOUNT_CREATED: u8 = 19;
 const VERSION: u8 = 1;
 
 /// Why bytes are no event.
@@ -131,6 +133,10 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             if let Some(policy) = &event.policy {
                 policy::put(out, policy);
             }
+        }
+        Event::AccountCreated(event) => {
+            begin(out, ACCOUNT_CREATED, event.at);
+            accounts::put(out, event);
         }
     }
 }
@@ -314,6 +320,7 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
             balance: from.number("a balance")?,
             policy: if from.flag("a policy")? { Some(policy::take(&mut from)?) } else { None },
         }),
+        ACCOUNT_CREATED => Event::AccountCreated(accounts::take(at, &mut from)?),
         _ => return Err(CodecFault::Unknown { kind, version }),
     };
     if from.is_empty() { Ok(event) } else { Err(CodecFault::Trailing) }

@@ -64,7 +64,8 @@ impl Writer {
             | Command::CreateBalance(_)
             | Command::ReportBatch(_)
             | Command::RegisterCurrency(_)
-            | Command::SetPolicy(_) => Ok(()),
+            | Command::SetPolicy(_)
+            | Command::CreateAccount(_) => Ok(()),
         }
     }
 

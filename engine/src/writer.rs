@@ -453,6 +453,7 @@ impl Writer {
                 self.state.currencies.find(&event.code).unwrap_or(self.state.currencies.len() as u32)
             }
             Event::PolicySet(event) => event.balance,
+            Event::AccountCreated(_) => self.state.accounts.len() as u32,
             Event::Rescheduled(_) | Event::BatchFailed(_) => 0,
         };
         let currencies_before = self.state.currencies.len();

@@ -16,8 +16,8 @@ use engine::inspect::value::{Value, value_of};
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::decide::Known;
 use ledger::event::{
-    BalanceCreated, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed,
-    Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
+    AccountCreated, BalanceCreated, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Key, Kind, LedgerCreated,
+    LedgerRenamed, Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::id::Id;
 use ledger::limits;
@@ -100,7 +100,7 @@ fn any_amount(random: &mut Random) -> i128 {
 
 fn any_event(random: &mut Random) -> Event {
     let (at, seed) = (any_number(random) as i64, random.number());
-    match random.below(14) {
+    match random.below(15) {
         0 => Event::LedgerCreated(LedgerCreated { at, seed, name: any_text(random), metadata: any_text(random) }),
         1 => Event::LedgerRenamed(LedgerRenamed { at, ledger: any_number(random) as u32, name: any_text(random) }),
         2 => Event::IdentityCreated(IdentityCreated { at, seed, id: any_text(random), detail: any_text(random) }),
@@ -133,6 +133,15 @@ fn any_event(random: &mut Random) -> Event {
             at,
             balance: any_number(random) as u32,
             policy: (!random.one_in(4)).then(|| any_policy(random)),
+        }),
+        8 => Event::AccountCreated(AccountCreated {
+            at,
+            seed,
+            balance: any_number(random) as u32,
+            identity: any_number(random) as u32,
+            number: any_text(random),
+            bank: any_text(random),
+            metadata: any_text(random),
         }),
         _ => Event::Recorded(any_recorded(random, at, seed)),
     }
@@ -444,6 +453,18 @@ fn golden_events() -> Vec<(&'static str, Event)> {
             }),
         ),
         ("policy_taken", Event::PolicySet(PolicySet { at, balance: 300, policy: None })),
+        (
+            "account_created",
+            Event::AccountCreated(AccountCreated {
+                at,
+                seed,
+                balance: 300,
+                identity: 0,
+                number: "0123".into(),
+                bank: "Erste Bank – Zürich".into(),
+                metadata: "{\"k\":1}".into(),
+            }),
+        ),
     ]
 }
 

@@ -2,10 +2,11 @@
 //!
 //! An event that contradicts the state is damage or a bug, and stops the program: a wrong ledger must not go on.
 
+use crate::accounts::Account;
 use crate::draft::Side;
 use crate::event::{
-    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, Movement, NO_BALANCE, Outcome, PolicySet, Recorded,
-    Rescheduled,
+    AccountCreated, BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, Movement, NO_BALANCE, Outcome,
+    PolicySet, Recorded, Rescheduled,
 };
 use crate::id::{self, NonceOf};
 use crate::policy::Policed;
@@ -35,6 +36,7 @@ pub fn apply(state: &mut State, event: &Event, record: u64, rows: &mut Vec<Row>)
             Arc::make_mut(&mut state.currencies).register(&event.code, registered);
         }
         Event::PolicySet(event) => set_policy(state, event),
+        Event::AccountCreated(event) => create_account(state, event, record),
     }
 }
 
@@ -59,6 +61,12 @@ fn set_policy(state: &mut State, event: &PolicySet) {
     if let Some(policy) = &event.policy {
         state.policies.insert(event.balance, Policed::begin(policy.clone(), before.as_ref()));
     }
+}
+
+fn create_account(state: &mut State, event: &AccountCreated, record: u64) {
+    let nonce = id::nonce(event.seed, NonceOf::Row(state.accounts.len() as u64));
+    let (balance, identity, number) = (event.balance, event.identity, event.number.as_str().into());
+    state.accounts.add(Account { nonce, created_at: event.at, record, balance, identity, number });
 }
 
 fn create_ledger(state: &mut State, event: &LedgerCreated, record: u64) {

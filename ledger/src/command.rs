@@ -46,6 +46,8 @@ pub enum Command {
     RegisterCurrency(RegisterCurrency),
     /// Set the policy of a balance, or take it away.
     SetPolicy(SetPolicy),
+    /// Make an account.
+    CreateAccount(CreateAccount),
 }
 
 /// Make a ledger.
@@ -448,4 +450,19 @@ pub struct Wanted {
     pub policy: Policy,
     /// With whom the balance may deal; `None` for all.
     pub counterparties: Option<Vec<Id>>,
+}
+
+/// Make an account: a number at a bank that stands for a balance.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreateAccount {
+    /// The id of its balance.
+    pub balance: Id,
+    /// The id of its owner, as sent. The owner of the balance goes before it.
+    pub identity: String,
+    /// Its number, unique among all accounts; the empty one too.
+    pub number: String,
+    /// The name of the bank, or empty.
+    pub bank: String,
+    /// JSON object, or empty for none.
+    pub metadata: String,
 }

@@ -3,6 +3,7 @@
 //! The checks of a transaction are one flat list in [`record`], in order of precedence. What the state does not hold
 //! (who has a reference, how a hold ended) was gathered into the command before.
 
+mod accounts;
 mod holds;
 mod record;
 mod refunds;
@@ -71,6 +72,7 @@ pub fn decide(state: &State, scratch: &mut Scratch, command: Command, moment: Mo
         }
         Command::RegisterCurrency(command) => register_currency(state, command, moment),
         Command::SetPolicy(command) => set_policy(state, command, moment),
+        Command::CreateAccount(command) => accounts::create_account(state, command, moment),
     }
 }
 

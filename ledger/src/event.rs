@@ -29,6 +29,8 @@ pub enum Event {
     CurrencyRegistered(CurrencyRegistered),
     /// A balance has a policy, or none any more.
     PolicySet(PolicySet),
+    /// An account exists.
+    AccountCreated(AccountCreated),
 }
 
 impl Event {
@@ -44,6 +46,7 @@ impl Event {
             Event::BatchFailed(event) => event.at,
             Event::CurrencyRegistered(event) => event.at,
             Event::PolicySet(event) => event.at,
+            Event::AccountCreated(event) => event.at,
         }
     }
 }
@@ -106,6 +109,26 @@ pub struct BalanceCreated {
     pub track_fund_lineage: bool,
     /// In which order tracked funds are spent.
     pub allocation: Allocation,
+}
+
+/// An account exists. Its handle is the number of accounts before it. Its name is not part of it: that is personal data of its
+/// owner, and is told from the owner as it is then.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountCreated {
+    /// When.
+    pub at: i64,
+    /// Seed of its id.
+    pub seed: u64,
+    /// The handle of its balance.
+    pub balance: u32,
+    /// The handle of its owner.
+    pub identity: u32,
+    /// Its number.
+    pub number: String,
+    /// The name of the bank, or empty.
+    pub bank: String,
+    /// JSON object, or empty for none.
+    pub metadata: String,
 }
 
 /// Scheduled requests have another time or amount.

@@ -80,11 +80,15 @@ pub enum Rejection {
     CurrencyTaken = 36,
     /// There is no balance of this id.
     BalanceNotFound = 37,
+    /// The number of an account is taken.
+    AccountNumberTaken = 50,
+    /// As many accounts as a server can hold.
+    TooManyAccounts = 51,
 }
 
 impl Rejection {
     /// Every rejection, in order.
-    pub const ALL: [Rejection; 37] = [
+    pub const ALL: [Rejection; 39] = [
         Rejection::DuplicateReference,
         Rejection::SourceNotFound,
         Rejection::DestinationNotFound,
@@ -122,6 +126,8 @@ impl Rejection {
         Rejection::ExceedsRefundable,
         Rejection::CurrencyTaken,
         Rejection::BalanceNotFound,
+        Rejection::AccountNumberTaken,
+        Rejection::TooManyAccounts,
     ];
 
     /// The stored number of the rejection.

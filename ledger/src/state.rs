@@ -3,6 +3,7 @@
 //! The state is a value. A clone shares its chunks with the original until one of them is written to, so a clone is how a
 //! checkpoint is taken and how a long read sees one moment.
 
+use crate::accounts::Accounts;
 use crate::chunked::Chunked;
 use crate::command::{Allocation, Ask, Party};
 use crate::event::NO_BALANCE;
@@ -48,6 +49,8 @@ pub struct State {
     pub timers: Timers,
     /// The policies of balances that have one, by handle. [`Balance::policed`] tells which have.
     pub policies: Sharded<u32, Policed>,
+    /// All accounts, and who has which number.
+    pub accounts: Accounts,
     indicators: Sharded<Box<str>, Vec<(u32, u32)>>,
     chosen_identities: Sharded<Box<str>, u32>,
 }
@@ -75,6 +78,7 @@ impl State {
             adjusted: Sharded::default(),
             timers: Timers::default(),
             policies: Sharded::default(),
+            accounts: Accounts::default(),
             indicators: Sharded::default(),
             chosen_identities: Sharded::default(),
         }

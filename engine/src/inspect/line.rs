@@ -20,6 +20,7 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::BatchFailed(_) => "batch_failed",
         Event::CurrencyRegistered(_) => "currency_registered",
         Event::PolicySet(_) => "policy_set",
+        Event::AccountCreated(_) => "account_created",
     }
 }
 
@@ -75,6 +76,10 @@ pub fn line_of(record: &Record) -> String {
         Event::PolicySet(event) => {
             put(&mut line, "balance", event.balance);
             put(&mut line, "policy", if event.policy.is_some() { "set" } else { "none" });
+        }
+        Event::AccountCreated(event) => {
+            put(&mut line, "balance", event.balance);
+            put(&mut line, "identity", event.identity);
         }
     }
     line

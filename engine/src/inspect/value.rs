@@ -80,6 +80,14 @@ pub fn value_of(record: &Record) -> Value {
             fields.push(("balance", number(event.balance)));
             fields.extend(event.policy.as_ref().map(|policy| ("policy", policy_of(policy))));
         }
+        Event::AccountCreated(event) => {
+            fields.push(("seed", number(event.seed)));
+            fields.push(("balance", number(event.balance)));
+            fields.push(("identity", number(event.identity)));
+            put_text(&mut fields, "number", &event.number);
+            put_text(&mut fields, "bank", &event.bank);
+            put_text(&mut fields, "metadata", &event.metadata);
+        }
     }
     Value::Fields(fields)
 }

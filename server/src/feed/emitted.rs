@@ -66,6 +66,7 @@ pub fn emitted(event: &Event) -> Vec<Emitted> {
         Event::Recorded(event) => recorded(event),
         Event::BatchFailed(_) => vec![Emitted::BatchFailed],
         Event::Rescheduled(_) | Event::CurrencyRegistered(_) | Event::PolicySet(_) => Vec::new(),
+        Event::AccountCreated(_) => Vec::new(),
     }
 }
 

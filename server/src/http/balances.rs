@@ -64,7 +64,11 @@ const NEW_BALANCE: Object = Object {
         Field::required("currency", Schema::Text, "Its currency, any text."),
         Field::optional("identity_id", Schema::Text, "Its owner."),
         Field::optional("indicator", Schema::Text, "Its `@indicator`; only in the General Ledger."),
-        Field::optional("track_fund_lineage", Schema::Flag, "Whether the origin of its funds is tracked; needs an owner."),
+        Field::optional(
+            "track_fund_lineage",
+            Schema::Flag,
+            "Whether the origin of its funds is tracked; needs an owner.",
+        ),
         Field::optional(
             "allocation_strategy",
             Schema::Choice(&["FIFO", "LIFO", "PROPORTIONAL"]),

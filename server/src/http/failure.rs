@@ -73,6 +73,8 @@ pub fn refusal(rejection: Rejection, about: About<'_>) -> ApiError {
         Rejection::ExceedsRefundable => plain(Code::TxnInvalidAmount),
         Rejection::CurrencyTaken => plain(Code::GenConflict),
         Rejection::BalanceNotFound => plain(Code::BalNotFound),
+        Rejection::AccountNumberTaken => plain(Code::AccDuplicate),
+        Rejection::TooManyAccounts => plain(Code::GenBadRequest),
     }
 }
 
@@ -118,6 +120,8 @@ pub const fn reason(rejection: Rejection) -> &'static str {
         Rejection::ExceedsRefundable => "cannot give back more than is left of the transaction",
         Rejection::CurrencyTaken => "the currency is registered with another scale",
         Rejection::BalanceNotFound => "Balance not found",
+        Rejection::AccountNumberTaken => "an account with this number exists already",
+        Rejection::TooManyAccounts => "the server holds as many accounts as it can",
     }
 }
 
