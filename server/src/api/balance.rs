@@ -111,7 +111,8 @@ pub struct BalanceView {
     pub balance_id: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     indicator: String,
-    currency: String,
+    /// Its currency.
+    pub currency: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     precision: Option<u64>,
     /// Its owner; only when asked for.
