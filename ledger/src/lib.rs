@@ -25,3 +25,4 @@ pub mod split;
 pub mod state;
 pub mod text;
 pub mod timers;
+pub mod wide;
