@@ -4,6 +4,7 @@
 //! goes through, in order. [`router`] lists every route on one page. A handler extracts, calls, renders; it holds no rules.
 
 pub mod accounts;
+pub mod aggregate;
 pub mod answer;
 pub mod ask;
 pub mod auth;

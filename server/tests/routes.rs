@@ -38,6 +38,7 @@ mod routes {
         }
     }
     mod balances {
+        mod aggregate;
         mod get;
         mod indicator;
         mod post;

@@ -4,7 +4,7 @@ use super::body::RequestBody;
 use super::openapi::Operation;
 use super::state::AppState;
 use super::{
-    accounts, answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds,
+    accounts, aggregate, answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds,
     identities, inflight, inflight_bulk, ledgers, path, policies, recover, refunds, scheduled, service, transactions,
 };
 use axum::Router;
@@ -29,6 +29,7 @@ pub fn routes() -> Vec<Route> {
         put("/ledgers/{id}", &ledgers::UPDATE_LEDGER, ledgers::update_ledger),
         post("/balances", &balances::CREATE_BALANCE, balances::create_balance),
         get("/balances", &balances::LIST_BALANCES, balances::list_balances),
+        get("/balances/aggregate", &aggregate::AGGREGATE_BALANCES, aggregate::aggregate_balances),
         get("/balances/{id}", &balances::GET_BALANCE, balances::get_balance),
         get("/balances/{id}/at", &history::GET_BALANCE_AT, history::get_balance_at),
         get(
