@@ -200,7 +200,7 @@ fn asks() -> Vec<Ask> {
                 by,
                 ledger: (only == 1).then_some(1),
                 currency: (only == 2).then_some(0),
-                identity: (only >= 2).then_some(only - 2),
+                identity: (only >= 2).then(|| only - 2),
                 at: None,
             });
         }
