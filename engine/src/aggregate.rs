@@ -525,3 +525,38 @@ fn in_halves<T: Send>(
         ended.collect()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_have_a_limit() {
+        let key = |number: u32| Key { ledger: Some(number), currency: 0, identity: None, month: None };
+        let mut groups = Groups::default();
+        for number in 0..GROUPS_MAX as u32 {
+            group_of(&mut groups, key(number)).expect("there is room").balances = 1;
+        }
+        let full = group_of(&mut groups, key(GROUPS_MAX as u32));
+        assert!(matches!(full, Err(AggregateFault::TooManyGroups)));
+        group_of(&mut groups, key(0)).expect("it is there").balances += 1;
+        assert_eq!(groups.len(), GROUPS_MAX);
+        let more = Groups::from_iter([(key(GROUPS_MAX as u32), Sums::default())]);
+        assert!(matches!(joined(vec![groups.clone(), more]), Err(AggregateFault::TooManyGroups)));
+        let same = Groups::from_iter([(key(0), Sums { balances: 5, ..Sums::default() })]);
+        let both = joined(vec![groups, same]).expect("no group is new");
+        assert_eq!((both.len(), both[&key(0)].balances, both[&key(1)].balances), (GROUPS_MAX, 7, 1));
+    }
+
+    #[test]
+    fn halves_are_the_whole() {
+        for range in [0..0, 5..6, 0..CUT_LEAST - 1, 7..CUT_LEAST + 7, 1..3 * CUT_LEAST] {
+            let halves = in_halves(range.clone(), |half| Ok(half.sum::<u64>())).expect("nothing is read");
+            assert_eq!(halves.len(), if range.end - range.start < CUT_LEAST { 1 } else { 2 });
+            assert_eq!(halves.iter().sum::<u64>(), range.sum::<u64>());
+        }
+        let failed =
+            in_halves(0..2 * CUT_LEAST, |half| if half.start > 0 { Err(AggregateFault::Stopped) } else { Ok(()) });
+        assert!(matches!(failed, Err(AggregateFault::Stopped)));
+    }
+}
