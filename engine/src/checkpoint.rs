@@ -5,6 +5,8 @@
 
 mod naming;
 
+mod accounts;
+
 use crate::codec::bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
 use crate::codec::{CodecFault, allocation, policy};
 use journal::disk::{Access, Disk, File};
@@ -193,6 +195,7 @@ fn put_state(out: &mut Out, state: &State) -> io::Result<()> {
         out.piece()?;
     }
     naming::put(out, state)?;
+    accounts::put(out, state)?;
     Ok(())
 }
 
@@ -301,6 +304,7 @@ fn parse(content: &[u8]) -> Result<(Place, State), CodecFault> {
         state.policies.insert(handle, policed);
     }
     naming::parse(&mut from, &mut state)?;
+    accounts::take(&mut from, &mut state)?;
     if from.is_empty() { Ok((place, state)) } else { Err(CodecFault::Trailing) }
 }
 

@@ -4,6 +4,7 @@
 //! LEB128 (signed ones in zigzag), times and seeds eight bytes, texts a length and UTF-8. `docs/journal-format.md` tells
 //! it byte by byte.
 
+pub(crate) mod accounts;
 pub(crate) mod bytes;
 pub(crate) mod policy;
 
@@ -34,6 +35,7 @@ const BATCH_FAILED: u8 = 9;
 const METADATA_CHANGED: u8 = 10;
 const BALANCE_LINKED: u8 = 11;
 const BALANCE_NAMED: u8 = 12;
+const ACCOUNT_CREATED: u8 = 19;
 const VERSION: u8 = 1;
 /// Of a balance that is made with an alias.
 const BALANCE_CREATED_NAMED: u8 = 2;
@@ -159,6 +161,10 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             begin(out, BALANCE_NAMED, event.at);
             put_varint(out, u64::from(event.balance));
             put_text(out, &event.alias);
+        }
+        Event::AccountCreated(event) => {
+            begin(out, ACCOUNT_CREATED, event.at);
+            accounts::put(out, event);
         }
     }
 }
@@ -361,6 +367,7 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
         BALANCE_NAMED => {
             Event::BalanceNamed(BalanceNamed { at, balance: from.number("a balance")?, alias: from.text()?.to_owned() })
         }
+        ACCOUNT_CREATED => Event::AccountCreated(accounts::take(at, &mut from)?),
         _ => return Err(CodecFault::Unknown { kind, version }),
     };
     if from.is_empty() { Ok(event) } else { Err(CodecFault::Trailing) }

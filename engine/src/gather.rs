@@ -67,7 +67,8 @@ impl Writer {
             | Command::SetPolicy(_)
             | Command::ChangeMetadata(_)
             | Command::LinkIdentity(_)
-            | Command::NameBalance(_) => Ok(()),
+            | Command::NameBalance(_)
+            | Command::CreateAccount(_) => Ok(()),
         }
     }
 

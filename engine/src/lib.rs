@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_op_in_unsafe_fn)]
 
+pub mod aggregate;
 pub mod answer;
 mod checkpoint;
 pub mod clock;

@@ -453,6 +453,7 @@ impl Writer {
                 self.state.currencies.find(&event.code).unwrap_or(self.state.currencies.len() as u32)
             }
             Event::PolicySet(event) => event.balance,
+            Event::AccountCreated(_) => self.state.accounts.len() as u32,
             Event::BalanceLinked(event) => event.balance,
             Event::BalanceNamed(event) => event.balance,
             Event::Rescheduled(_) | Event::BatchFailed(_) | Event::MetadataChanged(_) => 0,

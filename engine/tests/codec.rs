@@ -16,9 +16,9 @@ use engine::inspect::value::{Value, value_of};
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::decide::Known;
 use ledger::event::{
-    BalanceCreated, BalanceLinked, BalanceNamed, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Key, Kind,
-    LedgerCreated, LedgerRenamed, MetadataChanged, Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded,
-    Rescheduled,
+    AccountCreated, BalanceCreated, BalanceLinked, BalanceNamed, BatchFailed, CurrencyRegistered, Event,
+    IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed, MetadataChanged, Movement, NO_BALANCE, Opened, Outcome,
+    PolicySet, Recorded, Rescheduled,
 };
 use ledger::id::Id;
 use ledger::limits;
@@ -104,7 +104,7 @@ fn any_amount(random: &mut Random) -> i128 {
 
 fn any_event(random: &mut Random) -> Event {
     let (at, seed) = (any_number(random) as i64, random.number());
-    match random.below(18) {
+    match random.below(19) {
         0 => Event::LedgerCreated(LedgerCreated { at, seed, name: any_text(random), metadata: any_text(random) }),
         1 => Event::LedgerRenamed(LedgerRenamed { at, ledger: any_number(random) as u32, name: any_text(random) }),
         2 => Event::IdentityCreated(IdentityCreated { at, seed, id: any_text(random), detail: any_text(random) }),
@@ -151,6 +151,15 @@ fn any_event(random: &mut Random) -> Event {
             Event::BalanceLinked(BalanceLinked { at, balance, identity })
         }
         10 => Event::BalanceNamed(BalanceNamed { at, balance: any_number(random) as u32, alias: any_text(random) }),
+        11 => Event::AccountCreated(AccountCreated {
+            at,
+            seed,
+            balance: any_number(random) as u32,
+            identity: any_number(random) as u32,
+            number: any_text(random),
+            bank: any_text(random),
+            metadata: any_text(random),
+        }),
         _ => Event::Recorded(any_recorded(random, at, seed)),
     }
 }
@@ -511,6 +520,18 @@ fn golden_events() -> Vec<(&'static str, Event)> {
             }),
         ),
         ("policy_taken", Event::PolicySet(PolicySet { at, balance: 300, policy: None })),
+        (
+            "account_created",
+            Event::AccountCreated(AccountCreated {
+                at,
+                seed,
+                balance: 300,
+                identity: 0,
+                number: "0123".into(),
+                bank: "Erste Bank – Zürich".into(),
+                metadata: "{\"k\":1}".into(),
+            }),
+        ),
     ]
 }
 

@@ -2,10 +2,11 @@
 //!
 //! An event that contradicts the state is damage or a bug, and stops the program: a wrong ledger must not go on.
 
+use crate::accounts::Account;
 use crate::draft::Side;
 use crate::event::{
-    BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, MetadataChanged, Movement, NO_BALANCE, Outcome,
-    PolicySet, Recorded, Rescheduled,
+    AccountCreated, BalanceCreated, Event, IdentityCreated, Kind, LedgerCreated, MetadataChanged, Movement, NO_BALANCE,
+    Outcome, PolicySet, Recorded, Rescheduled,
 };
 use crate::id::{self, NonceOf};
 use crate::notes::Noted;
@@ -42,6 +43,7 @@ pub fn apply(state: &mut State, event: &Event, record: u64, rows: &mut Vec<Row>)
             balance.expect("an event names balances that exist").identity = Some(event.identity);
         }
         Event::BalanceNamed(event) => state.set_alias(event.balance, &event.alias),
+        Event::AccountCreated(event) => create_account(state, event, record),
     }
 }
 
@@ -76,6 +78,12 @@ fn set_policy(state: &mut State, event: &PolicySet) {
     if let Some(policy) = &event.policy {
         state.policies.insert(event.balance, Policed::begin(policy.clone(), before.as_ref()));
     }
+}
+
+fn create_account(state: &mut State, event: &AccountCreated, record: u64) {
+    let nonce = id::nonce(event.seed, NonceOf::Row(state.accounts.len() as u64));
+    let (balance, identity, number) = (event.balance, event.identity, event.number.as_str().into());
+    state.accounts.add(Account { nonce, created_at: event.at, record, balance, identity, number });
 }
 
 fn create_ledger(state: &mut State, event: &LedgerCreated, record: u64) {

@@ -53,6 +53,8 @@ pub enum Command {
     LinkIdentity(LinkIdentity),
     /// Give a balance another alias, or take it away.
     NameBalance(NameBalance),
+    /// Make an account.
+    CreateAccount(CreateAccount),
 }
 
 /// Make a ledger.
@@ -487,4 +489,19 @@ pub struct NameBalance {
     pub balance: Id,
     /// The alias from now on, or empty for none.
     pub alias: String,
+}
+
+/// Make an account: a number at a bank that stands for a balance.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreateAccount {
+    /// The id of its balance.
+    pub balance: Id,
+    /// The id of its owner, as sent. The owner of the balance goes before it.
+    pub identity: String,
+    /// Its number, unique among all accounts; the empty one too.
+    pub number: String,
+    /// The name of the bank, or empty.
+    pub bank: String,
+    /// JSON object, or empty for none.
+    pub metadata: String,
 }

@@ -3,6 +3,7 @@
 //! The checks of a transaction are one flat list in [`record`], in order of precedence. What the state does not hold
 //! (who has a reference, how a hold ended) was gathered into the command before.
 
+mod accounts;
 mod holds;
 mod naming;
 mod record;
@@ -75,6 +76,7 @@ pub fn decide(state: &State, scratch: &mut Scratch, command: Command, moment: Mo
         Command::ChangeMetadata(command) => naming::change_metadata(state, command, moment),
         Command::LinkIdentity(command) => naming::link_identity(state, command, moment),
         Command::NameBalance(command) => naming::name_balance(state, command, moment),
+        Command::CreateAccount(command) => accounts::create_account(state, command, moment),
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Event {
     BalanceLinked(BalanceLinked),
     /// A balance has another alias, or none any more.
     BalanceNamed(BalanceNamed),
+    /// An account exists.
+    AccountCreated(AccountCreated),
 }
 
 impl Event {
@@ -54,6 +56,7 @@ impl Event {
             Event::MetadataChanged(event) => event.at,
             Event::BalanceLinked(event) => event.at,
             Event::BalanceNamed(event) => event.at,
+            Event::AccountCreated(event) => event.at,
         }
     }
 }
@@ -118,6 +121,26 @@ pub struct BalanceCreated {
     pub allocation: Allocation,
     /// Its alias, or empty.
     pub alias: String,
+}
+
+/// An account exists. Its handle is the number of accounts before it. Its name is not part of it: that is personal data of its
+/// owner, and is told from the owner as it is then.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountCreated {
+    /// When.
+    pub at: i64,
+    /// Seed of its id.
+    pub seed: u64,
+    /// The handle of its balance.
+    pub balance: u32,
+    /// The handle of its owner.
+    pub identity: u32,
+    /// Its number.
+    pub number: String,
+    /// The name of the bank, or empty.
+    pub bank: String,
+    /// JSON object, or empty for none.
+    pub metadata: String,
 }
 
 /// Scheduled requests have another time or amount.

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod apply;
 pub mod chunked;
 pub mod command;
@@ -25,3 +26,4 @@ pub mod split;
 pub mod state;
 pub mod text;
 pub mod timers;
+pub mod wide;

@@ -53,6 +53,12 @@ pub const POLICY_WINDOW_SECONDS_MAX: u32 = 366 * 86_400;
 pub const BATCH_ERROR_BYTES_MAX: usize = 16_384;
 /// Longest key that a request may be sent with, in bytes.
 pub const KEY_BYTES_MAX: usize = 255;
+/// Longest number of an account, in bytes.
+pub const ACCOUNT_NUMBER_BYTES_MAX: usize = 256;
+/// Longest name of the bank of an account, in bytes.
+pub const BANK_NAME_BYTES_MAX: usize = 1_024;
+/// Accounts that a ledger server can hold.
+pub const ACCOUNTS_MAX: usize = u32::MAX as usize - 1;
 /// Longest name of a registered currency, in bytes.
 pub const CURRENCY_NAME_BYTES_MAX: usize = 256;
 

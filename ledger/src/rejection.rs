@@ -86,11 +86,15 @@ pub enum Rejection {
     TooManyChanges = 39,
     /// Another balance has the alias.
     AliasTaken = 40,
+    /// The number of an account is taken.
+    AccountNumberTaken = 50,
+    /// As many accounts as a server can hold.
+    TooManyAccounts = 51,
 }
 
 impl Rejection {
     /// Every rejection, in order.
-    pub const ALL: [Rejection; 40] = [
+    pub const ALL: [Rejection; 42] = [
         Rejection::DuplicateReference,
         Rejection::SourceNotFound,
         Rejection::DestinationNotFound,
@@ -131,6 +135,8 @@ impl Rejection {
         Rejection::MetadataChanged,
         Rejection::TooManyChanges,
         Rejection::AliasTaken,
+        Rejection::AccountNumberTaken,
+        Rejection::TooManyAccounts,
     ];
 
     /// The stored number of the rejection.

@@ -3,6 +3,7 @@
 //! The state is a value. A clone shares its chunks with the original until one of them is written to, so a clone is how a
 //! checkpoint is taken and how a long read sees one moment.
 
+use crate::accounts::Accounts;
 use crate::chunked::Chunked;
 use crate::command::{Allocation, Ask, Party};
 use crate::event::NO_BALANCE;
@@ -53,6 +54,8 @@ pub struct State {
     pub notes: Sharded<u64, Noted>,
     aliases: Sharded<Box<str>, u32>,
     alias_of: Sharded<u32, Box<str>>,
+    /// All accounts, and who has which number.
+    pub accounts: Accounts,
     indicators: Sharded<Box<str>, Vec<(u32, u32)>>,
     chosen_identities: Sharded<Box<str>, u32>,
 }
@@ -83,6 +86,7 @@ impl State {
             notes: Sharded::default(),
             aliases: Sharded::default(),
             alias_of: Sharded::default(),
+            accounts: Accounts::default(),
             indicators: Sharded::default(),
             chosen_identities: Sharded::default(),
         }

@@ -1,5 +1,7 @@
 //! The wire: what requests say, in commands; what the ledger holds, as clients see it.
 
+pub mod account;
+pub mod aggregate;
 pub mod balance;
 pub mod batch;
 pub mod bulk;

@@ -3,6 +3,7 @@
 //!
 //! A setting is read here once, at the start. Nothing else looks at the environment.
 
+pub mod accounts;
 pub mod keys;
 pub mod log;
 pub mod posting;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub posting: posting::PostingSettings,
     /// Requests a client may make a second. Read and kept, not in force yet.
     pub rate_limit: rate_limit::RateLimitSettings,
+    /// The service that makes the numbers of accounts, if there is one.
+    pub account_numbers: Option<accounts::NumberService>,
     /// What is written to standard error.
     pub log: log::LogSettings,
 }
@@ -46,6 +49,7 @@ impl Settings {
             storage: storage::StorageSettings::resolve(typed, &mut problems),
             posting: posting::PostingSettings::resolve(typed),
             rate_limit: rate_limit::RateLimitSettings::resolve(typed, &mut problems),
+            account_numbers: accounts::NumberService::resolve(typed, &mut problems),
             log: log::LogSettings::resolve(typed),
         };
         if problems.is_empty() { Ok(settings) } else { Err(ConfigError { problems }) }

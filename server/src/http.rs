@@ -3,6 +3,8 @@
 //! [`listen`] accepts connections within limits and stops gracefully. [`layers`] is the one function that every request
 //! goes through, in order. [`router`] lists every route on one page. A handler extracts, calls, renders; it holds no rules.
 
+pub mod accounts;
+pub mod aggregate;
 pub mod answer;
 pub mod ask;
 pub mod auth;
@@ -10,6 +12,7 @@ pub mod balances;
 pub mod batches;
 pub mod body;
 pub mod bulk;
+pub mod call;
 pub mod currencies;
 pub mod deliveries;
 pub mod docs;

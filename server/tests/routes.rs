@@ -19,6 +19,16 @@ mod routes {
 
     mod docs;
     mod service;
+    mod accounts {
+        mod filter;
+        mod generated;
+        mod get;
+        mod mocked;
+        mod post;
+        mod id {
+            mod get;
+        }
+    }
     mod ledgers {
         mod get;
         mod post;
@@ -28,6 +38,7 @@ mod routes {
         }
     }
     mod balances {
+        mod aggregate;
         mod get;
         mod indicator;
         mod post;

@@ -24,6 +24,7 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::MetadataChanged(_) => "metadata_changed",
         Event::BalanceLinked(_) => "balance_linked",
         Event::BalanceNamed(_) => "balance_named",
+        Event::AccountCreated(_) => "account_created",
     }
 }
 
@@ -91,6 +92,10 @@ pub fn line_of(record: &Record) -> String {
         Event::BalanceNamed(event) => {
             put(&mut line, "balance", event.balance);
             put(&mut line, "alias", &event.alias);
+        }
+        Event::AccountCreated(event) => {
+            put(&mut line, "balance", event.balance);
+            put(&mut line, "identity", event.identity);
         }
     }
     line

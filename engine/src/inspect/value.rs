@@ -102,6 +102,14 @@ pub fn value_of(record: &Record) -> Value {
             fields.push(("balance", number(event.balance)));
             fields.push(("alias", text(&event.alias)));
         }
+        Event::AccountCreated(event) => {
+            fields.push(("seed", number(event.seed)));
+            fields.push(("balance", number(event.balance)));
+            fields.push(("identity", number(event.identity)));
+            put_text(&mut fields, "number", &event.number);
+            put_text(&mut fields, "bank", &event.bank);
+            put_text(&mut fields, "metadata", &event.metadata);
+        }
     }
     Value::Fields(fields)
 }

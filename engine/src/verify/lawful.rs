@@ -7,8 +7,8 @@
 mod tests;
 
 use ledger::event::{
-    BalanceCreated, BalanceLinked, BalanceNamed, CurrencyRegistered, Event, Kind, MetadataChanged, Movement,
-    NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
+    AccountCreated, BalanceCreated, BalanceLinked, BalanceNamed, CurrencyRegistered, Event, Kind, MetadataChanged,
+    Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::limits;
 use ledger::notes::Subject;
@@ -38,6 +38,24 @@ pub fn check(state: &State, event: &Event) -> Result<(), String> {
         Event::MetadataChanged(event) => check_metadata(state, event),
         Event::BalanceLinked(event) => check_link(state, event),
         Event::BalanceNamed(event) => check_alias(state, event),
+        Event::AccountCreated(event) => check_account(state, event),
+    }
+}
+
+fn check_account(state: &State, event: &AccountCreated) -> Result<(), String> {
+    if event.balance as usize >= state.balances.len() {
+        return Err(format!("it makes an account of balance {}, which does not exist", event.balance));
+    }
+    if event.identity as usize >= state.identities.len() {
+        return Err(format!("it makes an account of identity {}, which does not exist", event.identity));
+    }
+    if state.accounts.find_number(&event.number).is_some() {
+        return Err(format!("it gives account number {:?} a second time", event.number));
+    }
+    if state.accounts.len() >= limits::ACCOUNTS_MAX {
+        Err("it makes more accounts than there may be".to_owned())
+    } else {
+        Ok(())
     }
 }
 

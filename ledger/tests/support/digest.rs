@@ -43,5 +43,11 @@ pub fn digest(state: &State) -> u64 {
         }
     }
     number(state.indicators().count() as u64);
+    for account in state.accounts.iter() {
+        number(account.nonce ^ account.created_at as u64 ^ account.record << 32);
+        number(u64::from(account.balance) << 32 | u64::from(account.identity));
+        number(u64::from(state.accounts.find_number(&account.number).expect("a number is that of its account")));
+        number(u64::from(state.accounts.owned_by(account.identity)));
+    }
     hasher.finish()
 }

@@ -17,6 +17,7 @@
 //! policy A [minimum=1.00] [credit=1.00] [frozen=debits|credits|all] [deals=B,C] [debits=5.00/60] [credits=2x/week] | none
 //!                                                             how low it may get, with whom it deals; how much, or how
 //!                                                             often, within seconds, a week, a month
+//! account 0123 A [identity=I]                                 make an account for a balance; the label is its number
 //! register EUR 100                                            a currency, with its minor units in a major one
 //! try pay p1 A -> B 10.00                                     say what would come of it, and of both balances
 //! wait 60                                                     let seconds pass and carry out what is due
@@ -30,8 +31,8 @@
 use crate::support::book::{Book, Changed, START};
 use crate::support::order::Order;
 use ledger::command::{
-    Action, Allocation, Batch, ChangeMetadata, Command, CreateBalance, CreateIdentity, CreateLedger, LinkIdentity,
-    Mismatch, NameBalance, RegisterCurrency, RenameLedger, SetPolicy, Wanted,
+    Action, Allocation, Batch, ChangeMetadata, Command, CreateAccount, CreateBalance, CreateIdentity, CreateLedger,
+    LinkIdentity, Mismatch, NameBalance, RegisterCurrency, RenameLedger, SetPolicy, Wanted,
 };
 use ledger::decide::Decision;
 use ledger::decimal::Decimal;
@@ -156,6 +157,14 @@ impl Script {
                 let seen = if rest == ["stale"] { 1 << 40 } else { self.book.state.newest_note(subject) };
                 self.ruled(Command::ChangeMetadata(ChangeMetadata { subject, metadata: "{}".into(), seen }))
             }
+            ("account", [number, name, rest @ ..]) => {
+                let balance = Id::parse(Prefix::Balance, &self.party(name)).unwrap_or(Id::new(0, 0, 0));
+                let identity = option(rest, "identity").unwrap_or_default();
+                let identity = self.names.get(identity).cloned().unwrap_or(identity.to_owned());
+                let (number, bank) = (number.trim_matches('"').to_owned(), String::new());
+                let command = CreateAccount { balance, identity, number, bank, metadata: String::new() };
+                self.account(command)
+            }
             ("register", [code, precision, name @ ..]) => {
                 let (code, precision) = ((*code).to_owned(), precision.parse().expect("a precision"));
                 self.ruled(Command::RegisterCurrency(RegisterCurrency { code, precision, name: name.join(" ") }))
@@ -279,6 +288,20 @@ impl Script {
             Ok(Decision { event: Some(_), .. }) => "set".into(),
             Ok(_) => "unchanged".into(),
         }
+    }
+
+    /// An account that was made: its owner, and the id by which it is found.
+    fn account(&mut self, command: CreateAccount) -> String {
+        if let Err(refused) = self.book.perform(Command::CreateAccount(command)) {
+            return super::tell::words_of(refused.rejection);
+        }
+        let state = &self.book.state;
+        let handle = u32::try_from(state.accounts.len() - 1).expect("scenarios are short");
+        let account = state.accounts.get(handle).expect("it was just made");
+        assert_eq!(state.accounts.find(&account.id(handle).text(Prefix::Account)), Some(handle));
+        let owner = state.identity_text(account.identity);
+        let label = self.names.iter().find(|(_, id)| **id == owner).expect("owners have labels").0;
+        format!("made, {label} owns {}", state.accounts.owned_by(account.identity))
     }
 
     fn policy(&self, name: &str, words: &[&str]) -> Command {

@@ -4,8 +4,8 @@ use crate::support::book::{Book, Changed};
 use crate::support::order::Order;
 use crate::support::random::Random;
 use ledger::command::{
-    Action, Allocation, Batch, ChangeMetadata, Command, CreateBalance, CreateIdentity, CreateLedger, LinkIdentity,
-    NameBalance, RegisterCurrency, RenameLedger, SetPolicy, Wanted,
+    Action, Allocation, Batch, ChangeMetadata, Command, CreateAccount, CreateBalance, CreateIdentity, CreateLedger,
+    LinkIdentity, NameBalance, RegisterCurrency, RenameLedger, SetPolicy, Wanted,
 };
 use ledger::id::{Id, Prefix};
 use ledger::notes::Subject;
@@ -293,7 +293,14 @@ impl Workload {
     }
 
     fn create_other(&mut self, book: &Book) -> Command {
-        match self.below(3) {
+        match self.below(4) {
+            3 => Command::CreateAccount(CreateAccount {
+                balance: book.state.balance_id(self.below(book.state.balances.len() as u64) as u32),
+                identity: if self.one_in(2) { format!("idt_{}", self.below(5)) } else { String::new() },
+                number: self.below(60).to_string(),
+                bank: String::new(),
+                metadata: String::new(),
+            }),
             0 => Command::CreateLedger(CreateLedger { name: "a ledger".into(), metadata: String::new() }),
             1 => {
                 let ledger = book.state.ledger_text(self.below(book.state.ledgers.len() as u64) as u32);

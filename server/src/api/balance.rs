@@ -128,7 +128,8 @@ pub struct BalanceView {
     indicator: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     alias: String,
-    currency: String,
+    /// Its currency.
+    pub currency: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     precision: Option<u64>,
     /// Its owner; only when asked for.
@@ -207,9 +208,12 @@ impl BalanceView {
         }
     }
 
-    /// The balance as lists show it.
+    /// The balance as lists show it: complete, but for the strategy of a balance that is not tracked and was given none,
+    /// which lists have never told.
     #[must_use]
     pub fn listed(self) -> BalanceView {
-        BalanceView { allocation_strategy: "", ..self }
+        let usual = allocation_word(Allocation::Fifo);
+        let tells = self.track_fund_lineage || self.allocation_strategy != usual;
+        BalanceView { allocation_strategy: if tells { self.allocation_strategy } else { "" }, ..self }
     }
 }

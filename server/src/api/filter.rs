@@ -8,6 +8,7 @@
 //! Text is compared byte by byte and `ilike` folds letters as Unicode says; no locale is involved. Numbers are compared
 //! exactly, whatever their size.
 
+pub mod account_columns;
 pub mod body;
 pub mod check;
 pub mod columns;

@@ -20,6 +20,13 @@ impl NumberText {
         NumberText(digits)
     }
 
+    /// The same number below zero.
+    #[must_use]
+    pub fn negated(self) -> NumberText {
+        assert!(self.0.bytes().all(|byte| byte.is_ascii_digit()), "only what is not below zero is negated");
+        NumberText(format!("-{}", self.0))
+    }
+
     /// The shortest text of the double that is nearest to a decimal, as the API shows major units.
     pub fn nearest_double(decimal: &str) -> NumberText {
         match decimal.parse::<f64>() {

@@ -129,27 +129,24 @@ pub const KEYS: &[Key] = &[
     unused("notification.slack.webhook_url", "SLACK_WEBHOOK_URL", Secret, "", LATER),
     unused("notification.webhook.url", "WEBHOOK_URL", Text, "", LATER),
     unused("notification.webhook.headers", "WEBHOOK_HEADERS", Map, "", LATER),
-    unused(
+    key(
         "account_number_generation.enable_auto_generation",
         "ACCOUNTNUMBERGENERATION_ENABLEAUTOGENERATION",
         Flag,
         "false",
-        LATER,
     ),
-    unused("account_number_generation.http_service.url", "ACCOUNTNUMBERGENERATION_HTTPSERVICE_URL", Text, "", LATER),
-    unused(
+    key("account_number_generation.http_service.url", "ACCOUNTNUMBERGENERATION_HTTPSERVICE_URL", Text, ""),
+    key(
         "account_number_generation.http_service.timeout",
         "ACCOUNTNUMBERGENERATION_HTTPSERVICE_TIMEOUT",
         Duration,
-        "",
-        LATER,
+        "30s",
     ),
-    unused(
+    key(
         "account_number_generation.http_service.headers.Authorization",
         "ACCOUNTNUMBERGENERATION_HTTPSERVICE_HEADERS_AUTHORIZATION",
         Secret,
         "",
-        LATER,
     ),
     unused("reconciliation.progress_interval", "", Count, "100", LATER),
     unused("reconciliation.default_strategy", "", Text, "one_to_one", LATER),

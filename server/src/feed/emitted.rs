@@ -71,6 +71,7 @@ pub fn emitted(event: &Event) -> Vec<Emitted> {
         | Event::MetadataChanged(_)
         | Event::BalanceLinked(_)
         | Event::BalanceNamed(_) => Vec::new(),
+        Event::AccountCreated(_) => Vec::new(),
     }
 }
 

@@ -88,6 +88,7 @@ fn wanted(event: &Event, emitted: &[Emitted]) -> Option<Wanted> {
         | Event::MetadataChanged(_)
         | Event::BalanceLinked(_)
         | Event::BalanceNamed(_) => None,
+        Event::AccountCreated(_) => None,
     }
 }
 

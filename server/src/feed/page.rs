@@ -109,6 +109,7 @@ fn text_bytes(event: &Event, emitted: Emitted) -> usize {
             | Event::BalanceNamed(_),
             _,
         ) => 0,
+        (Event::AccountCreated(_), _) => 0,
     };
     USUAL + texts
 }

@@ -76,6 +76,8 @@ pub fn refusal(rejection: Rejection, about: About<'_>) -> ApiError {
         Rejection::MetadataChanged => plain(Code::GenConflict),
         Rejection::TooManyChanges => plain(Code::GenConflict),
         Rejection::AliasTaken => plain(Code::GenConflict),
+        Rejection::AccountNumberTaken => plain(Code::AccDuplicate),
+        Rejection::TooManyAccounts => plain(Code::GenBadRequest),
     }
 }
 
@@ -124,6 +126,8 @@ pub const fn reason(rejection: Rejection) -> &'static str {
         Rejection::MetadataChanged => "the metadata is being changed by others; try again",
         Rejection::TooManyChanges => "the metadata of the transaction was changed as often as it can be",
         Rejection::AliasTaken => "another balance has the alias",
+        Rejection::AccountNumberTaken => "an account with this number exists already",
+        Rejection::TooManyAccounts => "the server holds as many accounts as it can",
     }
 }
 

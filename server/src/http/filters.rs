@@ -4,6 +4,7 @@
 //! the state, of which a clone is walked outside of the writer's thread. [`scan`] walks rows, tests them, and ends where the
 //! page ends when rows come in the order that was asked for.
 
+pub mod accounts;
 pub mod plan;
 pub mod scan;
 pub mod stored;
@@ -14,7 +15,7 @@ use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
-use super::{balances, identities, ledgers, transactions as transaction_routes};
+use super::{accounts as account_routes, balances, identities, ledgers, transactions as transaction_routes};
 use crate::api::filter::body::{self, FilterBody};
 use crate::api::filter::columns::Column;
 use crate::api::filter::{Filters, Sort, Wanted};
@@ -123,6 +124,27 @@ pub async fn filter_identities(State(state): State<AppState>, body: RequestBody)
     let wanted = wanted(&body)?;
     let count = wanted.count;
     let found = stored::find_identities(&state, wanted).await?;
+    Ok(told(found, count))
+}
+
+/// Document of [`filter_accounts`].
+pub const FILTER_ACCOUNTS: Operation = Operation {
+    summary: "Find accounts",
+    description: DESCRIPTION,
+    body: BODY,
+    answers: &[Told {
+        status: 200,
+        description: "Accounts.",
+        schema: &Schema::List(&Schema::Object(&account_routes::ACCOUNT)),
+    }],
+    ..Operation::new("filter_accounts", "Accounts")
+};
+
+/// `POST /accounts/filter`.
+pub async fn filter_accounts(State(state): State<AppState>, body: RequestBody) -> Answer {
+    let wanted = wanted(&body)?;
+    let count = wanted.count;
+    let found = accounts::find_accounts(&state, wanted).await?;
     Ok(told(found, count))
 }
 

@@ -4,9 +4,9 @@ use super::body::RequestBody;
 use super::openapi::Operation;
 use super::state::AppState;
 use super::{
-    answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds, identities,
-    inflight, inflight_bulk, ledgers, metadata, naming, path, policies, recover, refunds, scheduled, service,
-    transactions,
+    accounts, aggregate, answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds,
+    identities, inflight, inflight_bulk, ledgers, metadata, naming, path, policies, recover, refunds, scheduled,
+    service, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -30,6 +30,7 @@ pub fn routes() -> Vec<Route> {
         put("/ledgers/{id}", &ledgers::UPDATE_LEDGER, ledgers::update_ledger),
         post("/balances", &balances::CREATE_BALANCE, balances::create_balance),
         get("/balances", &balances::LIST_BALANCES, balances::list_balances),
+        get("/balances/aggregate", &aggregate::AGGREGATE_BALANCES, aggregate::aggregate_balances),
         get("/balances/{id}", &balances::GET_BALANCE, balances::get_balance),
         get("/balances/{id}/at", &history::GET_BALANCE_AT, history::get_balance_at),
         get(
@@ -50,6 +51,11 @@ pub fn routes() -> Vec<Route> {
         post("/identities", &identities::CREATE_IDENTITY, identities::create_identity),
         get("/identities", &identities::LIST_IDENTITIES, identities::list_identities),
         get("/identities/{id}", &identities::GET_IDENTITY, identities::get_identity),
+        post("/accounts", &accounts::CREATE_ACCOUNT, accounts::create_account),
+        get("/accounts", &accounts::LIST_ACCOUNTS, accounts::list_accounts),
+        get("/accounts/{id}", &accounts::GET_ACCOUNT, accounts::get_account),
+        post("/accounts/filter", &filters::FILTER_ACCOUNTS, filters::filter_accounts),
+        get("/mocked-account", &accounts::GET_MOCKED_ACCOUNT, accounts::get_mocked_account),
         post("/transactions", &transactions::CREATE_TRANSACTION, transactions::create_transaction),
         get("/transactions", &transactions::LIST_TRANSACTIONS, transactions::list_transactions),
         get("/transactions/{id}", &transactions::GET_TRANSACTION, transactions::get_transaction),

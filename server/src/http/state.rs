@@ -1,5 +1,6 @@
 //! What handlers share.
 
+use super::accounts::numbers::Numbers;
 use super::deliveries::Deliveries;
 use crate::config::Settings;
 use crate::config::posting::CurrencyMismatch;
@@ -19,6 +20,7 @@ struct Shared {
     engine: Engine,
     deliveries: Deliveries,
     growth: Arc<Growth>,
+    account_numbers: Numbers,
     /// Why the server cannot do its work, once that is so. It does not become well again: a wrong ledger stops.
     down: Mutex<Option<String>>,
     openapi: Vec<u8>,
@@ -30,8 +32,10 @@ impl AppState {
         let growth = Arc::new(Growth::default());
         let grown = Arc::clone(&growth);
         engine.books().reach().on_growth(move || grown.tell());
+        let account_numbers = Numbers::new(settings.account_numbers.clone());
         AppState(Arc::new(Shared {
             settings,
+            account_numbers,
             engine,
             deliveries: Deliveries::default(),
             growth,
@@ -58,6 +62,11 @@ impl AppState {
     /// Wakes who waits for more in the feed.
     pub fn growth(&self) -> &Growth {
         &self.0.growth
+    }
+
+    /// Makes numbers of accounts, if a service is set up for it.
+    pub fn account_numbers(&self) -> &Numbers {
+        &self.0.account_numbers
     }
 
     /// What every thread may read.

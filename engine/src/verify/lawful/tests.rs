@@ -4,8 +4,8 @@ use super::check;
 use ledger::apply::apply;
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::event::{
-    BalanceCreated, BalanceLinked, BalanceNamed, CurrencyRegistered, Event, IdentityCreated, Kind, MetadataChanged,
-    Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
+    AccountCreated, BalanceCreated, BalanceLinked, BalanceNamed, CurrencyRegistered, Event, IdentityCreated, Kind,
+    MetadataChanged, Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::limits::SUM_MAX;
 use ledger::notes::Subject;
@@ -198,6 +198,30 @@ fn only_what_waits_is_moved() {
         rescheduled(&[REQUEST, GROUP], None, Some(7)),
     ] {
         assert!(check(&state(), &event).is_err(), "{event:?}");
+    }
+}
+
+#[test]
+fn accounts_name_what_is_there_and_numbers_are_given_once() {
+    let account = |balance, identity, number: &str| {
+        let (number, bank, metadata) = (number.to_owned(), String::new(), String::new());
+        Event::AccountCreated(AccountCreated { at: 9, seed: 1, balance, identity, number, bank, metadata })
+    };
+    let mut state = state();
+    let (id, detail) = (String::new(), "{}".to_owned());
+    follow(&mut state, &Event::IdentityCreated(IdentityCreated { at: 9, seed: 1, id, detail }));
+    let owner = u32::try_from(state.identities.len()).expect("few") - 1;
+    for event in [account(0, owner, ""), account(1, owner, "0123")] {
+        follow(&mut state, &event);
+    }
+    for event in [
+        account(NO_BALANCE, owner, "1"),
+        account(2, owner, "1"),
+        account(0, owner + 1, "1"),
+        account(0, owner, "0123"),
+        account(1, owner, ""),
+    ] {
+        assert!(check(&state, &event).is_err(), "{event:?}");
     }
 }
 

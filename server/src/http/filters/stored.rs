@@ -65,12 +65,12 @@ pub async fn find_identities(
 }
 
 /// The state as it is now; what is later does not change it.
-async fn clone(state: &AppState) -> Result<LedgerState, ApiError> {
+pub(super) async fn clone(state: &AppState) -> Result<LedgerState, ApiError> {
     ask::look(state, |view| view.state.clone()).await
 }
 
 /// The rows of ids, when every match must have one of them.
-fn required<C: Column>(wanted: &Wanted<C>, id: C, find: impl Fn(&str) -> Option<u64>) -> Option<Path> {
+pub(super) fn required<C: Column>(wanted: &Wanted<C>, id: C, find: impl Fn(&str) -> Option<u64>) -> Option<Path> {
     let texts = wanted.filters.required().iter().find(|test| test.field == Field::One(id))?.check.texts()?;
     let mut numbers: Vec<u64> = texts.iter().filter_map(|text| find(text)).collect();
     numbers.sort_unstable();
@@ -78,7 +78,7 @@ fn required<C: Column>(wanted: &Wanted<C>, id: C, find: impl Fn(&str) -> Option<
     Some(Path::Some(numbers))
 }
 
-async fn walk<S: Source>(
+pub(super) async fn walk<S: Source>(
     state: &AppState,
     wanted: Wanted<S::Column>,
     path: Path,

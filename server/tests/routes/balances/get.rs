@@ -38,6 +38,34 @@ async fn pages_have_an_end() {
     }
 }
 
+/// What the two kinds of list tell of a balance is what reading it alone tells.
+#[tokio::test]
+async fn rows_of_lists_are_complete() {
+    let server = open();
+    let ledger = server.post("/ledgers", json!({"name": "L"})).await.field("ledger_id");
+    let owner = server.post("/identities", json!({"first_name": "Ada"})).await.field("identity_id");
+    for (tracked, strategy) in [(true, "LIFO"), (true, "FIFO"), (false, "PROPORTIONAL")] {
+        let body = json!({"ledger_id": ledger, "currency": "USD", "identity_id": owner, "meta_data": {"k": 1},
+            "track_fund_lineage": tracked, "allocation_strategy": strategy});
+        let id = server.post("/balances", body).await.field("balance_id");
+        let pay = crate::books::payment("@World", &id, json!({"reference": id, "allow_overdraft": true}));
+        assert_eq!(server.post("/transactions", pay).await.status.as_u16(), 201);
+        let alone = server.get(&format!("/balances/{id}")).await.json();
+        assert_eq!(
+            (&alone["version"], &alone["track_fund_lineage"], &alone["allocation_strategy"]),
+            (&json!(2), &json!(tracked), &json!(strategy))
+        );
+        let mine = json!({"filters": [{"field": "balance_id", "operator": "eq", "value": id}]});
+        assert_eq!(server.post("/balances/filter", mine).await.json(), json!([alone]));
+        assert_eq!(server.get(&format!("/balances?balance_id_eq={id}")).await.json(), json!([alone]));
+        let listed = server.get("/balances").await.json();
+        assert!(listed.as_array().unwrap().contains(&alone), "{listed}");
+    }
+    let plain = server.balance().await;
+    let listed = server.get(&format!("/balances?balance_id_eq={plain}")).await.json();
+    assert_eq!(listed[0].get("allocation_strategy"), None, "the usual strategy of an untracked balance is not listed");
+}
+
 #[tokio::test]
 async fn pages_are_numbers() {
     let server = open();

@@ -1,3 +1,4 @@
+use crate::books::payment;
 use crate::support::open;
 use serde_json::json;
 
@@ -22,6 +23,23 @@ async fn reads_a_balance_with_what_is_asked_for() {
     );
     let ownerless = server.balance().await;
     assert_eq!(server.get(&format!("/balances/{ownerless}?include=identity")).await.json()["identity"], json!(null));
+}
+
+/// What is queued is decided in the same step, and what is scheduled does not count: nothing is ever told to wait.
+#[tokio::test]
+async fn nothing_waits_in_the_queue() {
+    let server = open();
+    let (from, to) = (server.funded(1_000).await, server.balance().await);
+    let queued = json!({"skip_queue": null, "reference": "queued"});
+    assert_eq!(server.post("/transactions", payment(&from, &to, queued)).await.field("status"), "QUEUED");
+    server.schedule(&from, &to, "later", "2026-05-01T00:00:00Z", json!({})).await;
+    let hold = json!({"skip_queue": null, "reference": "held", "inflight": true});
+    assert_eq!(server.post("/transactions", payment(&from, &to, hold)).await.status.as_u16(), 201);
+    for (id, balance, held) in [(&from, 900, -100), (&to, 100, 100)] {
+        let told = server.get(&format!("/balances/{id}?with_queued=true")).await.json();
+        assert_eq!((&told["queued_debit_balance"], &told["queued_credit_balance"]), (&json!(0), &json!(0)), "{told}");
+        assert_eq!((&told["balance"], &told["inflight_balance"]), (&json!(balance), &json!(held)), "{told}");
+    }
 }
 
 #[tokio::test]
