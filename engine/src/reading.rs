@@ -1,8 +1,10 @@
 //! What every thread may read: rows, records, and the names of balances. All of it is durable.
 
 use crate::codec::{self, CodecFault};
+use crate::dated::{Dated, DatedFault};
 use crate::fingerprint::FingerprintKey;
 use crate::follow::Reach;
+use crate::index::IndexFault;
 use crate::rows::{Rows, RowsFault};
 use journal::reader::{ReadFault, Reader};
 use ledger::event::{self, Event, NO_BALANCE, Recorded};
@@ -28,6 +30,17 @@ pub enum BooksFault {
     },
     /// A row points to a record that does not hold it.
     Row(u64),
+    /// The order of dated rows could not be read.
+    Dated(IndexFault),
+}
+
+impl From<DatedFault> for BooksFault {
+    fn from(fault: DatedFault) -> BooksFault {
+        match fault {
+            DatedFault::Files(fault) => BooksFault::Dated(fault),
+            DatedFault::Rows(fault) => BooksFault::Rows(fault),
+        }
+    }
 }
 
 impl fmt::Display for BooksFault {
@@ -37,6 +50,7 @@ impl fmt::Display for BooksFault {
             BooksFault::Record(_) => write!(f, "a record cannot be read"),
             BooksFault::Codec { position, .. } => write!(f, "the record at position {position} cannot be understood"),
             BooksFault::Row(row) => write!(f, "row {row} is not in the record it names; run `florin verify`"),
+            BooksFault::Dated(_) => write!(f, "the order of dated rows cannot be read"),
         }
     }
 }
@@ -48,6 +62,7 @@ impl std::error::Error for BooksFault {
             BooksFault::Record(source) => Some(source),
             BooksFault::Codec { source, .. } => Some(source),
             BooksFault::Row(_) => None,
+            BooksFault::Dated(source) => Some(source),
         }
     }
 }
@@ -56,6 +71,8 @@ impl std::error::Error for BooksFault {
 pub struct Books {
     /// All rows.
     pub rows: Rows,
+    /// Rows that count at another moment than they were recorded at.
+    pub dated: Dated,
     reader: Reader,
     names: RwLock<Names>,
     registry: RwLock<Arc<Registry>>,
@@ -107,9 +124,16 @@ impl Names {
 }
 
 impl Books {
-    pub(crate) fn new(rows: Rows, reader: Reader, names: Names, registry: Registry, key: FingerprintKey) -> Books {
+    pub(crate) fn new(
+        rows: Rows,
+        dated: Dated,
+        reader: Reader,
+        names: Names,
+        registry: Registry,
+        key: FingerprintKey,
+    ) -> Books {
         let registry = RwLock::new(Arc::new(registry));
-        Books { rows, reader, names: RwLock::new(names), registry, key, reach: Reach::new() }
+        Books { rows, dated, reader, names: RwLock::new(names), registry, key, reach: Reach::new() }
     }
 
     pub(crate) fn publish(&self, rows: &[Row], balances: &[Id], currencies: &[Arc<str>]) {
@@ -117,6 +141,8 @@ impl Books {
             self.names.write().expect("no reader panics").add(balances, currencies);
         }
         self.rows.push(rows);
+        // After the rows: whoever finds a dated row reads it.
+        self.dated.push(rows);
     }
 
     /// Lets out currencies that were registered. They are few and rarely change, so readers share one copy of all.
