@@ -25,14 +25,26 @@ mod routes {
         mod id {
             mod get;
             mod put;
+            mod statement {
+                mod get;
+            }
         }
     }
     mod balances {
         mod get;
         mod indicator;
         mod post;
+        mod snapshots;
         mod id {
             mod get;
+            mod at {
+                mod get;
+            }
+            mod statement {
+                mod broken_off;
+                mod forms;
+                mod get;
+            }
             mod policy {
                 mod delete;
                 mod get;
@@ -55,6 +67,9 @@ mod routes {
         mod post;
         mod id {
             mod get;
+            mod statement {
+                mod get;
+            }
         }
     }
     mod transactions {

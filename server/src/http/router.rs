@@ -5,7 +5,7 @@ use super::openapi::Operation;
 use super::state::AppState;
 use super::{
     answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds, identities,
-    inflight, inflight_bulk, ledgers, path, policies, recover, refunds, scheduled, service, transactions,
+    inflight, inflight_bulk, ledgers, path, policies, recover, refunds, scheduled, service, statements, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -31,6 +31,10 @@ pub fn routes() -> Vec<Route> {
         get("/balances", &balances::LIST_BALANCES, balances::list_balances),
         get("/balances/{id}", &balances::GET_BALANCE, balances::get_balance),
         get("/balances/{id}/at", &history::GET_BALANCE_AT, history::get_balance_at),
+        get("/balances/{id}/statement", &statements::GET_BALANCE_STATEMENT, statements::get_balance_statement),
+        get("/identities/{id}/statement", &statements::GET_IDENTITY_STATEMENT, statements::get_identity_statement),
+        get("/ledgers/{id}/statement", &statements::GET_LEDGER_STATEMENT, statements::get_ledger_statement),
+        post("/balances-snapshots", &history::TAKE_SNAPSHOTS, history::take_snapshots),
         get(
             "/balances/indicator/{indicator}/currency/{currency}",
             &balances::GET_BALANCE_BY_INDICATOR,
