@@ -430,11 +430,15 @@ async fn read(books: &Arc<Books>, mut section: Section, most: usize) -> Result<(
 /// A page of JSON.
 async fn page(mut sections: Sections, scope: Scope, handles: Vec<u32>, asked: &Asked) -> Answer {
     let books = Arc::clone(sections.state.engine().books());
+    let foreign = || ApiError::new(Code::GenValidationError, "cursor: must be `next` of a page of this statement");
     let first = match asked.cursor {
         None => 0,
-        Some((handle, _)) => handles.binary_search(&handle).map_err(|_| {
-            ApiError::new(Code::GenValidationError, "cursor: must be `next` of a page of this statement")
-        })?,
+        Some((handle, cut)) => {
+            if cut < sections.period.start() || cut > Cut::before(sections.period.to) {
+                return Err(foreign());
+            }
+            handles.binary_search(&handle).map_err(|_| foreign())?
+        }
     };
     let mut start = asked.cursor.map_or(sections.period.start(), |(_, cut)| cut);
     let (mut views, mut left, mut next) = (Vec::new(), asked.limit, None);

@@ -132,6 +132,8 @@ async fn what_makes_no_sense_is_refused() {
         ("cursor=0.1.2.3", "cursor: must be `next`"),
         ("cursor=ffffff.0.0", "cursor: must be `next`"),
         ("cursor=fffffffff.0.0", "cursor: must be `next`"),
+        ("cursor=0.7fffffffffffffff.0", "cursor: must be `next`"),
+        ("cursor=0.0.0&from=2026-01-01T00:00:00Z", "cursor: must be `next`"),
     ] {
         let told = server.get(&format!("/balances/{a}/statement?{query}")).await;
         told.is_error(400, "GEN_VALIDATION_ERROR", text);
