@@ -228,10 +228,10 @@ mod tests {
     fn texts_are_escaped_and_cut() {
         let mut out = Vec::new();
         let mut xml = Xml(&mut out);
-        xml.text("a", "<b> & \"c\"\u{1}\u{FFFE}é\r", 13);
+        xml.text("a", "<b> & \"c\"\u{1}\u{FFFE}é\r beyond", 13);
         xml.text("a", "", 3);
         xml.text("a", "ééé", 2);
-        let wanted = "<a>&lt;b&gt; &amp; &quot;c&quot;\u{FFFD}\u{FFFD}é</a><a>éé</a>";
+        let wanted = "<a>&lt;b&gt; &amp; &quot;c&quot;\u{FFFD}\u{FFFD}é&#13;</a><a>éé</a>";
         assert_eq!(String::from_utf8(out).expect("text"), wanted);
     }
 
