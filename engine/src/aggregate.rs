@@ -17,7 +17,7 @@
 
 mod months;
 
-use crate::history::{self, Sum};
+use crate::history::chain::{Sum, recorded_by};
 use crate::reading::{Books, BooksFault};
 use ledger::chunked::Chunked;
 use ledger::event::NO_BALANCE;
@@ -229,7 +229,7 @@ pub fn aggregate_by(
 fn posted_at(books: &Books, handle: u32, balance: &Balance, at: i64) -> Result<Posted, BooksFault> {
     let newest = balance.history.newest();
     if !balance.dated {
-        return history::recorded_by(books, handle, newest, at);
+        return recorded_by(books, handle, newest, at);
     }
     let mut sum = Sum::new(handle, newest, at);
     loop {

@@ -122,6 +122,11 @@ impl Folder {
         self.path.join("children")
     }
 
+    /// Where the dated rows are, in order.
+    pub fn dated(&self) -> PathBuf {
+        self.path.join("dated")
+    }
+
     /// Where the checkpoints are.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")
@@ -129,7 +134,7 @@ impl Folder {
 
     /// Deletes everything that is derived from the journal.
     pub fn delete_derived(&self) -> Result<(), FolderFault> {
-        for path in [self.tables(), self.references(), self.children(), self.checkpoints()] {
+        for path in [self.tables(), self.references(), self.children(), self.dated(), self.checkpoints()] {
             remove_folder(&path)?;
         }
         Ok(())

@@ -1,62 +1,146 @@
-//! What a balance was at a moment, from its rows.
+//! What a balance was at a moment, and what happened to it between two, from its rows.
 //!
-//! A balance none of whose rows has a business date of its own is found in a logarithmic number of rows: each row holds the
-//! figures after it, and the links of [`ledger::row::Links`] lead back. When some rows are dated otherwise, the order of rows is
-//! not that of dates, and all are summed.
+//! A posting counts at its business date, or when it was recorded if it has none. Each row of a balance holds the figures after
+//! it and leads back by the links of [`ledger::row::Links`], so what was recorded before a moment is found in a logarithmic
+//! number of rows. Those that count at another moment are in [`crate::dated`], in the order of either, with sums:
+//!
+//! ```text
+//! what counts before a cut = recorded before it − dated rows recorded before it + dated rows that count before it
+//! ```
+//!
+//! A [`Walk`] goes over the rows in the order in which they count, some at a time. It adds up what it finds, and compares the sum
+//! with the figures of the next cut, which come from the rows' own figures: rows that do not add up are never handed out.
 
+pub mod chain;
+
+use crate::dated::{Cut, DatedOf, View, is_dated};
 use crate::reading::{Books, BooksFault};
 use ledger::row::{Links, NO_ROW, Posted, Row, Status};
+use std::fmt;
 
-/// The posted figures of a balance after the last of its rows that was recorded by a moment (microseconds since 1970).
-/// `newest` is its newest row.
-pub fn recorded_by(books: &Books, handle: u32, newest: u64, at: i64) -> Result<Posted, BooksFault> {
-    let mut number = newest;
-    while number != NO_ROW {
-        let row = books.row(number)?.ok_or(BooksFault::Row(number))?;
-        if row.created_at <= at {
-            return Ok(side(&row, handle).0);
-        }
-        let links = side(&row, handle).1;
-        number = match links.skip {
-            NO_ROW => links.previous,
-            skip => {
-                let further = books.row(skip)?.ok_or(BooksFault::Row(skip))?;
-                if further.created_at > at { skip } else { links.previous }
-            }
-        };
-    }
-    Ok(Posted::default())
-}
+/// Rows of a history that a walk reads at once, at most.
+pub const CHUNK_ROWS: usize = 1_024;
 
-/// A sum over the rows of a balance, some at a time.
-pub struct Sum {
+/// A balance and its rows, as they were when it was looked at.
+pub struct Account {
     handle: u32,
-    next: u64,
-    at: i64,
-    posted: Posted,
+    newest: Spot,
+    /// Absent when all of its rows count when they were recorded.
+    dated: Option<DatedOf>,
 }
 
-impl Sum {
-    /// A sum of what is effective by a moment. `newest` is the newest row of the balance.
-    pub fn new(handle: u32, newest: u64, at: i64) -> Sum {
-        Sum { handle, next: newest, at, posted: Posted::default() }
+/// A row of a history, and how many of its rows there are up to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Spot {
+    row: u64,
+    count: u64,
+}
+
+/// Before the first row.
+const NOWHERE: Spot = Spot { row: NO_ROW, count: 0 };
+
+impl Account {
+    /// A balance by what the state says of it: its newest row, how many there are, and whether one of them has a date of its
+    /// own. `view` must have been taken before the state was looked at; rows that it does not know are left out.
+    pub fn new(
+        books: &Books,
+        view: &View,
+        handle: u32,
+        (newest, count): (u64, u64),
+        dated: bool,
+    ) -> Result<Account, BooksFault> {
+        let mut account = Account { handle, newest: Spot { row: newest, count }, dated: None };
+        account.newest = account.find(books, |row| Ok(row.number < view.upto))?.1;
+        account.dated = dated.then(|| view.of(handle));
+        Ok(account)
     }
 
-    /// Takes some more rows; the sum, when these were the last.
-    pub fn advance(&mut self, books: &Books, rows: usize) -> Result<Option<Posted>, BooksFault> {
-        for _ in 0..rows {
-            if self.next == NO_ROW {
-                return Ok(Some(self.posted));
-            }
-            let row = books.row(self.next)?.ok_or(BooksFault::Row(self.next))?;
-            if row.status == Status::Applied && row.effective_at <= self.at {
-                self.posted.debit += if row.source == self.handle { row.amount } else { 0 };
-                self.posted.credit += if row.destination == self.handle { row.amount } else { 0 };
-            }
-            self.next = side(&row, self.handle).1.previous;
+    /// The figures that count at a cut.
+    pub fn before(&self, books: &Books, cut: Cut) -> Result<Posted, BooksFault> {
+        let (row, _) = self.recorded(books, cut)?;
+        let mut posted = row.map_or(Posted::default(), |row| side(&row, self.handle).0);
+        if let Some(dated) = &self.dated {
+            let (recorded, effective) = (dated.recorded(cut)?, dated.effective(cut)?);
+            posted.credit += effective.credit - recorded.credit;
+            posted.debit += effective.debit - recorded.debit;
         }
-        Ok(None)
+        Ok(posted)
     }
+
+    /// The earliest moment at which a row with a date of its own counts, if there is one.
+    pub fn earliest_dated(&self) -> Result<Option<i64>, BooksFault> {
+        let Some(dated) = &self.dated else { return Ok(None) };
+        let first = dated.list(Cut::before(i64::MIN), Cut::after(i64::MAX), 1)?;
+        Ok(first.first().map(|cut| cut.at))
+    }
+
+    /// The newest row that was recorded before a cut.
+    fn recorded(&self, books: &Books, cut: Cut) -> Result<(Option<Row>, Spot), BooksFault> {
+        self.find(books, |row| Ok(Cut { at: row.created_at, row: row.number } < cut))
+    }
+
+    /// The newest row that something is true of; it must be true of all rows before one that it is true of.
+    fn find(
+        &self,
+        books: &Books,
+        is: impl Fn(&Row) -> Result<bool, BooksFault>,
+    ) -> Result<(Option<Row>, Spot), BooksFault> {
+        let mut spot = self.newest;
+        let mut known = None;
+        while spot.row != NO_ROW {
+            let row = match known.take() {
+                Some(row) => row,
+                None => row_of(books, spot.row)?,
+            };
+            if is(&row)? {
+                return Ok((Some(row), spot));
+            }
+            let links = side(&row, self.handle).1;
+            let (previous, skip) = (
+                Spot { row: links.previous, count: spot.count - 1 },
+                Spot { row: links.skip, count: spot.count & (spot.count - 1) },
+            );
+            spot = previous;
+            if skip.row != NO_ROW && skip.row != previous.row {
+                let further = row_of(books, skip.row)?;
+                if !is(&further)? {
+                    (spot, known) = (skip, Some(further));
+                }
+            }
+        }
+        Ok((None, NOWHERE))
+    }
+
+    /// The row at a position of the history, from 1.
+    fn at_position(&self, books: &Books, position: u64) -> Result<Spot, BooksFault> {
+        let mut spot = self.newest;
+        while spot.count > position {
+            let links = side(&row_of(books, spot.row)?, self.handle).1;
+            let skipped = spot.count & (spot.count - 1);
+            spot = if skipped >= position {
+                Spot { row: links.skip, count: skipped }
+            } else {
+                Spot { row: links.previous, count: spot.count - 1 }
+            };
+        }
+        Ok(spot)
+    }
+
+    /// The figures after a row, without what dated rows have to do with them: they grow with each row that counts when it was
+    /// recorded, and with no other.
+    fn undated(&self, row: &Row) -> Result<Posted, BooksFault> {
+        let mut posted = side(row, self.handle).0;
+        if let Some(dated) = &self.dated {
+            let recorded = dated.recorded(Cut { at: row.created_at, row: row.number + 1 })?;
+            posted.credit -= recorded.credit;
+            posted.debit -= recorded.debit;
+        }
+        Ok(posted)
+    }
+}
+
+fn row_of(books: &Books, number: u64) -> Result<Row, BooksFault> {
+    books.row(number)?.ok_or(BooksFault::Row(number))
 }
 
 /// The figures and links of the side of a row that a balance is on.
@@ -66,4 +150,209 @@ fn side(row: &Row, handle: u32) -> (Posted, Links) {
     } else {
         (row.destination_after, row.destination_links)
     }
+}
+
+/// One line of a statement.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    /// The row that counts.
+    pub row: Row,
+    /// What it adds to credits and debits. Both, when a balance pays itself.
+    pub moved: Posted,
+    /// The figures after it, in the order in which rows count.
+    pub after: Posted,
+}
+
+/// Why a statement cannot be made.
+#[derive(Debug)]
+pub enum StatementFault {
+    /// Something could not be read.
+    Books(BooksFault),
+    /// The rows do not add up to the figures.
+    Unequal {
+        /// Before this cut, by the order of moments: microseconds since 1970.
+        at: i64,
+        /// What the rows add up to.
+        summed: Posted,
+        /// What the figures say.
+        figures: Posted,
+    },
+}
+
+impl From<BooksFault> for StatementFault {
+    fn from(fault: BooksFault) -> StatementFault {
+        StatementFault::Books(fault)
+    }
+}
+
+impl fmt::Display for StatementFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StatementFault::Books(fault) => fault.fmt(f),
+            StatementFault::Unequal { at, summed, figures } => write!(
+                f,
+                "the rows of a statement add up to {} credits and {} debits before {at}, the figures say {} and {}; \
+                 stop the server and run `florin verify`",
+                summed.credit, summed.debit, figures.credit, figures.debit
+            ),
+        }
+    }
+}
+
+impl std::error::Error for StatementFault {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StatementFault::Books(fault) => fault.source(),
+            StatementFault::Unequal { .. } => None,
+        }
+    }
+}
+
+/// Goes over what counts from one cut on and before another, in order.
+pub struct Walk {
+    account: Account,
+    next: Cut,
+    end: Cut,
+    /// Rows of the history up to this one were recorded before `next`, or count for nothing here.
+    passed: u64,
+    /// The last of the history that was recorded before `end`.
+    last: Spot,
+    /// What counts before `next`.
+    running: Posted,
+}
+
+impl Walk {
+    /// The newest row of the balance, or none.
+    pub const fn newest(&self) -> u64 {
+        self.account.newest.row
+    }
+
+    /// A walk from one cut to another that is not before it.
+    pub fn new(books: &Books, account: Account, from: Cut, end: Cut) -> Result<Walk, StatementFault> {
+        let passed = account.recorded(books, from)?.1.count;
+        let last = account.recorded(books, end)?.1;
+        let running = account.before(books, from)?;
+        Ok(Walk { account, next: from, end, passed, last, running })
+    }
+
+    /// What counts before the rows that are next.
+    pub const fn running(&self) -> Posted {
+        self.running
+    }
+
+    /// Where the walk is.
+    pub const fn next(&self) -> Cut {
+        self.next
+    }
+
+    /// Whether there is nothing more.
+    pub fn is_over(&self) -> bool {
+        self.next >= self.end
+    }
+
+    /// What counts before the end, by the figures and not by what was walked over.
+    pub fn closing(&self, books: &Books) -> Result<Posted, BooksFault> {
+        self.account.before(books, self.end)
+    }
+
+    /// Appends the lines that are next, at most `most` and [`CHUNK_ROWS`] of them; perhaps none, though there are more. When it
+    /// fails, nothing was appended.
+    pub fn advance(&mut self, books: &Books, most: usize, lines: &mut Vec<Line>) -> Result<(), StatementFault> {
+        if self.is_over() {
+            return Ok(());
+        }
+        let most = most.clamp(1, CHUNK_ROWS);
+        let (mut rows, mut reached, mut passed) = self.undated(books, most)?;
+        if let Some(dated) = &self.account.dated {
+            let places = dated.list(self.next, reached, most).map_err(BooksFault::from)?;
+            if places.len() == most {
+                reached = reached.min(next_of(places[most - 1]));
+            }
+            for place in places {
+                let row = row_of(books, place.row)?;
+                // What the order says of a row must be true of it, or its sums are of something else.
+                if !is_dated(&row) || row.effective_at != place.at {
+                    return Err(BooksFault::Row(place.row).into());
+                }
+                rows.push(row);
+            }
+        }
+        rows.sort_unstable_by_key(|row| (row.effective_at, row.number));
+        rows.retain(|row| place_of(row) < reached);
+        if rows.len() > most {
+            reached = next_of(place_of(&rows[most - 1]));
+            rows.truncate(most);
+        }
+        if reached < self.end {
+            passed = self.account.recorded(books, reached)?.1.count.max(self.passed);
+        }
+        let before = lines.len();
+        let mut running = self.running;
+        let handle = self.account.handle;
+        for row in rows {
+            let moved = Posted {
+                credit: if row.destination == handle { row.amount } else { 0 },
+                debit: if row.source == handle { row.amount } else { 0 },
+            };
+            running.credit += moved.credit;
+            running.debit += moved.debit;
+            lines.push(Line { row, moved, after: running });
+        }
+        let figures = self.account.before(books, reached)?;
+        if figures != running {
+            lines.truncate(before);
+            return Err(StatementFault::Unequal { at: reached.at, summed: running, figures });
+        }
+        (self.next, self.passed, self.running) = (reached, passed, running);
+        Ok(())
+    }
+
+    /// Rows that count when they were recorded, in order; the cut before which these are all; and how far in the history that is.
+    fn undated(&self, books: &Books, most: usize) -> Result<(Vec<Row>, Cut, u64), StatementFault> {
+        let mut passed = self.passed;
+        loop {
+            if passed >= self.last.count {
+                return Ok((Vec::new(), self.end, self.last.count));
+            }
+            // Half of the rows of a history may be requests that went through the queue.
+            let to = self.last.count.min(passed + (2 * most).min(CHUNK_ROWS) as u64);
+            let newest = self.account.at_position(books, to)?;
+            let mut rows = Vec::with_capacity((to - passed) as usize);
+            let mut number = newest.row;
+            let mut walk = books.rows.walk();
+            for _ in passed..to {
+                let row = walk.get(number).map_err(BooksFault::Rows)?.ok_or(BooksFault::Row(number))?;
+                number = side(&row, self.account.handle).1.previous;
+                rows.push(row);
+            }
+            let reached = if to == self.last.count { self.end } else { next_of(recorded_place(&rows[0])) };
+            let newest = rows[0];
+            rows.retain(|row| row.status == Status::Applied && !is_dated(row) && row.amount != 0);
+            if !rows.is_empty() || to == self.last.count {
+                rows.reverse();
+                return Ok((rows, reached, to));
+            }
+            // Nothing here counts. The next that does is where the figures, without those of dated rows, change.
+            let still = self.account.undated(&newest)?;
+            let (_, spot) = self.account.find(books, |row| {
+                let figures = self.account.undated(row)?;
+                Ok(figures.credit <= still.credit && figures.debit <= still.debit)
+            })?;
+            passed = spot.count.max(to);
+        }
+    }
+}
+
+/// Where a row stands in the order in which rows count.
+fn place_of(row: &Row) -> Cut {
+    Cut { at: row.effective_at, row: row.number }
+}
+
+fn recorded_place(row: &Row) -> Cut {
+    Cut { at: row.created_at, row: row.number }
+}
+
+/// The cut after a row.
+fn next_of(place: Cut) -> Cut {
+    Cut { at: place.at, row: place.row + 1 }
 }

@@ -371,11 +371,11 @@ pub enum IndexFault {
 }
 
 impl IndexFault {
-    fn disk(action: &'static str, path: &Path, source: io::Error) -> IndexFault {
+    pub(crate) fn disk(action: &'static str, path: &Path, source: io::Error) -> IndexFault {
         IndexFault::Disk { action, path: path.to_path_buf(), source }
     }
 
-    fn damaged(path: &Path, block: u64, reason: &'static str) -> IndexFault {
+    pub(crate) fn damaged(path: &Path, block: u64, reason: &'static str) -> IndexFault {
         IndexFault::Damaged { path: path.to_path_buf(), block, reason }
     }
 
@@ -391,7 +391,7 @@ impl IndexFault {
     }
 
     /// The message with its cause.
-    fn report(&self) -> String {
+    pub(crate) fn report(&self) -> String {
         match self {
             IndexFault::Disk { source, .. } => format!("{self}: {source}"),
             IndexFault::Damaged { .. } | IndexFault::Behind { .. } => self.to_string(),

@@ -10,6 +10,7 @@ pub mod answer;
 mod checkpoint;
 pub mod clock;
 pub mod codec;
+pub mod dated;
 pub mod engine;
 pub mod fingerprint;
 pub mod folder;

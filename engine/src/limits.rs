@@ -24,6 +24,8 @@ pub const CHECKPOINT_RECORDS: u64 = 500_000;
 pub const REFERENCES_TAIL_PAIRS: usize = 1 << 18;
 /// Pairs that the index of children keeps in memory before it writes them.
 pub const CHILDREN_TAIL_PAIRS: usize = 1 << 14;
+/// Rows with another business date than their own time that are kept in memory before they are put in order, sixteen times over.
+pub const DATED_CHUNK_ROWS: usize = 1_024;
 /// Runs of an index that are merged into one.
 pub const INDEX_FAN_OUT: usize = 8;
 /// Rows that an answer carries; what a request wants beyond them it reads.
@@ -46,6 +48,8 @@ pub struct Sizes {
     pub references_tail_pairs: usize,
     /// See [`CHILDREN_TAIL_PAIRS`].
     pub children_tail_pairs: usize,
+    /// See [`DATED_CHUNK_ROWS`].
+    pub dated_chunk_rows: usize,
 }
 
 impl Sizes {
@@ -55,5 +59,6 @@ impl Sizes {
         checkpoint_records: CHECKPOINT_RECORDS,
         references_tail_pairs: REFERENCES_TAIL_PAIRS,
         children_tail_pairs: CHILDREN_TAIL_PAIRS,
+        dated_chunk_rows: DATED_CHUNK_ROWS,
     };
 }

@@ -1,8 +1,10 @@
 //! What every thread may read: rows, records, and the names of balances. All of it is durable.
 
 use crate::codec::{self, CodecFault};
+use crate::dated::{Dated, DatedFault};
 use crate::fingerprint::FingerprintKey;
 use crate::follow::Reach;
+use crate::index::IndexFault;
 use crate::notes::Notes;
 use crate::rows::{Rows, RowsFault};
 use journal::reader::{ReadFault, Reader};
@@ -33,6 +35,17 @@ pub enum BooksFault {
     Row(u64),
     /// A record that should tell a change of metadata tells something else.
     Note(u64),
+    /// The order of dated rows could not be read.
+    Dated(IndexFault),
+}
+
+impl From<DatedFault> for BooksFault {
+    fn from(fault: DatedFault) -> BooksFault {
+        match fault {
+            DatedFault::Files(fault) => BooksFault::Dated(fault),
+            DatedFault::Rows(fault) => BooksFault::Rows(fault),
+        }
+    }
 }
 
 impl fmt::Display for BooksFault {
@@ -45,6 +58,7 @@ impl fmt::Display for BooksFault {
             BooksFault::Note(record) => {
                 write!(f, "the record at position {record} should tell a change of metadata; run `florin verify`")
             }
+            BooksFault::Dated(_) => write!(f, "the order of dated rows cannot be read"),
         }
     }
 }
@@ -56,6 +70,7 @@ impl std::error::Error for BooksFault {
             BooksFault::Record(source) => Some(source),
             BooksFault::Codec { source, .. } => Some(source),
             BooksFault::Row(_) | BooksFault::Note(_) => None,
+            BooksFault::Dated(source) => Some(source),
         }
     }
 }
@@ -64,6 +79,8 @@ impl std::error::Error for BooksFault {
 pub struct Books {
     /// All rows.
     pub rows: Rows,
+    /// Rows that count at another moment than they were recorded at.
+    pub dated: Dated,
     reader: Reader,
     names: RwLock<Names>,
     registry: RwLock<Arc<Registry>>,
@@ -118,6 +135,7 @@ impl Names {
 impl Books {
     pub(crate) fn new(
         rows: Rows,
+        dated: Dated,
         reader: Reader,
         names: Names,
         registry: Registry,
@@ -125,7 +143,7 @@ impl Books {
         key: FingerprintKey,
     ) -> Books {
         let registry = RwLock::new(Arc::new(registry));
-        Books { rows, reader, names: RwLock::new(names), registry, notes, key, reach: Reach::new() }
+        Books { rows, dated, reader, names: RwLock::new(names), registry, notes, key, reach: Reach::new() }
     }
 
     pub(crate) fn publish(&self, rows: &[Row], balances: &[Id], currencies: &[Arc<str>]) {
@@ -133,6 +151,8 @@ impl Books {
             self.names.write().expect("no reader panics").add(balances, currencies);
         }
         self.rows.push(rows);
+        // After the rows: whoever finds a dated row reads it.
+        self.dated.push(rows);
     }
 
     /// Lets out currencies that were registered. They are few and rarely change, so readers share one copy of all.

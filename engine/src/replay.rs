@@ -10,6 +10,7 @@
 
 use crate::checkpoint;
 use crate::codec::{self, CodecFault};
+use crate::dated::{Dated, DatedFault};
 use crate::folder::Folder;
 use crate::index::{Index, IndexFault, Options as IndexOptions};
 use crate::limits::{self, Sizes};
@@ -55,6 +56,15 @@ pub enum ReplayFault {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl From<DatedFault> for ReplayFault {
+    fn from(fault: DatedFault) -> ReplayFault {
+        match fault {
+            DatedFault::Files(fault) => ReplayFault::Index(fault),
+            DatedFault::Rows(fault) => ReplayFault::Rows(fault),
+        }
+    }
 }
 
 impl fmt::Display for ReplayFault {
@@ -117,7 +127,9 @@ pub fn replay(
     let Opened { appender, reader, cut_bytes, tail } = opened;
     let names = names_of(&state);
     let notes = Notes::of(&state);
-    let books = Books::new(rows, reader, names, registry_of(&state), notes, folder.key);
+    let any_dated = state.balances.iter().any(|balance| balance.dated);
+    let dated = Dated::open(disk, folder.dated(), sizes.dated_chunk_rows, &rows, any_dated)?;
+    let books = Books::new(rows, dated, reader, names, registry_of(&state), notes, folder.key);
     let covered = (references.covered(), children.covered());
     let mut scan = books.journal().scan(from);
     let mut fresh = Vec::new();
@@ -154,6 +166,7 @@ pub fn replay(
     let ended = scan.place();
     assert_eq!((ended.seq, ended.chain), (tail.seq, tail.chain), "the scan ends where the journal was found to end");
     assert!(ended.position <= tail.position, "no record lies behind the end of the journal");
+    books.dated.settle(&books.rows)?;
     books.reach().extend(ended.seq);
     Ok(Replayed { state, books, references, children, appender, cut_bytes, replayed_records })
 }

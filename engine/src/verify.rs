@@ -4,7 +4,8 @@
 //! journal ─▶ [ reader thread: frames ─▶ hash chain ─▶ events ] ─▶ is it lawful? ─▶ apply to a fresh state
 //!     every checkpoint ◀─ compare with the state at its place ─────────────────────┤
 //!     tables/rows.tbl  ◀─ compare each row, as far as the newest checkpoint says ──┤
-//!     references/ and children/ ◀─ compare all pairs, as far as each index covers ─┘ at the end
+//!     references/ and children/ ◀─ compare all pairs, as far as each index covers ─┤ at the end
+//!     dated/           ◀─ compare sums of all entries, as far as they cover ───────┘
 //! ```
 //!
 //! One pass over each file, from front to back. Memory: the state, and 16 bytes for each reference and each child.
@@ -12,6 +13,7 @@
 //! pairs of an index. Derived files that are missing altogether are none either: the next start makes them.
 
 mod books;
+mod dated;
 mod feed;
 mod lawful;
 mod pairs;
@@ -23,6 +25,7 @@ use crate::folder::{Folder, FolderFault};
 use crate::index::IndexFault;
 use crate::limits;
 use books::Mismatched;
+use dated::DatedRows;
 use feed::{End, Fed};
 use journal::disk::Disk;
 use journal::open::{OpenFault as JournalFault, Options as JournalOptions};
@@ -129,6 +132,8 @@ pub enum Part {
     References,
     /// The index of children.
     Children,
+    /// The order of dated rows.
+    Dated,
 }
 
 impl Part {
@@ -141,6 +146,7 @@ impl Part {
             Part::Checkpoint => "checkpoints",
             Part::References => "references",
             Part::Children => "children",
+            Part::Dated => "dated",
         }
     }
 
@@ -276,6 +282,7 @@ struct Check<'a> {
     table: Table,
     references: Pairs,
     children: Pairs,
+    dated: DatedRows,
     /// Checkpoints that are still ahead: the seq that follows them, their files.
     checkpoints: VecDeque<(u64, PathBuf)>,
     checkpoints_compared: u64,
@@ -303,6 +310,7 @@ impl Check<'_> {
         }
         let references = Pairs::open(disk, &folder.references(), Part::References, true, &mut problems)?;
         let children = Pairs::open(disk, &folder.children(), Part::Children, false, &mut problems)?;
+        let dated = DatedRows::open(disk, &folder.dated(), &mut problems)?;
         Ok(Check {
             disk,
             folder,
@@ -311,6 +319,7 @@ impl Check<'_> {
             table: Table::open(disk, &folder.tables(), rows_until)?,
             references,
             children,
+            dated,
             checkpoints,
             checkpoints_compared: 0,
             mismatched: Mismatched::default(),
@@ -360,6 +369,7 @@ impl Check<'_> {
                     self.problems.add(Part::Rows, text);
                 }
                 self.expect_pairs(event, row, fed.position);
+                self.dated.expect(row);
             }
         }
         rows.clear();
@@ -453,6 +463,7 @@ impl Check<'_> {
     fn compare_indexes(&mut self, reader: &Reader) -> Result<(), VerifyFault> {
         self.references.compare(&mut self.problems)?;
         self.children.compare(&mut self.problems)?;
+        self.dated.compare(&mut self.problems)?;
         let suspects = std::mem::take(&mut self.references.suspects);
         if suspects.is_empty() {
             return Ok(());

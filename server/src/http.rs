@@ -44,4 +44,5 @@ pub mod router;
 pub mod scheduled;
 pub mod service;
 pub mod state;
+pub mod statements;
 pub mod transactions;

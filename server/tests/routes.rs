@@ -35,6 +35,9 @@ mod routes {
         mod id {
             mod get;
             mod put;
+            mod statement {
+                mod get;
+            }
         }
     }
     mod balances {
@@ -45,6 +48,7 @@ mod routes {
         mod alias {
             mod get;
         }
+        mod snapshots;
         mod id {
             mod alias {
                 mod put;
@@ -52,6 +56,14 @@ mod routes {
             mod get;
             mod identity {
                 mod put;
+            }
+            mod at {
+                mod get;
+            }
+            mod statement {
+                mod broken_off;
+                mod forms;
+                mod get;
             }
             mod policy {
                 mod delete;
@@ -78,6 +90,9 @@ mod routes {
         mod post;
         mod id {
             mod get;
+            mod statement {
+                mod get;
+            }
         }
     }
     mod transactions {

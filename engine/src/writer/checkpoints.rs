@@ -123,6 +123,7 @@ impl Writer {
     pub(super) fn begin_checkpoint(&mut self, place: Place, snapshot: State) {
         self.references.freeze();
         self.children.freeze();
+        self.books.dated.freeze();
         match &self.checkpoints.work {
             Some(work) => work.send((place, snapshot)).expect("the thread runs until the writer ends"),
             None => {
@@ -161,6 +162,7 @@ impl Writer {
         }
         self.references.mark(place.position);
         self.children.mark(place.position);
+        self.books.dated.flush();
         let flushed = self.references.flush().is_ok() && self.children.flush().is_ok();
         if !flushed {
             return;

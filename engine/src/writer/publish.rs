@@ -139,6 +139,9 @@ impl Writer {
         if let Some(reason) = self.books.rows.failed() {
             self.health.stop(reason);
         }
+        if let Some(reason) = self.books.dated.full() {
+            self.health.stop(reason);
+        }
         for index in [&self.references, &self.children] {
             if index.is_full() {
                 self.health.stop(index.fault().unwrap_or_else(|| "an index cannot be written".to_owned()));

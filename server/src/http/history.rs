@@ -1,7 +1,8 @@
-//! `GET /balances/{id}/at`: what a balance was.
+//! What a balance was: `GET /balances/{id}/at`, and `POST /balances-snapshots`, which there is nothing to do for.
 
 use super::answer;
 use super::ask;
+use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::openapi::{Answer as Told, Field, Operation, Schema};
 use super::parameters::Parameters;
@@ -10,7 +11,8 @@ use crate::api::number::NumberText;
 use crate::api::time::Moment;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use engine::history::{Sum, recorded_by};
+use engine::dated::Cut;
+use engine::history::Account;
 use ledger::id::{Id, Prefix};
 use serde_json::json;
 
@@ -26,9 +28,6 @@ pub const GET_BALANCE_AT: Operation = Operation {
     ..Operation::new("get_balance_at", "Balances")
 };
 
-/// Rows that are summed before other requests have their turn.
-const ROWS_AT_ONCE: usize = 2_000;
-
 /// `GET /balances/{id}/at`.
 pub async fn get_balance_at(State(state): State<AppState>, Path(id): Path<String>, query: Parameters) -> Answer {
     const FORMAT: &str = "invalid timestamp format. Please use ISO 8601 format (e.g., 2024-01-01T15:04:05Z)";
@@ -41,27 +40,20 @@ pub async fn get_balance_at(State(state): State<AppState>, Path(id): Path<String
     }
     let from_source = matches!(query.get("from_source").as_deref(), Some("true" | "1"));
     let parsed = Id::parse(Prefix::Balance, &id);
+    // Before the state is looked at, so that it knows no row that the state does not.
+    let dated = state.books().dated.view();
     let found = ask::look(&state, move |view| {
         let handle = view.state.find_balance(parsed?)?;
         let balance = view.state.balance(handle);
         let currency = view.state.currencies.text(balance.currency).to_owned();
         let precision = view.state.currencies.registered(balance.currency).map(|registered| registered.precision);
-        Some((handle, balance.history.newest(), balance.dated, currency, precision))
+        Some((handle, (balance.history.newest(), balance.history.count), balance.dated, currency, precision))
     });
     let missing = || ApiError::new(Code::BalNotFound, format!("Balance '{id}' not found")).details(json!({}));
-    let (handle, newest, dated, currency, precision) = found.await?.ok_or_else(missing)?;
-    let at = moment.micros();
-    let posted = if dated {
-        let mut sum = Sum::new(handle, newest, at);
-        loop {
-            if let Some(posted) = sum.advance(state.books(), ROWS_AT_ONCE)? {
-                break posted;
-            }
-            tokio::task::yield_now().await;
-        }
-    } else {
-        recorded_by(state.books(), handle, newest, at)?
-    };
+    let (handle, history, any_dated, currency, precision) = found.await?.ok_or_else(missing)?;
+    let books = state.books();
+    let account = Account::new(books, &dated, handle, history, any_dated)?;
+    let posted = account.before(books, Cut::after(moment.micros()))?;
     let shown = BalanceAt {
         balance: Figures {
             balance: NumberText::integer(posted.credit - posted.debit),
@@ -75,6 +67,26 @@ pub async fn get_balance_at(State(state): State<AppState>, Path(id): Path<String
         timestamp: moment.seconds_text(),
     };
     Ok(answer::json(StatusCode::OK, &shown))
+}
+
+/// Document of [`take_snapshots`].
+pub const TAKE_SNAPSHOTS: Operation = Operation {
+    summary: "Ask for snapshots of all balances",
+    description: "Accepted, and nothing is done: what a balance was at any moment is found at once without them, exactly.",
+    query: &[Field::optional("batch_size", Schema::Integer, "A whole number from 1; 1000 unless given.")],
+    answers: &[Told { status: 200, description: "It is accepted.", schema: &Schema::Any }],
+    ..Operation::new("take_snapshots", "Balances")
+};
+
+/// `POST /balances-snapshots`.
+pub async fn take_snapshots(query: Parameters, _sent: RequestBody) -> Answer {
+    if let Some(text) = query.get("batch_size").filter(|text| !text.is_empty())
+        && !text.parse::<i64>().is_ok_and(|size| size > 0)
+    {
+        return Err(ApiError::new(Code::GenValidationError, "invalid batch_size value"));
+    }
+    let message = "Snapshotting in progress. should be completed shortly";
+    Ok(answer::json(StatusCode::OK, &json!({"message": message})))
 }
 
 #[derive(serde::Serialize)]

@@ -6,7 +6,7 @@ use super::state::AppState;
 use super::{
     accounts, aggregate, answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds,
     identities, inflight, inflight_bulk, ledgers, metadata, naming, path, policies, recover, refunds, scheduled,
-    service, transactions,
+    service, statements, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -33,6 +33,10 @@ pub fn routes() -> Vec<Route> {
         get("/balances/aggregate", &aggregate::AGGREGATE_BALANCES, aggregate::aggregate_balances),
         get("/balances/{id}", &balances::GET_BALANCE, balances::get_balance),
         get("/balances/{id}/at", &history::GET_BALANCE_AT, history::get_balance_at),
+        get("/balances/{id}/statement", &statements::GET_BALANCE_STATEMENT, statements::get_balance_statement),
+        get("/identities/{id}/statement", &statements::GET_IDENTITY_STATEMENT, statements::get_identity_statement),
+        get("/ledgers/{id}/statement", &statements::GET_LEDGER_STATEMENT, statements::get_ledger_statement),
+        post("/balances-snapshots", &history::TAKE_SNAPSHOTS, history::take_snapshots),
         get(
             "/balances/indicator/{indicator}/currency/{currency}",
             &balances::GET_BALANCE_BY_INDICATOR,

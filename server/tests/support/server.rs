@@ -123,6 +123,13 @@ impl TestServer {
         self.restarted_on(left, settings)
     }
 
+    /// The same server after a restart before which something was done to the files of its folder.
+    pub fn tampered(self, settings: Settings, tamper: impl FnOnce(&MemoryDisk, &std::path::Path)) -> TestServer {
+        self.state.engine().close();
+        tamper(&self.disk, &self._folder.0);
+        self.restarted(settings)
+    }
+
     fn restarted_on(self, left: MemoryDisk, settings: Settings) -> TestServer {
         let TestServer { shell, state, clock, _folder, .. } = self;
         state.engine().close();

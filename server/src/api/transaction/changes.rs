@@ -20,7 +20,7 @@ pub fn apply(books: &Books, row: &Row, until_recorded: bool, metadata: &mut Meta
         if parent != Parent::None {
             said.extend(books.changes(Subject::Rows(parent))?.into_iter().filter(|(_, change)| counts(change)));
         }
-        Ok(())
+        Ok::<(), BooksFault>(())
     };
     let takes_over = [Flags::OUTCOME, Flags::EXECUTION, Flags::SETTLEMENT].iter().any(|flag| row.flags.has(*flag));
     take(Parent::Row(row.number), &|_| true)?;

@@ -9,7 +9,7 @@ use crate::api::time;
 use crate::http::ask;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
-use engine::history::Sum;
+use engine::history::chain::Sum;
 use ledger::id::{Id, Prefix};
 use ledger::row::Posted;
 use serde::Serialize;

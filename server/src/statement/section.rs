@@ -1,0 +1,221 @@
+//! One balance of a statement: what is at its head, and its lines.
+
+use crate::api::transaction::view::Viewer;
+use crate::http::error::ApiError;
+use engine::dated::{Cut, View};
+use engine::history::{Account, Line, StatementFault, Walk};
+use engine::reading::{Books, BooksFault, reference_of};
+use ledger::decimal::major_text;
+use ledger::event::Kind;
+use ledger::id::{Id, Prefix};
+use ledger::row::{NO_ROW, Posted};
+
+/// Of what time a statement is: from one moment on and before another, microseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// The first moment; from the beginning without it.
+    pub from: Option<i64>,
+    /// The first moment that is no more of it.
+    pub to: i64,
+}
+
+impl Period {
+    /// The place of its beginning.
+    pub fn start(self) -> Cut {
+        Cut::before(self.from.unwrap_or(i64::MIN))
+    }
+}
+
+/// What the state knows of a balance that a statement needs.
+pub struct Known {
+    /// Its handle.
+    pub handle: u32,
+    /// Its newest row, and how many there are.
+    pub history: (u64, u64),
+    /// Whether one of them has a business date of its own.
+    pub dated: bool,
+    /// Minor units in a major unit, when its currency is registered.
+    pub precision: Option<u64>,
+}
+
+/// What stands at the head of a section.
+#[derive(Debug, Clone)]
+pub struct Heading {
+    /// The balance.
+    pub id: Id,
+    /// Its `@indicator`, or empty.
+    pub indicator: String,
+    /// The ledger it belongs to.
+    pub ledger_id: String,
+    /// The name of that.
+    pub ledger_name: String,
+    /// Its owner, or empty.
+    pub identity_id: String,
+    /// The name of that, or empty.
+    pub owner: String,
+    /// Its currency.
+    pub currency: String,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// One balance of a statement, and how far its lines were read.
+pub struct Section {
+    /// What stands at its head.
+    pub heading: Heading,
+    /// Minor units in a major unit, for all amounts of it: that of the registered currency, or else that of the newest posting,
+    /// or else 1. One for all of it, because amounts that are shown in different units do not add up.
+    pub precision: u64,
+    /// The first moment. Unless one was asked for, when the balance was made, or the business date of its first posting if that
+    /// is earlier.
+    pub from: i64,
+    /// The first moment that is no more of it.
+    pub to: i64,
+    /// What was posted before.
+    pub opening: Posted,
+    /// What was posted before the end, by the figures.
+    pub closing: Posted,
+    walk: Walk,
+}
+
+/// One line, as all forms show it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The transaction.
+    pub id: Id,
+    /// Its reference.
+    pub reference: String,
+    /// Its description.
+    pub description: String,
+    /// The other balance.
+    pub counterparty: String,
+    /// What it was.
+    pub kind: &'static str,
+    /// When it counts.
+    pub effective_at: i64,
+    /// When it was recorded.
+    pub created_at: i64,
+    /// What it adds to credits and debits, minor units.
+    pub moved: Posted,
+    /// The balance after it, minor units.
+    pub balance: i128,
+}
+
+impl Section {
+    /// Begins the section of a balance. Its lines begin at `start`, which is that of the period or later.
+    pub fn open(
+        books: &Books,
+        view: &View,
+        known: &Known,
+        heading: Heading,
+        period: Period,
+        start: Cut,
+    ) -> Result<Section, StatementFault> {
+        let account = Account::new(books, view, known.handle, known.history, known.dated)?;
+        let opening = account.before(books, period.start())?;
+        let first = account.earliest_dated()?.map_or(heading.created_at, |at| at.min(heading.created_at));
+        let end = Cut::before(period.to);
+        let walk = Walk::new(books, account, start.max(period.start()), end.max(start))?;
+        let precision = match known.precision {
+            Some(precision) => precision,
+            None if walk.newest() == NO_ROW => 1,
+            None => books.row(walk.newest())?.ok_or(BooksFault::Row(walk.newest()))?.precision,
+        };
+        let closing = walk.closing(books)?;
+        let from = period.from.unwrap_or(first).min(period.to);
+        Ok(Section { heading, precision, from, to: period.to, opening, closing, walk })
+    }
+
+    /// Whether all lines were read.
+    pub fn is_over(&self) -> bool {
+        self.walk.is_over()
+    }
+
+    /// Where the lines go on.
+    pub const fn next(&self) -> Cut {
+        self.walk.next()
+    }
+
+    /// Appends the lines that are next: `most` of them, or fewer when there are no more. When it fails, nothing was appended.
+    pub fn advance(&mut self, books: &Books, most: usize, entries: &mut Vec<Entry>) -> Result<(), StatementFault> {
+        let mut lines = Vec::new();
+        while lines.len() < most && !self.walk.is_over() {
+            self.walk.advance(books, most - lines.len(), &mut lines)?;
+        }
+        // Lines of one record after the other, so that each record is read once: dates may be in quite another order.
+        let mut order: Vec<usize> = (0..lines.len()).collect();
+        order.sort_by_key(|index| lines[*index].row.record);
+        let mut viewer = Viewer::new(books);
+        let mut told = vec![None; lines.len()];
+        for index in order {
+            told[index] = Some(entry(books, &mut viewer, &lines[index])?);
+        }
+        if self.walk.is_over() && self.walk.running() != self.closing {
+            let (summed, figures) = (self.walk.running(), self.closing);
+            return Err(StatementFault::Unequal { at: self.to, summed, figures });
+        }
+        entries.extend(told.into_iter().flatten());
+        Ok(())
+    }
+
+    /// An amount in major units, with as many decimals as there are minor units for: `398.10`.
+    pub fn major(&self, minor: i128) -> String {
+        let mut text = major_text(minor, self.precision);
+        let wanted = decimals(self.precision);
+        let given = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        if given < wanted {
+            if given == 0 {
+                text.push('.');
+            }
+            text.extend(std::iter::repeat_n('0', wanted - given));
+        }
+        text
+    }
+}
+
+/// Decimals of an amount: the zeros of a power of ten. Other precisions have no fixed number.
+fn decimals(precision: u64) -> usize {
+    let zeros = precision.max(1).ilog10();
+    if 10u64.pow(zeros) == precision { zeros as usize } else { 0 }
+}
+
+fn entry(books: &Books, viewer: &mut Viewer<'_>, line: &Line) -> Result<Entry, BooksFault> {
+    let row = &line.row;
+    let other = if line.moved.debit > 0 { row.destination } else { row.source };
+    let counterparty = books.balance_id(other).map(|id| id.text(Prefix::Balance)).unwrap_or_default();
+    let event = viewer.event(row)?;
+    let movement = &event.movements[row.movement as usize];
+    let kind = match movement.kind {
+        Kind::Posting | Kind::Execution(_) => "posting",
+        Kind::Refund(_) => "refund",
+        Kind::Settlement { .. } => "settlement",
+        Kind::Release { .. } => "release",
+        Kind::Change { .. } => "change",
+    };
+    Ok(Entry {
+        id: row.id(),
+        reference: reference_of(event, row),
+        description: movement.description.of(&event.text).to_owned(),
+        counterparty,
+        kind,
+        effective_at: row.effective_at,
+        created_at: row.created_at,
+        moved: line.moved,
+        balance: line.after.credit - line.after.debit,
+    })
+}
+
+impl From<StatementFault> for ApiError {
+    fn from(fault: StatementFault) -> ApiError {
+        match fault {
+            StatementFault::Books(fault) => fault.into(),
+            StatementFault::Unequal { .. } => {
+                tracing::error!("{fault}");
+                ApiError::new(
+                    crate::http::error::Code::GenInternal,
+                    "the statement does not add up and was not made; stop the server and run `florin verify`",
+                )
+            }
+        }
+    }
+}
