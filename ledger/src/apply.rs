@@ -35,6 +35,15 @@ pub fn apply(state: &mut State, event: &Event, record: u64, rows: &mut Vec<Row>)
             Arc::make_mut(&mut state.currencies).register(&event.code, registered);
         }
         Event::PolicySet(event) => set_policy(state, event),
+        Event::MonitorSet(event) => {
+            assert_eq!(event.first_row, state.rows_count, "a monitor counts from the next row on");
+            assert!((event.balance as usize) < state.balances.len(), "an event names balances that exist");
+            state.monitors.set(event, record);
+        }
+        Event::MonitorDeleted(event) => {
+            assert_eq!(event.first_row, state.rows_count, "a monitor counts up to the last row");
+            state.monitors.delete(event, record);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! [`crate::limits`], amounts are integers.
 
 use crate::id::Id;
+use crate::monitor::Definition;
 use crate::policy::Policy;
 use crate::row::Row;
 use crate::text::Span;
@@ -46,6 +47,10 @@ pub enum Command {
     RegisterCurrency(RegisterCurrency),
     /// Set the policy of a balance, or take it away.
     SetPolicy(SetPolicy),
+    /// Make a monitor, or change what one watches.
+    SetMonitor(SetMonitor),
+    /// Delete a monitor.
+    DeleteMonitor(DeleteMonitor),
 }
 
 /// Make a ledger.
@@ -448,4 +453,22 @@ pub struct Wanted {
     pub policy: Policy,
     /// With whom the balance may deal; `None` for all.
     pub counterparties: Option<Vec<Id>>,
+}
+
+/// Make a monitor, or change one: what it watches is replaced as a whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SetMonitor {
+    /// The monitor; `None` makes one.
+    pub monitor: Option<Id>,
+    /// The id of the balance that it is to watch.
+    pub balance: Id,
+    /// What it is to watch.
+    pub definition: Definition,
+}
+
+/// Delete a monitor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeleteMonitor {
+    /// The monitor.
+    pub monitor: Id,
 }

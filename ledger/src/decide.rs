@@ -4,6 +4,7 @@
 //! (who has a reference, how a hold ended) was gathered into the command before.
 
 mod holds;
+mod monitors;
 mod record;
 mod refunds;
 mod schedule;
@@ -71,6 +72,8 @@ pub fn decide(state: &State, scratch: &mut Scratch, command: Command, moment: Mo
         }
         Command::RegisterCurrency(command) => register_currency(state, command, moment),
         Command::SetPolicy(command) => set_policy(state, command, moment),
+        Command::SetMonitor(command) => monitors::set(state, command, moment),
+        Command::DeleteMonitor(command) => monitors::delete(state, command, moment),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::command::{Allocation, Batch, Terms};
 use crate::decide::Known;
 use crate::id::{self, Id, NonceOf};
+use crate::monitor::Definition;
 use crate::policy::Policy;
 use crate::rejection::{Refused, Rejection};
 use crate::text::Span;
@@ -29,6 +30,10 @@ pub enum Event {
     CurrencyRegistered(CurrencyRegistered),
     /// A balance has a policy, or none any more.
     PolicySet(PolicySet),
+    /// A monitor exists, or watches something else.
+    MonitorSet(MonitorSet),
+    /// A monitor exists no more.
+    MonitorDeleted(MonitorDeleted),
 }
 
 impl Event {
@@ -44,6 +49,8 @@ impl Event {
             Event::BatchFailed(event) => event.at,
             Event::CurrencyRegistered(event) => event.at,
             Event::PolicySet(event) => event.at,
+            Event::MonitorSet(event) => event.at,
+            Event::MonitorDeleted(event) => event.at,
         }
     }
 }
@@ -154,6 +161,34 @@ pub struct PolicySet {
     pub balance: u32,
     /// The policy from now on.
     pub policy: Option<Policy>,
+}
+
+/// A monitor exists, or watches something else from now on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MonitorSet {
+    /// When.
+    pub at: i64,
+    /// Its id, which carries its number: that of a new one is the number of monitors that were made before.
+    pub id: Id,
+    /// When it was made: now, if it is new.
+    pub created_at: i64,
+    /// The number of the first row for which this counts.
+    pub first_row: u64,
+    /// The handle of the balance that it watches.
+    pub balance: u32,
+    /// What it watches.
+    pub definition: Definition,
+}
+
+/// A monitor exists no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MonitorDeleted {
+    /// When.
+    pub at: i64,
+    /// Its id.
+    pub id: Id,
+    /// The number of the first row that it does not watch any more.
+    pub first_row: u64,
 }
 
 /// Transactions were recorded, settled or given back, as a whole.

@@ -146,6 +146,8 @@ pub enum Prefix {
     Batch,
     /// `ref`, a reference that the server made.
     Reference,
+    /// `mon`
+    Monitor,
 }
 
 impl Prefix {
@@ -158,6 +160,7 @@ impl Prefix {
             Prefix::Transaction => "txn",
             Prefix::Batch => "bulk",
             Prefix::Reference => "ref",
+            Prefix::Monitor => "mon",
         }
     }
 }

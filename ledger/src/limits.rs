@@ -46,6 +46,16 @@ pub const POLICY_WINDOW_SECONDS_MAX: u32 = 366 * 86_400;
 pub const BATCH_ERROR_BYTES_MAX: usize = 16_384;
 /// Longest key that a request may be sent with, in bytes.
 pub const KEY_BYTES_MAX: usize = 255;
+/// Monitors that there can be at the same time.
+pub const MONITORS_MAX: usize = 1 << 20;
+/// Monitors that can watch one balance.
+pub const MONITORS_PER_BALANCE_MAX: usize = 100;
+/// Times that monitors can be made, changed and deleted, all together.
+pub const MONITOR_CHANGES_MAX: usize = u32::MAX as usize;
+/// Most conditions of one monitor.
+pub const MONITOR_CONDITIONS_MAX: usize = 16;
+/// Longest call-back URL of a monitor, in bytes.
+pub const CALL_BACK_URL_BYTES_MAX: usize = 2048;
 /// Longest name of a registered currency, in bytes.
 pub const CURRENCY_NAME_BYTES_MAX: usize = 256;
 

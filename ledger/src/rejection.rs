@@ -80,11 +80,17 @@ pub enum Rejection {
     CurrencyTaken = 36,
     /// There is no balance of this id.
     BalanceNotFound = 37,
+    /// There is no monitor of this id.
+    MonitorNotFound = 46,
+    /// As many monitors as a server can hold, or as many changes of them.
+    TooManyMonitors = 47,
+    /// As many monitors as can watch one balance.
+    TooManyMonitorsOfBalance = 48,
 }
 
 impl Rejection {
     /// Every rejection, in order.
-    pub const ALL: [Rejection; 37] = [
+    pub const ALL: [Rejection; 40] = [
         Rejection::DuplicateReference,
         Rejection::SourceNotFound,
         Rejection::DestinationNotFound,
@@ -122,6 +128,9 @@ impl Rejection {
         Rejection::ExceedsRefundable,
         Rejection::CurrencyTaken,
         Rejection::BalanceNotFound,
+        Rejection::MonitorNotFound,
+        Rejection::TooManyMonitors,
+        Rejection::TooManyMonitorsOfBalance,
     ];
 
     /// The stored number of the rejection.

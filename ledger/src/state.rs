@@ -8,6 +8,7 @@ use crate::command::{Allocation, Ask, Party};
 use crate::event::NO_BALANCE;
 use crate::id::{Id, Prefix};
 use crate::limits::SUM_MAX;
+use crate::monitors::Monitors;
 use crate::policy::Policed;
 use crate::row::{Links, NO_ROW, Posted};
 use crate::sharded::Sharded;
@@ -48,6 +49,8 @@ pub struct State {
     pub timers: Timers,
     /// The policies of balances that have one, by handle. [`Balance::policed`] tells which have.
     pub policies: Sharded<u32, Policed>,
+    /// Monitors, those that were deleted included.
+    pub monitors: Monitors,
     indicators: Sharded<Box<str>, Vec<(u32, u32)>>,
     chosen_identities: Sharded<Box<str>, u32>,
 }
@@ -75,6 +78,7 @@ impl State {
             adjusted: Sharded::default(),
             timers: Timers::default(),
             policies: Sharded::default(),
+            monitors: Monitors::default(),
             indicators: Sharded::default(),
             chosen_identities: Sharded::default(),
         }
