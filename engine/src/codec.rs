@@ -5,6 +5,7 @@
 //! it byte by byte.
 
 pub(crate) mod bytes;
+pub(crate) mod monitor;
 pub(crate) mod policy;
 
 use bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
@@ -29,6 +30,8 @@ const RESCHEDULED: u8 = 6;
 const CURRENCY_REGISTERED: u8 = 7;
 const POLICY_SET: u8 = 8;
 const BATCH_FAILED: u8 = 9;
+const MONITOR_SET: u8 = 17;
+const MONITOR_DELETED: u8 = 18;
 const VERSION: u8 = 1;
 
 /// Why bytes are no event.
@@ -131,6 +134,14 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             if let Some(policy) = &event.policy {
                 policy::put(out, policy);
             }
+        }
+        Event::MonitorSet(event) => {
+            begin(out, MONITOR_SET, event.at);
+            monitor::put_set(out, event);
+        }
+        Event::MonitorDeleted(event) => {
+            begin(out, MONITOR_DELETED, event.at);
+            monitor::put_deleted(out, event);
         }
     }
 }
@@ -314,6 +325,8 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
             balance: from.number("a balance")?,
             policy: if from.flag("a policy")? { Some(policy::take(&mut from)?) } else { None },
         }),
+        MONITOR_SET => Event::MonitorSet(monitor::take_set(at, &mut from)?),
+        MONITOR_DELETED => Event::MonitorDeleted(monitor::take_deleted(at, &mut from)?),
         _ => return Err(CodecFault::Unknown { kind, version }),
     };
     if from.is_empty() { Ok(event) } else { Err(CodecFault::Trailing) }

@@ -64,7 +64,9 @@ impl Writer {
             | Command::CreateBalance(_)
             | Command::ReportBatch(_)
             | Command::RegisterCurrency(_)
-            | Command::SetPolicy(_) => Ok(()),
+            | Command::SetPolicy(_)
+            | Command::SetMonitor(_)
+            | Command::DeleteMonitor(_) => Ok(()),
         }
     }
 

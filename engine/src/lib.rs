@@ -19,6 +19,7 @@ pub mod index;
 pub mod inspect;
 pub mod limits;
 mod log;
+pub mod monitors;
 mod priority;
 pub mod reading;
 pub mod replay;

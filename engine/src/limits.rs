@@ -24,6 +24,8 @@ pub const CHECKPOINT_RECORDS: u64 = 500_000;
 pub const REFERENCES_TAIL_PAIRS: usize = 1 << 18;
 /// Pairs that the index of children keeps in memory before it writes them.
 pub const CHILDREN_TAIL_PAIRS: usize = 1 << 14;
+/// Rows and alerts between two marks of how far monitors were evaluated.
+pub const ALERTS_MARK_ROWS: u64 = 1_000_000;
 /// Runs of an index that are merged into one.
 pub const INDEX_FAN_OUT: usize = 8;
 /// Rows that an answer carries; what a request wants beyond them it reads.
@@ -46,6 +48,8 @@ pub struct Sizes {
     pub references_tail_pairs: usize,
     /// See [`CHILDREN_TAIL_PAIRS`].
     pub children_tail_pairs: usize,
+    /// See [`ALERTS_MARK_ROWS`].
+    pub alerts_mark_rows: u64,
 }
 
 impl Sizes {
@@ -55,5 +59,6 @@ impl Sizes {
         checkpoint_records: CHECKPOINT_RECORDS,
         references_tail_pairs: REFERENCES_TAIL_PAIRS,
         children_tail_pairs: CHILDREN_TAIL_PAIRS,
+        alerts_mark_rows: ALERTS_MARK_ROWS,
     };
 }

@@ -3,6 +3,8 @@
 use crate::codec::{self, CodecFault};
 use crate::fingerprint::FingerprintKey;
 use crate::follow::Reach;
+use crate::monitors::Monitors;
+use crate::monitors::alerts::AlertsFault;
 use crate::rows::{Rows, RowsFault};
 use journal::reader::{ReadFault, Reader};
 use ledger::event::{self, Event, NO_BALANCE, Recorded};
@@ -26,6 +28,8 @@ pub enum BooksFault {
         /// What is wrong with it.
         source: CodecFault,
     },
+    /// Alerts could not be read or made.
+    Alerts(AlertsFault),
     /// A row points to a record that does not hold it.
     Row(u64),
 }
@@ -36,6 +40,7 @@ impl fmt::Display for BooksFault {
             BooksFault::Rows(_) => write!(f, "a row cannot be read"),
             BooksFault::Record(_) => write!(f, "a record cannot be read"),
             BooksFault::Codec { position, .. } => write!(f, "the record at position {position} cannot be understood"),
+            BooksFault::Alerts(_) => write!(f, "alerts cannot be had"),
             BooksFault::Row(row) => write!(f, "row {row} is not in the record it names; run `florin verify`"),
         }
     }
@@ -47,6 +52,7 @@ impl std::error::Error for BooksFault {
             BooksFault::Rows(source) => Some(source),
             BooksFault::Record(source) => Some(source),
             BooksFault::Codec { source, .. } => Some(source),
+            BooksFault::Alerts(source) => Some(source),
             BooksFault::Row(_) => None,
         }
     }
@@ -61,6 +67,7 @@ pub struct Books {
     registry: RwLock<Arc<Registry>>,
     key: FingerprintKey,
     reach: Reach,
+    monitors: Monitors,
 }
 
 /// The registered currencies, by code, as far as the edge must know them: how many minor units a major unit has.
@@ -107,9 +114,16 @@ impl Names {
 }
 
 impl Books {
-    pub(crate) fn new(rows: Rows, reader: Reader, names: Names, registry: Registry, key: FingerprintKey) -> Books {
+    pub(crate) fn new(
+        rows: Rows,
+        reader: Reader,
+        names: Names,
+        registry: Registry,
+        monitors: Monitors,
+        key: FingerprintKey,
+    ) -> Books {
         let registry = RwLock::new(Arc::new(registry));
-        Books { rows, reader, names: RwLock::new(names), registry, key, reach: Reach::new() }
+        Books { rows, reader, names: RwLock::new(names), registry, key, reach: Reach::new(), monitors }
     }
 
     pub(crate) fn publish(&self, rows: &[Row], balances: &[Id], currencies: &[Arc<str>]) {
@@ -138,6 +152,11 @@ impl Books {
     /// How far the journal can be followed.
     pub const fn reach(&self) -> &Reach {
         &self.reach
+    }
+
+    /// Which monitors fired because of which rows.
+    pub const fn monitors(&self) -> &Monitors {
+        &self.monitors
     }
 
     /// The keyed hash of a reference, by which references are found.
@@ -172,9 +191,15 @@ impl Books {
 
     /// The event of a record.
     pub fn event(&self, position: u64) -> Result<Event, BooksFault> {
+        self.event_and_bytes(position).map(|(event, _)| event)
+    }
+
+    /// The event of a record, and how many bytes it has.
+    pub(crate) fn event_and_bytes(&self, position: u64) -> Result<(Event, usize), BooksFault> {
         let mut payload = Vec::new();
         self.reader.read(position, &mut payload).map_err(BooksFault::Record)?;
-        codec::decode(&payload).map_err(|source| BooksFault::Codec { position, source })
+        let event = codec::decode(&payload).map_err(|source| BooksFault::Codec { position, source })?;
+        Ok((event, payload.len()))
     }
 
     /// The event of a row's record.

@@ -13,6 +13,7 @@ use crate::codec::{self, CodecFault};
 use crate::folder::Folder;
 use crate::index::{Index, IndexFault, Options as IndexOptions};
 use crate::limits::{self, Sizes};
+use crate::monitors::Monitors;
 use crate::reading::{Books, Names, Registry};
 use crate::rows::{Rows, RowsFault};
 use crate::writer::{index_key, index_row};
@@ -115,7 +116,9 @@ pub fn replay(
         journal::open::open(Arc::clone(disk), &folder.journal(), journal, from).map_err(ReplayFault::Journal)?;
     let Opened { appender, reader, cut_bytes, tail } = opened;
     let names = names_of(&state);
-    let books = Books::new(rows, reader, names, registry_of(&state), folder.key);
+    let monitors = Monitors::new(Arc::clone(disk), &folder.tables(), sizes.alerts_mark_rows);
+    monitors.publish(state.monitors.changes().iter().copied());
+    let books = Books::new(rows, reader, names, registry_of(&state), monitors, folder.key);
     let covered = (references.covered(), children.covered());
     let mut scan = books.journal().scan(from);
     let mut fresh = Vec::new();
@@ -124,12 +127,16 @@ pub fn replay(
         let event = codec::decode(record.payload).map_err(|source| ReplayFault::Codec { seq: record.seq, source })?;
         let balances_before = state.balances.len();
         let currencies_before = state.currencies.len();
+        let changes_before = state.monitors.changes().len();
         apply(&mut state, &event, record.position, &mut fresh);
         let balances: Vec<_> =
             (balances_before..state.balances.len()).map(|handle| state.balance_id(handle as u32)).collect();
         let currencies: Vec<Arc<str>> = state.currencies.iter().skip(currencies_before).map(Arc::from).collect();
         if let Event::CurrencyRegistered(event) = &event {
             books.register([(event.code.as_str().into(), event.precision)]);
+        }
+        if state.monitors.changes().len() > changes_before {
+            books.monitors().publish(state.monitors.changes().get(changes_before).copied());
         }
         books.publish(&fresh, &balances, &currencies);
         if let Event::Recorded(event) = &event

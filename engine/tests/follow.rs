@@ -127,7 +127,13 @@ fn stop_at(n: u64, failure: Failure) -> (usize, bool) {
     let options = Options {
         journal: JournalOptions { segment_bytes: 64 << 10, record_bytes_max: 60 << 10 },
         clock: Clock::Moved(Arc::clone(&clock)),
-        sizes: Sizes { checkpoint_rows: 25, checkpoint_records: 20, references_tail_pairs: 16, children_tail_pairs: 4 },
+        sizes: Sizes {
+            checkpoint_rows: 25,
+            checkpoint_records: 20,
+            references_tail_pairs: 16,
+            children_tail_pairs: 4,
+            alerts_mark_rows: 7,
+        },
         ..harness::options(&folder)
     };
     disk.fail_after(n, failure);

@@ -35,6 +35,7 @@ fn options(folder: &Scratch, clock: &Arc<AtomicI64>) -> Options {
             checkpoint_records: 200,
             references_tail_pairs: 100,
             children_tail_pairs: 20,
+            alerts_mark_rows: 50,
         },
         ..harness::options(folder)
     }

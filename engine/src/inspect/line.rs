@@ -20,6 +20,8 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::BatchFailed(_) => "batch_failed",
         Event::CurrencyRegistered(_) => "currency_registered",
         Event::PolicySet(_) => "policy_set",
+        Event::MonitorSet(_) => "monitor_set",
+        Event::MonitorDeleted(_) => "monitor_deleted",
     }
 }
 
@@ -76,6 +78,12 @@ pub fn line_of(record: &Record) -> String {
             put(&mut line, "balance", event.balance);
             put(&mut line, "policy", if event.policy.is_some() { "set" } else { "none" });
         }
+        Event::MonitorSet(event) => {
+            put(&mut line, "monitor", event.id);
+            put(&mut line, "balance", event.balance);
+            put(&mut line, "conditions", event.definition.conditions.len());
+        }
+        Event::MonitorDeleted(event) => put(&mut line, "monitor", event.id),
     }
     line
 }

@@ -8,6 +8,7 @@ use journal::appender::AppendFault;
 use journal::group::Group;
 use journal::place::Place;
 use ledger::id::Id;
+use ledger::monitor::Defined;
 use ledger::row::Row;
 use ledger::state::State;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub struct Pending {
     pub currencies: Vec<Arc<str>>,
     /// The currencies that its events registered, with their precision.
     pub registered: Vec<(Arc<str>, u64)>,
+    /// Where its events made, changed or deleted monitors.
+    pub changes: Vec<Defined>,
     /// Answers that wait.
     pub replies: Vec<(Reply, Answer)>,
     /// Reads that wait.
@@ -48,6 +51,7 @@ impl Pending {
             balances: Vec::new(),
             currencies: Vec::new(),
             registered: Vec::new(),
+            changes: Vec::new(),
             replies: Vec::new(),
             deliveries: Vec::new(),
             requests_count: 0,
@@ -67,6 +71,7 @@ impl Pending {
         self.balances.clear();
         self.currencies.clear();
         self.registered.clear();
+        self.changes.clear();
         self.replies.clear();
         self.deliveries.clear();
         self.requests_count = 0;
@@ -147,6 +152,9 @@ impl Writer {
         if !pending.registered.is_empty() {
             self.books.register(pending.registered.drain(..));
         }
+        if !pending.changes.is_empty() {
+            self.books.monitors().publish(pending.changes.drain(..));
+        }
         self.books.publish(&pending.rows, &pending.balances, &pending.currencies);
         self.books.reach().extend(place.seq);
         self.references.mark(place.position);
@@ -158,6 +166,7 @@ impl Writer {
             delivery();
         }
         self.books.reach().ring();
+        self.books.monitors().more(&self.books);
         if let Some(snapshot) = pending.snapshot.take() {
             self.begin_checkpoint(place, snapshot);
         }
