@@ -27,6 +27,7 @@ pub mod inflight_bulk;
 pub mod layers;
 pub mod ledgers;
 pub mod listen;
+pub mod monitors;
 pub mod named;
 pub mod openapi;
 pub mod paging;

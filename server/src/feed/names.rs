@@ -81,7 +81,12 @@ fn wanted(event: &Event, emitted: &[Emitted]) -> Option<Wanted> {
             let first = opened.next()?;
             Some(Wanted::BalancesOpened { first, count: 1 + opened.count() })
         }
-        Event::BatchFailed(_) | Event::Rescheduled(_) | Event::CurrencyRegistered(_) | Event::PolicySet(_) => None,
+        Event::BatchFailed(_)
+        | Event::Rescheduled(_)
+        | Event::CurrencyRegistered(_)
+        | Event::PolicySet(_)
+        | Event::MonitorSet(_)
+        | Event::MonitorDeleted(_) => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::error::{ApiError, Code};
 use engine::answer::Unavailable;
 use engine::reading::BooksFault;
+use ledger::limits::MONITORS_PER_BALANCE_MAX;
 use ledger::rejection::Rejection;
 use serde_json::json;
 
@@ -73,6 +74,13 @@ pub fn refusal(rejection: Rejection, about: About<'_>) -> ApiError {
         Rejection::ExceedsRefundable => plain(Code::TxnInvalidAmount),
         Rejection::CurrencyTaken => plain(Code::GenConflict),
         Rejection::BalanceNotFound => plain(Code::BalNotFound),
+        Rejection::MonitorNotFound => plain(Code::BalMonitorNotFound),
+        Rejection::TooManyMonitors => plain(Code::GenBadRequest),
+        Rejection::TooManyMonitorsOfBalance => {
+            let message =
+                format!("a balance cannot have more than {MONITORS_PER_BALANCE_MAX} monitors; delete one first");
+            ApiError::new(Code::GenBadRequest, message)
+        }
     }
 }
 
@@ -118,6 +126,11 @@ pub const fn reason(rejection: Rejection) -> &'static str {
         Rejection::ExceedsRefundable => "cannot give back more than is left of the transaction",
         Rejection::CurrencyTaken => "the currency is registered with another scale",
         Rejection::BalanceNotFound => "Balance not found",
+        Rejection::MonitorNotFound => "Monitor not found",
+        Rejection::TooManyMonitors => "the server has as many monitors as it can hold; delete one first",
+        Rejection::TooManyMonitorsOfBalance => {
+            "the balance has as many monitors as a balance can have; delete one first"
+        }
     }
 }
 
