@@ -115,6 +115,11 @@ impl Table {
         self.disk.open(&self.path(), Access::Create)
     }
 
+    /// The file of alerts, only to read.
+    pub fn read_only(&self) -> io::Result<Arc<dyn File>> {
+        self.disk.open(&self.path(), Access::Read)
+    }
+
     /// The mark, unless it is missing or damaged.
     pub fn mark(&self) -> io::Result<Option<Mark>> {
         let path = self.folder.join(MARK_NAME);
