@@ -40,6 +40,13 @@ mod routes {
             }
         }
     }
+    mod balance_monitors {
+        mod get;
+        mod post;
+        mod id {
+            mod put;
+        }
+    }
     mod currencies {
         mod code {
             mod get;
@@ -49,6 +56,7 @@ mod routes {
     }
     mod events {
         mod get;
+        mod monitors;
     }
     mod identities {
         mod get;
