@@ -20,6 +20,9 @@ const FAULT_WAIT: Duration = Duration::from_secs(1);
 /// Alerts that are collected before they are written.
 const PENDING_MAX: usize = 1 << 14;
 
+/// Rows that are evaluated before alerts are looked at: with all monitors that two balances can have, some megabytes of alerts.
+const ROWS_MAX: u64 = 1 << 10;
+
 /// What the follower has come to.
 #[derive(Default)]
 pub struct Progress {
@@ -103,7 +106,7 @@ impl Monitors {
         while progress.next_row < rows_count && !self.stopping.load(Ordering::Relaxed) {
             let until = self.take_changes(books, progress)?.map_or(rows_count, |next| next.min(rows_count));
             let run = books.rows.run(progress.next_row).map_err(BooksFault::Rows)?;
-            let most = usize::try_from(until - progress.next_row).unwrap_or(usize::MAX);
+            let most = (until - progress.next_row).min(ROWS_MAX) as usize;
             let rows = &run.rows()[..run.rows().len().min(most)];
             for row in rows {
                 assert_eq!(row.number, progress.next_row, "rows are taken in order");

@@ -375,7 +375,10 @@ mod tests {
                 "precision: must be a whole number up to 9223372036854775807.",
             ),
             (r#""precise_value":1.5,"precision":100"#, "value: precise_value must be a whole number of minor units."),
-            (r#""precise_value":1e39,"precision":100"#, "value: precise_value is beyond what can be recorded."),
+            (
+                r#""precise_value":1000000000000000000000000000000000000000,"precision":100"#,
+                "value: precise_value is beyond what can be recorded.",
+            ),
         ] {
             assert_eq!(of(rest, None), Err(wanted.to_owned()), "{rest}");
         }
