@@ -116,7 +116,7 @@ fn any_definition(random: &mut Random) -> Definition {
         any: random.one_in(2),
         edge: random.one_in(2),
         description: any_text(random),
-        call_back_url: random.one_in(2).then(|| "https://x".to_owned()).unwrap_or_default(),
+        call_back_url: any_text(random).chars().take(99).collect(),
         metadata: any_text(random),
     }
 }
