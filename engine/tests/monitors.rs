@@ -131,7 +131,10 @@ impl Work {
         let command = match self.below(20) {
             0..3 => self.monitor(engine),
             // What is due is carried out by the writer before it looks.
-            3 => return drop(look(engine, |_| ())),
+            3 => {
+                look(engine, |_| ());
+                return;
+            }
             4..8 => self.settle(engine),
             8 => {
                 let row = self.below(engine.books().rows.len() + 1);
