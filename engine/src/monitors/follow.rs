@@ -90,9 +90,12 @@ impl Monitors {
             return Ok(false);
         }
         let mut slot = self.progress.lock().expect("no holder panics");
+        let mut worked = false;
         let progress = match &mut *slot {
             Some(progress) => progress,
             empty => {
+                // What the mark tells is known from now on: who waits for it is to hear that.
+                worked = true;
                 let loaded = self.load(books)?;
                 self.alerts_count.store(loaded.written, Ordering::Release);
                 self.known.store(loaded.next_row, Ordering::Release);
@@ -102,7 +105,6 @@ impl Monitors {
         self.flush(progress)?;
         // Definitions are published before rows: all that count for these rows are there.
         let rows_count = books.rows.len();
-        let mut worked = false;
         while progress.next_row < rows_count && !self.stopping.load(Ordering::Relaxed) {
             let until = self.take_changes(books, progress)?.map_or(rows_count, |next| next.min(rows_count));
             let run = books.rows.run(progress.next_row).map_err(BooksFault::Rows)?;
