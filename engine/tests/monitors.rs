@@ -379,6 +379,7 @@ fn every_step_of_a_hold_is_evaluated() {
     watch(a, Field::Debit, Operator::GreaterOrEqual, 45);
     watch(b, Field::InflightCredit, Operator::Less, 30);
     watch(b, Field::Balance, Operator::Equal, 55);
+    watch(b, Field::InflightCredit, Operator::Equal, 0);
     let (a, b) = (a.text(Prefix::Balance), b.text(Prefix::Balance));
     let hold = Post { inflight: true, overdraft: true, ..post(&a, &b, 50, "h") };
     harness::recorded(harness::pay(&engine, hold));
@@ -390,7 +391,16 @@ fn every_step_of_a_hold_is_evaluated() {
     caught_up(&engine);
     let found = told(&engine).into_iter().map(|(row, _, monitor, is_source)| (row, monitor, is_source));
     // Rows: 0 a hold of 50, 1 a commit of 20, 2 funds, 3 raised from 30 to 40, 4 a commit of 35, 5 one of 25 where 5 are left.
-    let wanted = [(1, 0, true), (2, 0, false), (4, 1, true), (4, 2, false), (4, 3, false), (5, 1, true), (5, 2, false)];
+    let wanted = [
+        (1, 0, true),
+        (2, 0, false),
+        (4, 1, true),
+        (4, 2, false),
+        (4, 3, false),
+        (5, 1, true),
+        (5, 2, false),
+        (5, 4, false),
+    ];
     assert_eq!(found.collect::<Vec<_>>(), wanted);
     compare(&engine, "holds");
 }
