@@ -7,6 +7,8 @@ mod naming;
 
 mod accounts;
 
+mod monitors;
+
 use crate::codec::bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
 use crate::codec::{CodecFault, allocation, policy};
 use journal::disk::{Access, Disk, File};
@@ -196,6 +198,7 @@ fn put_state(out: &mut Out, state: &State) -> io::Result<()> {
     }
     naming::put(out, state)?;
     accounts::put(out, state)?;
+    monitors::put(out, state)?;
     Ok(())
 }
 
@@ -305,6 +308,7 @@ fn parse(content: &[u8]) -> Result<(Place, State), CodecFault> {
     }
     naming::parse(&mut from, &mut state)?;
     accounts::take(&mut from, &mut state)?;
+    monitors::take(&mut from, &mut state)?;
     if from.is_empty() { Ok((place, state)) } else { Err(CodecFault::Trailing) }
 }
 

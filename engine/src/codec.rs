@@ -6,6 +6,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod bytes;
+pub(crate) mod monitor;
 pub(crate) mod policy;
 
 use bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
@@ -36,6 +37,8 @@ const METADATA_CHANGED: u8 = 10;
 const BALANCE_LINKED: u8 = 11;
 const BALANCE_NAMED: u8 = 12;
 const ACCOUNT_CREATED: u8 = 19;
+const MONITOR_SET: u8 = 17;
+const MONITOR_DELETED: u8 = 18;
 const VERSION: u8 = 1;
 /// Of a balance that is made with an alias.
 const BALANCE_CREATED_NAMED: u8 = 2;
@@ -165,6 +168,14 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
         Event::AccountCreated(event) => {
             begin(out, ACCOUNT_CREATED, event.at);
             accounts::put(out, event);
+        }
+        Event::MonitorSet(event) => {
+            begin(out, MONITOR_SET, event.at);
+            monitor::put_set(out, event);
+        }
+        Event::MonitorDeleted(event) => {
+            begin(out, MONITOR_DELETED, event.at);
+            monitor::put_deleted(out, event);
         }
     }
 }
@@ -368,6 +379,8 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
             Event::BalanceNamed(BalanceNamed { at, balance: from.number("a balance")?, alias: from.text()?.to_owned() })
         }
         ACCOUNT_CREATED => Event::AccountCreated(accounts::take(at, &mut from)?),
+        MONITOR_SET => Event::MonitorSet(monitor::take_set(at, &mut from)?),
+        MONITOR_DELETED => Event::MonitorDeleted(monitor::take_deleted(at, &mut from)?),
         _ => return Err(CodecFault::Unknown { kind, version }),
     };
     if from.is_empty() { Ok(event) } else { Err(CodecFault::Trailing) }

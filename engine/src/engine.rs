@@ -5,6 +5,7 @@ use crate::clock::{Clock, Seeds};
 use crate::folder::{Folder, FolderFault};
 use crate::limits::{self, Sizes};
 use crate::log::Log;
+use crate::monitors::follow as monitors;
 use crate::reading::Books;
 use crate::replay::{self, ReplayFault, Replayed};
 use crate::writer::checkpoints::Checkpoints;
@@ -92,6 +93,8 @@ pub struct Engine {
     health: Arc<Health>,
     wakes: Sender<Wake>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Evaluates monitors; none where the disk allows no threads.
+    monitors: Mutex<Option<monitors::Thread>>,
     started: Started,
     _folder: Folder,
 }
@@ -107,6 +110,7 @@ impl Engine {
         let started = Started { replayed_records, cut_bytes, direct: appender.is_direct() };
         let books = Arc::new(books);
         let health = Arc::new(Health::default());
+        let threads = disk.allows_threads();
         let (wakes, receiver) = channel();
         let place = appender.place();
         let segment_bytes = journal.segment_bytes;
@@ -142,7 +146,13 @@ impl Engine {
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || writer.run());
         let writer = Mutex::new(Some(thread.map_err(OpenFault::Thread)?));
-        Ok(Engine { books, health, wakes, writer, started, _folder: folder })
+        let monitors = if threads {
+            Some(monitors::Thread::start(Arc::clone(&books)).map_err(OpenFault::Thread)?)
+        } else {
+            books.monitors().more(&books);
+            None
+        };
+        Ok(Engine { books, health, wakes, writer, monitors: Mutex::new(monitors), started, _folder: folder })
     }
 
     /// Has a command carried out. `reply` is called once, on the writer's thread, when all that the answer tells is durable;
@@ -240,6 +250,11 @@ impl Engine {
             && thread.join().is_err()
         {
             self.health.stop(BUG.to_owned());
+        }
+        if let Some(thread) = self.monitors.lock().expect("no holder panics").take() {
+            thread.end(self.books.monitors());
+        } else {
+            self.books.monitors().rest();
         }
     }
 }

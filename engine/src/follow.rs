@@ -116,8 +116,8 @@ impl Reach {
         self.next_seq.load(Ordering::Acquire)
     }
 
-    /// Has `bell` called after each group of records that can be followed from then on, on the writer's thread: it must not
-    /// block. There is one bell.
+    /// Has `bell` called after each group of records that can be followed from then on, and when monitors were evaluated, on the
+    /// thread that did it: it must not block. There is one bell.
     pub fn on_growth(&self, bell: impl Fn() + Send + Sync + 'static) {
         assert!(self.bell.set(Box::new(bell)).is_ok(), "one part of the program watches the journal for all others");
     }

@@ -68,7 +68,9 @@ impl Writer {
             | Command::ChangeMetadata(_)
             | Command::LinkIdentity(_)
             | Command::NameBalance(_)
-            | Command::CreateAccount(_) => Ok(()),
+            | Command::CreateAccount(_)
+            | Command::SetMonitor(_)
+            | Command::DeleteMonitor(_) => Ok(()),
         }
     }
 

@@ -26,6 +26,8 @@ pub const REFERENCES_TAIL_PAIRS: usize = 1 << 18;
 pub const CHILDREN_TAIL_PAIRS: usize = 1 << 14;
 /// Rows with another business date than their own time that are kept in memory before they are put in order, sixteen times over.
 pub const DATED_CHUNK_ROWS: usize = 1_024;
+/// Rows and alerts between two marks of how far monitors were evaluated.
+pub const ALERTS_MARK_ROWS: u64 = 1_000_000;
 /// Runs of an index that are merged into one.
 pub const INDEX_FAN_OUT: usize = 8;
 /// Rows that an answer carries; what a request wants beyond them it reads.
@@ -50,6 +52,8 @@ pub struct Sizes {
     pub children_tail_pairs: usize,
     /// See [`DATED_CHUNK_ROWS`].
     pub dated_chunk_rows: usize,
+    /// See [`ALERTS_MARK_ROWS`].
+    pub alerts_mark_rows: u64,
 }
 
 impl Sizes {
@@ -60,5 +64,6 @@ impl Sizes {
         references_tail_pairs: REFERENCES_TAIL_PAIRS,
         children_tail_pairs: CHILDREN_TAIL_PAIRS,
         dated_chunk_rows: DATED_CHUNK_ROWS,
+        alerts_mark_rows: ALERTS_MARK_ROWS,
     };
 }

@@ -5,6 +5,8 @@ use crate::dated::{Dated, DatedFault};
 use crate::fingerprint::FingerprintKey;
 use crate::follow::Reach;
 use crate::index::IndexFault;
+use crate::monitors::Monitors;
+use crate::monitors::alerts::AlertsFault;
 use crate::notes::Notes;
 use crate::rows::{Rows, RowsFault};
 use journal::reader::{ReadFault, Reader};
@@ -31,6 +33,8 @@ pub enum BooksFault {
         /// What is wrong with it.
         source: CodecFault,
     },
+    /// Alerts could not be read or made.
+    Alerts(AlertsFault),
     /// A row points to a record that does not hold it.
     Row(u64),
     /// A record that should tell a change of metadata tells something else.
@@ -54,6 +58,7 @@ impl fmt::Display for BooksFault {
             BooksFault::Rows(_) => write!(f, "a row cannot be read"),
             BooksFault::Record(_) => write!(f, "a record cannot be read"),
             BooksFault::Codec { position, .. } => write!(f, "the record at position {position} cannot be understood"),
+            BooksFault::Alerts(_) => write!(f, "alerts cannot be had"),
             BooksFault::Row(row) => write!(f, "row {row} is not in the record it names; run `florin verify`"),
             BooksFault::Note(record) => {
                 write!(f, "the record at position {record} should tell a change of metadata; run `florin verify`")
@@ -69,6 +74,7 @@ impl std::error::Error for BooksFault {
             BooksFault::Rows(source) => Some(source),
             BooksFault::Record(source) => Some(source),
             BooksFault::Codec { source, .. } => Some(source),
+            BooksFault::Alerts(source) => Some(source),
             BooksFault::Row(_) | BooksFault::Note(_) => None,
             BooksFault::Dated(source) => Some(source),
         }
@@ -87,6 +93,7 @@ pub struct Books {
     notes: Notes,
     key: FingerprintKey,
     reach: Reach,
+    monitors: Monitors,
 }
 
 /// The registered currencies, by code, as far as the edge must know them: how many minor units a major unit has.
@@ -140,10 +147,11 @@ impl Books {
         names: Names,
         registry: Registry,
         notes: Notes,
+        monitors: Monitors,
         key: FingerprintKey,
     ) -> Books {
         let registry = RwLock::new(Arc::new(registry));
-        Books { rows, dated, reader, names: RwLock::new(names), registry, notes, key, reach: Reach::new() }
+        Books { rows, dated, reader, names: RwLock::new(names), registry, notes, key, reach: Reach::new(), monitors }
     }
 
     pub(crate) fn publish(&self, rows: &[Row], balances: &[Id], currencies: &[Arc<str>]) {
@@ -212,6 +220,11 @@ impl Books {
         &self.reach
     }
 
+    /// Which monitors fired because of which rows.
+    pub const fn monitors(&self) -> &Monitors {
+        &self.monitors
+    }
+
     /// The keyed hash of a reference, by which references are found.
     pub fn fingerprint(&self, reference: &str) -> u64 {
         self.key.of(reference)
@@ -244,9 +257,15 @@ impl Books {
 
     /// The event of a record.
     pub fn event(&self, position: u64) -> Result<Event, BooksFault> {
+        self.event_and_bytes(position).map(|(event, _)| event)
+    }
+
+    /// The event of a record, and how many bytes it has.
+    pub(crate) fn event_and_bytes(&self, position: u64) -> Result<(Event, usize), BooksFault> {
         let mut payload = Vec::new();
         self.reader.read(position, &mut payload).map_err(BooksFault::Record)?;
-        codec::decode(&payload).map_err(|source| BooksFault::Codec { position, source })
+        let event = codec::decode(&payload).map_err(|source| BooksFault::Codec { position, source })?;
+        Ok((event, payload.len()))
     }
 
     /// The event of a row's record.

@@ -14,6 +14,7 @@ use crate::dated::{Dated, DatedFault};
 use crate::folder::Folder;
 use crate::index::{Index, IndexFault, Options as IndexOptions};
 use crate::limits::{self, Sizes};
+use crate::monitors::Monitors;
 use crate::notes::Notes;
 use crate::reading::{Books, Names, Registry};
 use crate::rows::{Rows, RowsFault};
@@ -129,7 +130,9 @@ pub fn replay(
     let notes = Notes::of(&state);
     let any_dated = state.balances.iter().any(|balance| balance.dated);
     let dated = Dated::open(disk, folder.dated(), sizes.dated_chunk_rows, &rows, any_dated)?;
-    let books = Books::new(rows, dated, reader, names, registry_of(&state), notes, folder.key);
+    let monitors = Monitors::new(Arc::clone(disk), &folder.tables(), sizes.alerts_mark_rows);
+    monitors.publish(state.monitors.changes().iter().copied());
+    let books = Books::new(rows, dated, reader, names, registry_of(&state), notes, monitors, folder.key);
     let covered = (references.covered(), children.covered());
     let mut scan = books.journal().scan(from);
     let mut fresh = Vec::new();
@@ -138,6 +141,7 @@ pub fn replay(
         let event = codec::decode(record.payload).map_err(|source| ReplayFault::Codec { seq: record.seq, source })?;
         let balances_before = state.balances.len();
         let currencies_before = state.currencies.len();
+        let changes_before = state.monitors.changes().len();
         apply(&mut state, &event, record.position, &mut fresh);
         let balances: Vec<_> =
             (balances_before..state.balances.len()).map(|handle| state.balance_id(handle as u32)).collect();
@@ -147,6 +151,9 @@ pub fn replay(
         }
         if let Event::MetadataChanged(event) = &event {
             books.notes().add([(event.subject, record.position)]);
+        }
+        if state.monitors.changes().len() > changes_before {
+            books.monitors().publish(state.monitors.changes().get(changes_before).copied());
         }
         books.publish(&fresh, &balances, &currencies);
         if let Event::Recorded(event) = &event

@@ -9,6 +9,7 @@
 //! ```
 
 pub(crate) mod bytes;
+pub mod run;
 
 use bytes::{ROW_BYTES, decode, encode};
 use journal::block::{AlignedBytes, BLOCK_BYTES};

@@ -4,6 +4,7 @@
 //! journal ─▶ [ reader thread: frames ─▶ hash chain ─▶ events ] ─▶ is it lawful? ─▶ apply to a fresh state
 //!     every checkpoint ◀─ compare with the state at its place ─────────────────────┤
 //!     tables/rows.tbl  ◀─ compare each row, as far as the newest checkpoint says ──┤
+//!     tables/alerts.tbl ◀─ compare each alert, as far as its mark says ────────────┤
 //!     references/ and children/ ◀─ compare all pairs, as far as each index covers ─┤ at the end
 //!     dated/           ◀─ compare sums of all entries, as far as they cover ───────┘
 //! ```
@@ -12,6 +13,7 @@
 //! What a crash may leave is no problem: a torn group at the end of the journal, rows beyond the newest checkpoint, stale
 //! pairs of an index. Derived files that are missing altogether are none either: the next start makes them.
 
+mod alerts;
 mod books;
 mod dated;
 mod feed;
@@ -24,6 +26,7 @@ use crate::checkpoint;
 use crate::folder::{Folder, FolderFault};
 use crate::index::IndexFault;
 use crate::limits;
+use alerts::Alerts;
 use books::Mismatched;
 use dated::DatedRows;
 use feed::{End, Fed};
@@ -230,7 +233,8 @@ pub fn run(
     let disk: Arc<dyn Disk> = Arc::new(StillDisk::new(disk));
     let journal = journal.of_journal(&*disk, &folder.journal()).map_err(VerifyFault::Journal)?;
     let reader = Reader::offline(Arc::clone(&disk), &folder.journal(), journal);
-    let mut check = Check::begin(&*disk, &folder)?;
+    let alerts = Alerts::open(Arc::clone(&disk), &folder.tables())?;
+    let mut check = Check::begin(&*disk, &folder, alerts)?;
     let bytes_max = reader.segments_count().map_err(VerifyFault::Read)? * journal.segment_bytes;
     let end = std::thread::scope(|scope| {
         let (sender, batches) = sync_channel(feed::BATCHES_WAITING_MAX);
@@ -280,6 +284,7 @@ struct Check<'a> {
     state: State,
     place: Place,
     table: Table,
+    alerts: Alerts,
     references: Pairs,
     children: Pairs,
     dated: DatedRows,
@@ -293,7 +298,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn begin<'a>(disk: &'a dyn Disk, folder: &'a Folder) -> Result<Check<'a>, VerifyFault> {
+    fn begin<'a>(disk: &'a dyn Disk, folder: &'a Folder, alerts: Alerts) -> Result<Check<'a>, VerifyFault> {
         let mut problems = Problems::default();
         let path = folder.checkpoints();
         let paths = checkpoint::list(disk, &path).map_err(|source| VerifyFault::Disk { path, source })?;
@@ -317,6 +322,7 @@ impl Check<'_> {
             state: State::new(),
             place: Place::start(),
             table: Table::open(disk, &folder.tables(), rows_until)?,
+            alerts,
             references,
             children,
             dated,
@@ -371,6 +377,9 @@ impl Check<'_> {
                 self.expect_pairs(event, row, fed.position);
                 self.dated.expect(row);
             }
+        }
+        if let Some(text) = self.alerts.take(&fed.event, fed.position, rows)? {
+            self.problems.add(Part::Rows, text);
         }
         rows.clear();
         self.place = fed.after;
@@ -482,6 +491,9 @@ impl Check<'_> {
     fn report(mut self, torn_bytes: u64) -> Result<Report, VerifyFault> {
         let currencies = books::totals(&self.state, &self.mismatched, &mut self.problems);
         books::check_holds(&self.state, &mut self.problems);
+        if let Some(text) = self.alerts.end(self.state.rows_count).filter(|_| !self.stopped) {
+            self.problems.add(Part::Rows, text);
+        }
         Ok(Report {
             records: self.place.seq - 1,
             rows: self.state.rows_count,

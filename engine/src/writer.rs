@@ -33,7 +33,8 @@ use ledger::apply::apply;
 use ledger::command::{Batch, Command, Moment};
 use ledger::decide::{Decision, Known, decide};
 use ledger::draft::Scratch;
-use ledger::event::{Event, Key, Outcome};
+use ledger::event::{Event, Key, MonitorDeleted, MonitorSet, Outcome};
+use ledger::monitor::Defined;
 use ledger::projection::steps;
 use ledger::rejection::Refused;
 use ledger::row::{Flags, Parent, Row, Status};
@@ -453,6 +454,9 @@ impl Writer {
                 self.state.currencies.find(&event.code).unwrap_or(self.state.currencies.len() as u32)
             }
             Event::PolicySet(event) => event.balance,
+            Event::MonitorSet(MonitorSet { id, .. }) | Event::MonitorDeleted(MonitorDeleted { id, .. }) => {
+                u32::try_from(id.row()).expect("monitors are limited")
+            }
             Event::AccountCreated(_) => self.state.accounts.len() as u32,
             Event::BalanceLinked(event) => event.balance,
             Event::BalanceNamed(event) => event.balance,
@@ -472,6 +476,11 @@ impl Writer {
         }
         if let Event::MetadataChanged(event) = &event {
             self.open.noted.push((event.subject, pushed.position));
+        }
+        if let Event::MonitorSet(MonitorSet { first_row, .. })
+        | Event::MonitorDeleted(MonitorDeleted { first_row, .. }) = event
+        {
+            self.open.changes.push(Defined { record: pushed.position, first_row });
         }
         let event = match event {
             Event::Recorded(event) => event,

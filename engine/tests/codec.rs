@@ -17,11 +17,12 @@ use ledger::command::{Allocation, Batch, Terms};
 use ledger::decide::Known;
 use ledger::event::{
     AccountCreated, BalanceCreated, BalanceLinked, BalanceNamed, BatchFailed, CurrencyRegistered, Event,
-    IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed, MetadataChanged, Movement, NO_BALANCE, Opened, Outcome,
-    PolicySet, Recorded, Rescheduled,
+    IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed, MetadataChanged, MonitorDeleted, MonitorSet, Movement,
+    NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::id::Id;
-use ledger::limits;
+use ledger::limits::{self, MONITOR_CONDITIONS_MAX, PRECISION_MAX};
+use ledger::monitor::{Condition, Definition, Field, Operator};
 use ledger::notes::Subject;
 use ledger::policy::{Floor, Policy, Velocity, Window};
 use ledger::rejection::{Refused, Rejection};
@@ -102,9 +103,31 @@ fn any_amount(random: &mut Random) -> i128 {
     if random.one_in(3) { -amount } else { amount }
 }
 
+fn any_monitor(random: &mut Random, at: i64) -> Id {
+    Id::new(at, u64::from(any_number(random) as u32), any_number(random))
+}
+
+fn any_definition(random: &mut Random) -> Definition {
+    let count = 1 + random.below(MONITOR_CONDITIONS_MAX as u64);
+    let conditions = (0..count).map(|_| Condition {
+        field: Field::ALL[random.below(6) as usize],
+        operator: Operator::ALL[random.below(6) as usize],
+        threshold: any_amount(random),
+        precision: any_number(random).clamp(1, PRECISION_MAX),
+    });
+    Definition {
+        conditions: conditions.collect(),
+        any: random.one_in(2),
+        edge: random.one_in(2),
+        description: any_text(random),
+        call_back_url: any_text(random).chars().take(99).collect(),
+        metadata: any_text(random),
+    }
+}
+
 fn any_event(random: &mut Random) -> Event {
     let (at, seed) = (any_number(random) as i64, random.number());
-    match random.below(19) {
+    match random.below(21) {
         0 => Event::LedgerCreated(LedgerCreated { at, seed, name: any_text(random), metadata: any_text(random) }),
         1 => Event::LedgerRenamed(LedgerRenamed { at, ledger: any_number(random) as u32, name: any_text(random) }),
         2 => Event::IdentityCreated(IdentityCreated { at, seed, id: any_text(random), detail: any_text(random) }),
@@ -160,6 +183,18 @@ fn any_event(random: &mut Random) -> Event {
             bank: any_text(random),
             metadata: any_text(random),
         }),
+        12 => Event::MonitorSet(MonitorSet {
+            at,
+            id: any_monitor(random, at),
+            created_at: any_number(random) as i64,
+            first_row: any_number(random),
+            balance: any_number(random) as u32,
+            definition: any_definition(random),
+        }),
+        13 => {
+            let id = any_monitor(random, at);
+            Event::MonitorDeleted(MonitorDeleted { at, id, first_row: any_number(random) })
+        }
         _ => Event::Recorded(any_recorded(random, at, seed)),
     }
 }
@@ -532,7 +567,38 @@ fn golden_events() -> Vec<(&'static str, Event)> {
                 metadata: "{\"k\":1}".into(),
             }),
         ),
+        (
+            "monitor_set",
+            Event::MonitorSet(MonitorSet {
+                at,
+                id: Id::new(at - 1, 300, 7),
+                created_at: at - 1,
+                first_row: 70_000,
+                balance: 300,
+                definition: golden_definition(),
+            }),
+        ),
+        (
+            "monitor_deleted",
+            Event::MonitorDeleted(MonitorDeleted { at, id: Id::new(at - 1, 300, 7), first_row: 70_001 }),
+        ),
     ]
+}
+
+/// A monitor with everything that one can have.
+fn golden_definition() -> Definition {
+    let condition = |field, operator, threshold| Condition { field, operator, threshold, precision: 100 };
+    Definition {
+        conditions: vec![
+            condition(Field::Balance, Operator::Less, -250),
+            condition(Field::InflightDebit, Operator::NotEqual, i128::MAX),
+        ],
+        any: true,
+        edge: true,
+        description: "low float: 資金".into(),
+        call_back_url: "https://example.com/hook".into(),
+        metadata: "{\"team\":7}".into(),
+    }
 }
 
 /// A policy with everything that one can have.

@@ -40,6 +40,7 @@ fn options(folder: &Scratch, clock: &Arc<AtomicI64>) -> Options {
             references_tail_pairs: 16,
             children_tail_pairs: 4,
             dated_chunk_rows: 2,
+            alerts_mark_rows: 7,
         },
         ..harness::options(folder)
     }

@@ -133,6 +133,7 @@ fn stop_at(n: u64, failure: Failure) -> (usize, bool) {
             references_tail_pairs: 16,
             children_tail_pairs: 4,
             dated_chunk_rows: 2,
+            alerts_mark_rows: 7,
         },
         ..harness::options(&folder)
     };

@@ -31,6 +31,7 @@ fn options(folder: &Scratch, clock: &Arc<AtomicI64>) -> Options {
             references_tail_pairs: 64,
             children_tail_pairs: 16,
             dated_chunk_rows: 2,
+            alerts_mark_rows: 50,
         },
         ..harness::options(folder)
     }

@@ -36,6 +36,7 @@ fn options(folder: &Scratch, clock: &Arc<AtomicI64>) -> Options {
             references_tail_pairs: 100,
             children_tail_pairs: 20,
             dated_chunk_rows: 2,
+            alerts_mark_rows: 50,
         },
         ..harness::options(folder)
     }

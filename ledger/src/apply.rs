@@ -44,6 +44,15 @@ pub fn apply(state: &mut State, event: &Event, record: u64, rows: &mut Vec<Row>)
         }
         Event::BalanceNamed(event) => state.set_alias(event.balance, &event.alias),
         Event::AccountCreated(event) => create_account(state, event, record),
+        Event::MonitorSet(event) => {
+            assert_eq!(event.first_row, state.rows_count, "a monitor counts from the next row on");
+            assert!((event.balance as usize) < state.balances.len(), "an event names balances that exist");
+            state.monitors.set(event, record);
+        }
+        Event::MonitorDeleted(event) => {
+            assert_eq!(event.first_row, state.rows_count, "a monitor counts up to the last row");
+            state.monitors.delete(event, record);
+        }
     }
 }
 

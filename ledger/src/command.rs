@@ -2,6 +2,7 @@
 //! [`crate::limits`], amounts are integers.
 
 use crate::id::Id;
+use crate::monitor::Definition;
 use crate::notes::Subject;
 use crate::policy::Policy;
 use crate::row::Row;
@@ -55,6 +56,10 @@ pub enum Command {
     NameBalance(NameBalance),
     /// Make an account.
     CreateAccount(CreateAccount),
+    /// Make a monitor, or change what one watches.
+    SetMonitor(SetMonitor),
+    /// Delete a monitor.
+    DeleteMonitor(DeleteMonitor),
 }
 
 /// Make a ledger.
@@ -504,4 +509,22 @@ pub struct CreateAccount {
     pub bank: String,
     /// JSON object, or empty for none.
     pub metadata: String,
+}
+
+/// Make a monitor, or change one: what it watches is replaced as a whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SetMonitor {
+    /// The monitor; `None` makes one.
+    pub monitor: Option<Id>,
+    /// The id of the balance that it is to watch.
+    pub balance: Id,
+    /// What it is to watch.
+    pub definition: Definition,
+}
+
+/// Delete a monitor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeleteMonitor {
+    /// The monitor.
+    pub monitor: Id,
 }

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod holds;
+mod monitors;
 mod naming;
 mod record;
 mod refunds;
@@ -77,6 +78,8 @@ pub fn decide(state: &State, scratch: &mut Scratch, command: Command, moment: Mo
         Command::LinkIdentity(command) => naming::link_identity(state, command, moment),
         Command::NameBalance(command) => naming::name_balance(state, command, moment),
         Command::CreateAccount(command) => accounts::create_account(state, command, moment),
+        Command::SetMonitor(command) => monitors::set(state, command, moment),
+        Command::DeleteMonitor(command) => monitors::delete(state, command, moment),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::command::{Allocation, Batch, Terms};
 use crate::decide::Known;
 use crate::id::{self, Id, NonceOf};
+use crate::monitor::Definition;
 use crate::notes::Subject;
 use crate::policy::Policy;
 use crate::rejection::{Refused, Rejection};
@@ -38,6 +39,10 @@ pub enum Event {
     BalanceNamed(BalanceNamed),
     /// An account exists.
     AccountCreated(AccountCreated),
+    /// A monitor exists, or watches something else.
+    MonitorSet(MonitorSet),
+    /// A monitor exists no more.
+    MonitorDeleted(MonitorDeleted),
 }
 
 impl Event {
@@ -57,6 +62,8 @@ impl Event {
             Event::BalanceLinked(event) => event.at,
             Event::BalanceNamed(event) => event.at,
             Event::AccountCreated(event) => event.at,
+            Event::MonitorSet(event) => event.at,
+            Event::MonitorDeleted(event) => event.at,
         }
     }
 }
@@ -226,6 +233,34 @@ pub struct BalanceNamed {
     pub balance: u32,
     /// Its alias from now on, or empty for none.
     pub alias: String,
+}
+
+/// A monitor exists, or watches something else from now on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MonitorSet {
+    /// When.
+    pub at: i64,
+    /// Its id, which carries its number: that of a new one is the number of monitors that were made before.
+    pub id: Id,
+    /// When it was made: now, if it is new.
+    pub created_at: i64,
+    /// The number of the first row for which this counts.
+    pub first_row: u64,
+    /// The handle of the balance that it watches.
+    pub balance: u32,
+    /// What it watches.
+    pub definition: Definition,
+}
+
+/// A monitor exists no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MonitorDeleted {
+    /// When.
+    pub at: i64,
+    /// Its id.
+    pub id: Id,
+    /// The number of the first row that it does not watch any more.
+    pub first_row: u64,
 }
 
 /// Transactions were recorded, settled or given back, as a whole.

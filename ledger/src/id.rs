@@ -148,6 +148,8 @@ pub enum Prefix {
     Reference,
     /// `acc`
     Account,
+    /// `mon`
+    Monitor,
 }
 
 impl Prefix {
@@ -161,6 +163,7 @@ impl Prefix {
             Prefix::Batch => "bulk",
             Prefix::Reference => "ref",
             Prefix::Account => "acc",
+            Prefix::Monitor => "mon",
         }
     }
 }

@@ -16,6 +16,8 @@ pub mod draft;
 pub mod event;
 pub mod id;
 pub mod limits;
+pub mod monitor;
+pub mod monitors;
 pub mod notes;
 pub mod policy;
 pub mod projection;

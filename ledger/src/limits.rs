@@ -59,6 +59,16 @@ pub const ACCOUNT_NUMBER_BYTES_MAX: usize = 256;
 pub const BANK_NAME_BYTES_MAX: usize = 1_024;
 /// Accounts that a ledger server can hold.
 pub const ACCOUNTS_MAX: usize = u32::MAX as usize - 1;
+/// Monitors that there can be at the same time.
+pub const MONITORS_MAX: usize = 1 << 20;
+/// Monitors that can watch one balance.
+pub const MONITORS_PER_BALANCE_MAX: usize = 100;
+/// Times that monitors can be made, changed and deleted, all together.
+pub const MONITOR_CHANGES_MAX: usize = u32::MAX as usize;
+/// Most conditions of one monitor.
+pub const MONITOR_CONDITIONS_MAX: usize = 16;
+/// Longest call-back URL of a monitor, in bytes.
+pub const CALL_BACK_URL_BYTES_MAX: usize = 2048;
 /// Longest name of a registered currency, in bytes.
 pub const CURRENCY_NAME_BYTES_MAX: usize = 256;
 

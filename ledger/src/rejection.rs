@@ -90,11 +90,17 @@ pub enum Rejection {
     AccountNumberTaken = 50,
     /// As many accounts as a server can hold.
     TooManyAccounts = 51,
+    /// There is no monitor of this id.
+    MonitorNotFound = 46,
+    /// As many monitors as a server can hold, or as many changes of them.
+    TooManyMonitors = 47,
+    /// As many monitors as can watch one balance.
+    TooManyMonitorsOfBalance = 48,
 }
 
 impl Rejection {
     /// Every rejection, in order.
-    pub const ALL: [Rejection; 42] = [
+    pub const ALL: [Rejection; 45] = [
         Rejection::DuplicateReference,
         Rejection::SourceNotFound,
         Rejection::DestinationNotFound,
@@ -137,6 +143,9 @@ impl Rejection {
         Rejection::AliasTaken,
         Rejection::AccountNumberTaken,
         Rejection::TooManyAccounts,
+        Rejection::MonitorNotFound,
+        Rejection::TooManyMonitors,
+        Rejection::TooManyMonitorsOfBalance,
     ];
 
     /// The stored number of the rejection.

@@ -9,6 +9,7 @@ use crate::command::{Allocation, Ask, Party};
 use crate::event::NO_BALANCE;
 use crate::id::{Id, Prefix};
 use crate::limits::SUM_MAX;
+use crate::monitors::Monitors;
 use crate::notes::{Noted, Subject};
 use crate::policy::Policed;
 use crate::row::{Links, NO_ROW, Posted};
@@ -56,6 +57,8 @@ pub struct State {
     alias_of: Sharded<u32, Box<str>>,
     /// All accounts, and who has which number.
     pub accounts: Accounts,
+    /// Monitors, those that were deleted included.
+    pub monitors: Monitors,
     indicators: Sharded<Box<str>, Vec<(u32, u32)>>,
     chosen_identities: Sharded<Box<str>, u32>,
 }
@@ -87,6 +90,7 @@ impl State {
             aliases: Sharded::default(),
             alias_of: Sharded::default(),
             accounts: Accounts::default(),
+            monitors: Monitors::default(),
             indicators: Sharded::default(),
             chosen_identities: Sharded::default(),
         }

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod inflight;
 pub mod ledger;
 pub mod metadata;
+pub mod monitor;
 pub mod number;
 pub mod policy;
 pub mod projection;

@@ -31,6 +31,7 @@ pub mod layers;
 pub mod ledgers;
 pub mod listen;
 pub mod metadata;
+pub mod monitors;
 pub mod named;
 pub mod naming;
 pub mod openapi;

@@ -72,6 +72,13 @@ mod routes {
             }
         }
     }
+    mod balance_monitors {
+        mod get;
+        mod post;
+        mod id {
+            mod put;
+        }
+    }
     mod currencies {
         mod code {
             mod get;
@@ -81,6 +88,7 @@ mod routes {
     }
     mod events {
         mod get;
+        mod monitors;
     }
     mod id {
         mod metadata;

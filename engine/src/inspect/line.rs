@@ -25,6 +25,8 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::BalanceLinked(_) => "balance_linked",
         Event::BalanceNamed(_) => "balance_named",
         Event::AccountCreated(_) => "account_created",
+        Event::MonitorSet(_) => "monitor_set",
+        Event::MonitorDeleted(_) => "monitor_deleted",
     }
 }
 
@@ -97,6 +99,12 @@ pub fn line_of(record: &Record) -> String {
             put(&mut line, "balance", event.balance);
             put(&mut line, "identity", event.identity);
         }
+        Event::MonitorSet(event) => {
+            put(&mut line, "monitor", event.id);
+            put(&mut line, "balance", event.balance);
+            put(&mut line, "conditions", event.definition.conditions.len());
+        }
+        Event::MonitorDeleted(event) => put(&mut line, "monitor", event.id),
     }
     line
 }

@@ -3,7 +3,7 @@
 use super::Record;
 use super::line::{kind, time};
 use ledger::command::{Allocation, Batch};
-use ledger::event::{Event, Key, Kind, Movement, NO_BALANCE, Outcome, Recorded};
+use ledger::event::{Event, Key, Kind, MonitorSet, Movement, NO_BALANCE, Outcome, Recorded};
 use ledger::notes::Subject;
 use ledger::policy::{Floor, Policy, Window};
 use ledger::row::Parent;
@@ -110,6 +110,11 @@ pub fn value_of(record: &Record) -> Value {
             put_text(&mut fields, "bank", &event.bank);
             put_text(&mut fields, "metadata", &event.metadata);
         }
+        Event::MonitorSet(event) => put_monitor(&mut fields, event),
+        Event::MonitorDeleted(event) => {
+            fields.push(("monitor", Value::Text(event.id.to_string())));
+            fields.push(("first_row", number(event.first_row)));
+        }
     }
     Value::Fields(fields)
 }
@@ -140,6 +145,28 @@ fn put_text(fields: &mut Fields, name: &'static str, content: &str) {
     if !content.is_empty() {
         fields.push((name, text(content)));
     }
+}
+
+fn put_monitor(fields: &mut Fields, event: &MonitorSet) {
+    let definition = &event.definition;
+    fields.push(("monitor", Value::Text(event.id.to_string())));
+    fields.push(("created_at", Value::Text(time(event.created_at))));
+    fields.push(("first_row", number(event.first_row)));
+    fields.push(("balance", number(event.balance)));
+    let conditions = definition.conditions.iter().map(|condition| {
+        Value::Fields(vec![
+            ("field", Value::Text(format!("{:?}", condition.field))),
+            ("operator", Value::Text(format!("{:?}", condition.operator))),
+            ("threshold", Value::Number(condition.threshold)),
+            ("precision", number(condition.precision)),
+        ])
+    });
+    fields.push(("conditions", Value::List(conditions.collect())));
+    fields.push(("any", Value::Flag(definition.any)));
+    fields.push(("edge", Value::Flag(definition.edge)));
+    put_text(fields, "description", &definition.description);
+    put_text(fields, "call_back_url", &definition.call_back_url);
+    put_text(fields, "metadata", &definition.metadata);
 }
 
 fn policy_of(policy: &Policy) -> Value {

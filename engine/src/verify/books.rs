@@ -158,6 +158,10 @@ pub fn compare(wanted: &State, found: &State, name: &str, problems: &mut Problem
     if !wanted.currencies.all_registered().eq(found.currencies.all_registered()) {
         differ("registered currencies".to_owned());
     }
+    let (monitors, others) = (&wanted.monitors, &found.monitors);
+    if !monitors.iter().eq(others.iter()) || !monitors.changes().iter().eq(others.changes().iter()) {
+        differ("monitors".to_owned());
+    }
 }
 
 fn same_map<K: std::hash::Hash + Eq + Clone, V: PartialEq + Clone>(one: &Sharded<K, V>, other: &Sharded<K, V>) -> bool {

@@ -8,7 +8,7 @@ mod tests;
 
 use ledger::event::{
     AccountCreated, BalanceCreated, BalanceLinked, BalanceNamed, CurrencyRegistered, Event, Kind, MetadataChanged,
-    Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
+    MonitorSet, Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::limits;
 use ledger::notes::Subject;
@@ -39,6 +39,26 @@ pub fn check(state: &State, event: &Event) -> Result<(), String> {
         Event::BalanceLinked(event) => check_link(state, event),
         Event::BalanceNamed(event) => check_alias(state, event),
         Event::AccountCreated(event) => check_account(state, event),
+        Event::MonitorSet(event) => check_monitor(state, event),
+        Event::MonitorDeleted(event) => {
+            check_first_row(state, event.first_row)?;
+            let exists = state.monitors.find(event.id).is_some();
+            if exists { Ok(()) } else { Err(format!("it deletes monitor {}, which does not exist", event.id)) }
+        }
+    }
+}
+
+fn check_monitor(state: &State, event: &MonitorSet) -> Result<(), String> {
+    check_first_row(state, event.first_row)?;
+    if event.balance as usize >= state.balances.len() {
+        return Err(format!("its monitor watches balance {}, which does not exist", event.balance));
+    }
+    let made = state.monitors.made_count() as u64;
+    let known = state.monitors.find(event.id);
+    match known {
+        None if event.id.row() == made && made < u64::from(u32::MAX) => Ok(()),
+        Some(known) if known.created_at == event.created_at => Ok(()),
+        _ => Err(format!("it changes monitor {}, which does not exist", event.id)),
     }
 }
 
@@ -93,6 +113,11 @@ fn check_alias(state: &State, event: &BalanceNamed) -> Result<(), String> {
         return Err(format!("it gives the alias {} to a second balance", event.alias));
     }
     Ok(())
+}
+
+fn check_first_row(state: &State, first_row: u64) -> Result<(), String> {
+    let next = state.rows_count;
+    if first_row == next { Ok(()) } else { Err(format!("its monitor counts from row {first_row} on, not from {next}")) }
 }
 
 fn check_policy(state: &State, event: &PolicySet) -> Result<(), String> {

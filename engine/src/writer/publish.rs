@@ -8,6 +8,7 @@ use journal::appender::AppendFault;
 use journal::group::Group;
 use journal::place::Place;
 use ledger::id::Id;
+use ledger::monitor::Defined;
 use ledger::notes::Subject;
 use ledger::row::Row;
 use ledger::state::State;
@@ -29,6 +30,8 @@ pub struct Pending {
     pub registered: Vec<(Arc<str>, u64)>,
     /// The metadata that its events changed, and where that is told.
     pub noted: Vec<(Subject, u64)>,
+    /// Where its events made, changed or deleted monitors.
+    pub changes: Vec<Defined>,
     /// Answers that wait.
     pub replies: Vec<(Reply, Answer)>,
     /// Reads that wait.
@@ -52,6 +55,7 @@ impl Pending {
             currencies: Vec::new(),
             registered: Vec::new(),
             noted: Vec::new(),
+            changes: Vec::new(),
             replies: Vec::new(),
             deliveries: Vec::new(),
             requests_count: 0,
@@ -72,6 +76,7 @@ impl Pending {
         self.currencies.clear();
         self.registered.clear();
         self.noted.clear();
+        self.changes.clear();
         self.replies.clear();
         self.deliveries.clear();
         self.requests_count = 0;
@@ -158,6 +163,9 @@ impl Writer {
         if !pending.noted.is_empty() {
             self.books.notes().add(pending.noted.drain(..));
         }
+        if !pending.changes.is_empty() {
+            self.books.monitors().publish(pending.changes.drain(..));
+        }
         self.books.publish(&pending.rows, &pending.balances, &pending.currencies);
         self.books.reach().extend(place.seq);
         self.references.mark(place.position);
@@ -169,6 +177,7 @@ impl Writer {
             delivery();
         }
         self.books.reach().ring();
+        self.books.monitors().more(&self.books);
         if let Some(snapshot) = pending.snapshot.take() {
             self.begin_checkpoint(place, snapshot);
         }

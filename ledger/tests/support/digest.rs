@@ -42,6 +42,12 @@ pub fn digest(state: &State) -> u64 {
             number(spent.since as u64 ^ spent.sum as u64 ^ spent.count << 48);
         }
     }
+    for monitor in state.monitors.iter() {
+        number(monitor.id.row() ^ monitor.created_at as u64 ^ u64::from(monitor.balance) << 32);
+        number(monitor.record);
+        state.monitors.of_balance(monitor.balance).iter().for_each(|one| number(u64::from(*one)));
+    }
+    state.monitors.changes().iter().for_each(|change| number(change.record ^ change.first_row << 32));
     number(state.indicators().count() as u64);
     for account in state.accounts.iter() {
         number(account.nonce ^ account.created_at as u64 ^ account.record << 32);

@@ -8,8 +8,10 @@ use ledger::command::{Action, Batch, Command};
 use ledger::decide::Decision;
 use ledger::event::{Event, Kind, NO_BALANCE, Outcome};
 use ledger::id::{Id, Prefix};
+use ledger::limits::MONITORS_PER_BALANCE_MAX;
 use ledger::rejection::{Refused, Rejection};
 use ledger::row::{Flags, Row, Status};
+use std::collections::BTreeMap;
 
 /// What came of a step, as far as the model says it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -69,6 +71,24 @@ pub fn expected(book: &Book, step: &Step) -> Option<Verdict> {
                 _ => Verdict::Done,
             })
         }
+        Step::Command(Command::DeleteMonitor(asked)) => {
+            let known = monitors(book).contains_key(&asked.monitor);
+            Some(if known { Verdict::Done } else { Verdict::Refused(Rejection::MonitorNotFound) })
+        }
+        Step::Command(Command::SetMonitor(asked)) => {
+            let monitors = monitors(book);
+            let handle = (0..book.state.balances.len() as u32).find(|one| book.state.balance_id(*one) == asked.balance);
+            let before = asked.monitor.and_then(|id| monitors.get(&id).copied());
+            let of_balance = monitors.values().filter(|balance| Some(**balance) == handle).count();
+            Some(match handle {
+                _ if asked.monitor.is_some() && before.is_none() => Verdict::Refused(Rejection::MonitorNotFound),
+                None => Verdict::Refused(Rejection::BalanceNotFound),
+                Some(_) if before != handle && of_balance >= MONITORS_PER_BALANCE_MAX => {
+                    Verdict::Refused(Rejection::TooManyMonitorsOfBalance)
+                }
+                Some(_) => Verdict::Done,
+            })
+        }
         Step::Command(Command::SetPolicy(asked)) => {
             let handle = |id: Id| (0..book.state.balances.len() as u32).find(|one| book.state.balance_id(*one) == id);
             let named = asked.policy.iter().flat_map(|wanted| wanted.counterparties.iter().flatten());
@@ -97,6 +117,19 @@ pub fn expected(book: &Book, step: &Step) -> Option<Verdict> {
         }
         _ => None,
     }
+}
+
+/// The monitors that there are and their balances, from the events alone.
+fn monitors(book: &Book) -> BTreeMap<Id, u32> {
+    let mut monitors = BTreeMap::new();
+    for event in &book.events {
+        match event {
+            Event::MonitorSet(event) => drop(monitors.insert(event.id, event.balance)),
+            Event::MonitorDeleted(event) => drop(monitors.remove(&event.id)),
+            _ => {}
+        }
+    }
+    monitors
 }
 
 fn of_order(book: &Book, queued: bool, order: &Order) -> Verdict {

@@ -19,9 +19,11 @@
 //!                                                             often, within seconds, a week, a month
 //! account 0123 A [identity=I]                                 make an account for a balance; the label is its number
 //! register EUR 100                                            a currency, with its minor units in a major one
+//! monitor M A [+ balance < 5.00] [any] [edge]                 watch a balance; again, what M watches is replaced
+//! forget M                                                    delete a monitor
 //! try pay p1 A -> B 10.00                                     say what would come of it, and of both balances
 //! wait 60                                                     let seconds pass and carry out what is due
-//! balances, rows, timers, policies                            tell the books, in indented lines
+//! balances, rows, timers, policies, monitors                  tell the books, in indented lines
 //! units minor, mismatch allow, fingerprints equal             settings
 //! ```
 //!
@@ -32,11 +34,12 @@ use crate::support::book::{Book, Changed, START};
 use crate::support::order::Order;
 use ledger::command::{
     Action, Allocation, Batch, ChangeMetadata, Command, CreateAccount, CreateBalance, CreateIdentity, CreateLedger,
-    LinkIdentity, Mismatch, NameBalance, RegisterCurrency, RenameLedger, SetPolicy, Wanted,
+    DeleteMonitor, LinkIdentity, Mismatch, NameBalance, RegisterCurrency, RenameLedger, SetMonitor, SetPolicy, Wanted,
 };
 use ledger::decide::Decision;
 use ledger::decimal::Decimal;
 use ledger::id::{Id, Prefix};
+use ledger::monitor::{Condition, Definition, Field, Operator};
 use ledger::notes::Subject;
 use ledger::policy::{Floor, Policy, Velocity, Window};
 use ledger::row::Parent;
@@ -94,6 +97,7 @@ impl Script {
             ("balances", []) => return self.tell(out, statement, Self::balances),
             ("rows", []) => return self.tell(out, statement, Self::rows),
             ("timers", []) => return self.tell(out, statement, Self::timers),
+            ("monitors", []) => return self.tell(out, statement, Self::monitors),
             ("policies", []) => return self.tell(out, statement, Self::policies),
             ("batch", words) => return self.batch(statement, words, indented, out),
             ("units", ["minor"]) => {
@@ -164,6 +168,11 @@ impl Script {
                 let (number, bank) = (number.trim_matches('"').to_owned(), String::new());
                 let command = CreateAccount { balance, identity, number, bank, metadata: String::new() };
                 self.account(command)
+            }
+            ("monitor", [label, balance, rest @ ..]) => self.monitor(label, balance, rest),
+            ("forget", [label]) => {
+                let monitor = self.monitor_of(label).unwrap_or(Id::new(0, 0, 0));
+                self.ruled(Command::DeleteMonitor(DeleteMonitor { monitor }))
             }
             ("register", [code, precision, name @ ..]) => {
                 let (code, precision) = ((*code).to_owned(), precision.parse().expect("a precision"));
@@ -304,6 +313,35 @@ impl Script {
         format!("made, {label} owns {}", state.accounts.owned_by(account.identity))
     }
 
+    fn monitor_of(&self, label: &str) -> Option<Id> {
+        Id::parse(Prefix::Monitor, self.names.get(label)?)
+    }
+
+    fn monitor(&mut self, label: &str, balance: &str, words: &[&str]) -> String {
+        let balance = Id::parse(Prefix::Balance, &self.party(balance)).unwrap_or(Id::new(0, 0, 0));
+        let conditions = words.windows(4).filter(|window| window[0] == "+").map(|window| Condition {
+            field: FIELDS.into_iter().find(|(word, _)| *word == window[1]).expect("a figure").1,
+            operator: OPERATORS.into_iter().find(|(sign, _)| *sign == window[2]).expect("an operator").1,
+            threshold: self.amount(window[3]),
+            precision: 100,
+        });
+        let definition = Definition {
+            conditions: conditions.collect(),
+            any: words.contains(&"any"),
+            edge: words.contains(&"edge"),
+            description: label.to_owned(),
+            call_back_url: String::new(),
+            metadata: String::new(),
+        };
+        let monitor = self.monitor_of(label);
+        let said = self.ruled(Command::SetMonitor(SetMonitor { monitor, balance, definition }));
+        if monitor.is_none() && said == "set" {
+            let made = self.book.state.monitors.iter().last().expect("it was just made");
+            self.names.insert(label.to_owned(), made.id.text(Prefix::Monitor));
+        }
+        said
+    }
+
     fn policy(&self, name: &str, words: &[&str]) -> Command {
         let id = |name: &str| Id::parse(Prefix::Balance, &self.party(name)).unwrap_or(Id::new(0, 0, 0));
         let balance = id(name);
@@ -430,6 +468,23 @@ impl Script {
         Decimal::parse(text).ok().and_then(|amount| amount.minor_units(100)).expect("an amount with a point")
     }
 }
+
+const FIELDS: [(&str, Field); 6] = [
+    ("balance", Field::Balance),
+    ("credit", Field::Credit),
+    ("debit", Field::Debit),
+    ("inflight", Field::Inflight),
+    ("inflight_credit", Field::InflightCredit),
+    ("inflight_debit", Field::InflightDebit),
+];
+const OPERATORS: [(&str, Operator); 6] = [
+    (">", Operator::Greater),
+    ("<", Operator::Less),
+    (">=", Operator::GreaterOrEqual),
+    ("<=", Operator::LessOrEqual),
+    ("=", Operator::Equal),
+    ("!=", Operator::NotEqual),
+];
 
 /// A time in seconds from the start.
 fn date(words: &[&str], name: &str) -> Option<i64> {

@@ -101,6 +101,25 @@ impl Script {
         rows.map(|row| self.row_in_words(row)).collect::<Vec<_>>().join(", ")
     }
 
+    /// The monitors of each balance, in order; where their definitions count from.
+    pub(super) fn monitors(&self) -> Vec<String> {
+        let state = &self.book.state;
+        let label = |number: &u32| {
+            let id = state.monitors.get(*number).expect("it is listed").id.text(Prefix::Monitor);
+            self.names.iter().find(|(_, known)| **known == id).map_or(id.clone(), |(label, _)| label.clone())
+        };
+        let mut lines = Vec::new();
+        for handle in 0..state.balances.len() as u32 {
+            let labels: Vec<String> = state.monitors.of_balance(handle).iter().map(label).collect();
+            if !labels.is_empty() {
+                lines.push(format!("{:<7}{}", self.name_of(handle), labels.join(" ")));
+            }
+        }
+        let rows: Vec<String> = state.monitors.changes().iter().map(|change| change.first_row.to_string()).collect();
+        lines.push(format!("changes before rows {}", rows.join(" ")));
+        lines
+    }
+
     fn row_in_words(&self, row: &Row) -> String {
         let amount = self.money(row.amount);
         match (row.status, self.book.movement(row).1.outcome) {

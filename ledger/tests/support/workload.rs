@@ -5,9 +5,10 @@ use crate::support::order::Order;
 use crate::support::random::Random;
 use ledger::command::{
     Action, Allocation, Batch, ChangeMetadata, Command, CreateAccount, CreateBalance, CreateIdentity, CreateLedger,
-    LinkIdentity, NameBalance, RegisterCurrency, RenameLedger, SetPolicy, Wanted,
+    DeleteMonitor, LinkIdentity, NameBalance, RegisterCurrency, RenameLedger, SetMonitor, SetPolicy, Wanted,
 };
 use ledger::id::{Id, Prefix};
+use ledger::monitor::{Condition, Definition, Field, Operator};
 use ledger::notes::Subject;
 use ledger::policy::{Floor, Policy, Velocity, Window};
 use ledger::row::{Parent, Status};
@@ -177,7 +178,42 @@ impl Workload {
         Some(hold.remaining().saturating_add(available + hold.overdraft.1.max(0)) + i128::from(self.below(2)))
     }
 
+    /// A monitor that is made, changed or deleted; sometimes one that is not there.
+    fn set_monitor(&mut self, book: &Book) -> Command {
+        let made = book.state.monitors.made_count() as u64;
+        let known = |this: &mut Workload| match book.state.monitors.get(this.below(made + 1) as u32) {
+            Some(monitor) => monitor.id,
+            None => Id::new(book.now, this.below(9), this.below(9)),
+        };
+        if self.one_in(4) {
+            return Command::DeleteMonitor(DeleteMonitor { monitor: known(self) });
+        }
+        let monitor = if self.one_in(2) { Some(known(self)) } else { None };
+        let balance = match self.one_in(20) {
+            true => Id::new(book.now, self.below(9), self.below(9)),
+            false => book.state.balance_id(self.below(book.state.balances.len() as u64) as u32),
+        };
+        let condition = Condition {
+            field: Field::ALL[self.below(6) as usize],
+            operator: Operator::ALL[self.below(6) as usize],
+            threshold: i128::from(self.below(1000)),
+            precision: 100,
+        };
+        let definition = Definition {
+            conditions: vec![condition],
+            any: self.one_in(2),
+            edge: self.one_in(2),
+            description: String::new(),
+            call_back_url: String::new(),
+            metadata: String::new(),
+        };
+        Command::SetMonitor(SetMonitor { monitor, balance, definition })
+    }
+
     fn set_policy(&mut self, book: &Book) -> Command {
+        if self.one_in(4) {
+            return self.set_monitor(book);
+        }
         if self.one_in(8) {
             let code = self.currency();
             let precision = if self.one_in(4) { 1000 } else { 100 };

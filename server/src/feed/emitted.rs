@@ -41,6 +41,13 @@ pub enum Emitted {
         /// Why.
         rejection: Rejection,
     },
+    /// A monitor fired because of the transaction before; see [`super::alerts`].
+    Monitor {
+        /// Where the monitor is defined.
+        record: u64,
+        /// Bytes of that record.
+        bytes: u32,
+    },
 }
 
 impl Emitted {
@@ -52,11 +59,12 @@ impl Emitted {
             Emitted::Balance | Emitted::BalanceOpened(_) => "balance.created",
             Emitted::Transaction { name, .. } | Emitted::BatchRecorded { name } => name,
             Emitted::BatchFailed | Emitted::WholeFailed { .. } => "bulk_transaction.failed",
+            Emitted::Monitor { .. } => "balance.monitor",
         }
     }
 }
 
-/// All events of a record, in order.
+/// All events of a record that follow from it alone, in order.
 pub fn emitted(event: &Event) -> Vec<Emitted> {
     match event {
         Event::LedgerCreated(_) => vec![Emitted::Ledger],
@@ -70,7 +78,9 @@ pub fn emitted(event: &Event) -> Vec<Emitted> {
         | Event::PolicySet(_)
         | Event::MetadataChanged(_)
         | Event::BalanceLinked(_)
-        | Event::BalanceNamed(_) => Vec::new(),
+        | Event::BalanceNamed(_)
+        | Event::MonitorSet(_)
+        | Event::MonitorDeleted(_) => Vec::new(),
         Event::AccountCreated(_) => Vec::new(),
     }
 }

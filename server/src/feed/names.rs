@@ -87,7 +87,9 @@ fn wanted(event: &Event, emitted: &[Emitted]) -> Option<Wanted> {
         | Event::PolicySet(_)
         | Event::MetadataChanged(_)
         | Event::BalanceLinked(_)
-        | Event::BalanceNamed(_) => None,
+        | Event::BalanceNamed(_)
+        | Event::MonitorSet(_)
+        | Event::MonitorDeleted(_) => None,
         Event::AccountCreated(_) => None,
     }
 }

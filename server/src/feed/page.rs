@@ -1,7 +1,8 @@
 //! Reading a page of the feed from the journal.
 
+use super::alerts;
 use super::cursor::Cursor;
-use super::emitted::{Emitted, emitted};
+use super::emitted::Emitted;
 use engine::follow::{Followed, Follower};
 use engine::reading::{Books, BooksFault};
 use ledger::event::Event;
@@ -24,7 +25,7 @@ pub struct Page {
     pub records: Vec<Taken>,
     /// The place after them; none before the first record.
     pub next: Option<Cursor>,
-    /// Whether nothing more was there.
+    /// Whether nothing more was there that can be told already.
     pub caught_up: bool,
 }
 
@@ -49,30 +50,36 @@ pub fn read(books: &Books, after: Option<Cursor>, limit: usize) -> Result<Option
         },
     };
     let mut page = Page { records: Vec::new(), next: after, caught_up: false };
+    let mut fired = books.monitors().alerts();
     let (mut events, mut texts, mut bytes, mut is_first) = (0, 0, 0, after.is_some());
     for _ in 0..RECORDS_MAX {
         if events >= limit || texts >= TEXT_BYTES_MAX || bytes >= READ_BYTES_MAX {
             break;
         }
         let Some(record) = follower.take_next()? else { break };
-        let all = emitted(&record.event);
-        if std::mem::take(&mut is_first) && skip > all.len() {
+        let Some(all) = alerts::told(books, &mut fired, &record.event)? else {
+            // What is told of it is not known yet. It will be soon, and who waits is told then.
+            page.caught_up = true;
+            return Ok(Some(page));
+        };
+        if std::mem::take(&mut is_first) && skip > all.count() {
             return Ok(None);
         }
         let first = std::mem::take(&mut skip);
         let mut kept = Vec::new();
-        for one in all[first..].iter().take(limit - events) {
-            if texts >= TEXT_BYTES_MAX {
-                break;
+        all.from(first, &mut fired, |one| {
+            if events + kept.len() >= limit || texts >= TEXT_BYTES_MAX {
+                return false;
             }
-            texts += text_bytes(&record.event, *one);
-            kept.push(*one);
-        }
+            texts += text_bytes(&record.event, one);
+            kept.push(one);
+            true
+        })?;
         events += kept.len();
         bytes += record.bytes;
         let taken = first + kept.len();
         page.next = Some(Cursor { record: record.cursor, taken });
-        let is_whole = taken == all.len();
+        let is_whole = taken == all.count();
         if !kept.is_empty() {
             page.records.push(Taken { record, first, emitted: kept });
         }
@@ -99,6 +106,7 @@ fn text_bytes(event: &Event, emitted: Emitted) -> usize {
             spans.iter().map(|span| span.of(&event.text).len()).sum()
         }
         (Event::BatchFailed(event), _) => event.error.len(),
+        (Event::Recorded(_), Emitted::Monitor { bytes, .. }) => bytes as usize,
         (
             Event::Recorded(_)
             | Event::Rescheduled(_)
@@ -110,6 +118,7 @@ fn text_bytes(event: &Event, emitted: Emitted) -> usize {
             _,
         ) => 0,
         (Event::AccountCreated(_), _) => 0,
+        (Event::MonitorSet(_) | Event::MonitorDeleted(_), _) => 0,
     };
     USUAL + texts
 }

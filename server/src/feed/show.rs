@@ -12,7 +12,7 @@ use crate::api::time;
 use crate::api::transaction::view::{Viewer, queued_parent};
 use crate::http::answer::to_json;
 use crate::http::error::ApiError;
-use crate::http::failure;
+use crate::http::{self, failure};
 use engine::reading::{Books, BooksFault};
 use ledger::event::{BalanceCreated, Event, Opened, Recorded};
 use ledger::id::{Id, Prefix};
@@ -87,7 +87,14 @@ enum Shower<'a> {
     /// A record that makes one event.
     One { books: &'a Books, position: u64, event: Event, names: Option<Names> },
     /// A record of transactions.
-    Recorded { viewer: Viewer<'a>, event: Arc<Recorded>, opened: std::vec::IntoIter<Id>, books: &'a Books },
+    Recorded {
+        viewer: Viewer<'a>,
+        event: Arc<Recorded>,
+        opened: std::vec::IntoIter<Id>,
+        books: &'a Books,
+        /// Monitors that fired, by the record of their definition.
+        monitors: BTreeMap<u64, Data>,
+    },
 }
 
 impl<'a> Shower<'a> {
@@ -97,7 +104,7 @@ impl<'a> Shower<'a> {
                 let event = Arc::new(event);
                 let opened = if let Some(Names::BalancesOpened(ids)) = names { ids } else { Vec::new() };
                 let viewer = Viewer::of_record(books, position, Arc::clone(&event));
-                Shower::Recorded { viewer, event, opened: opened.into_iter(), books }
+                Shower::Recorded { viewer, event, opened: opened.into_iter(), books, monitors: BTreeMap::new() }
             }
             event => Shower::One { books, position, event, names },
         }
@@ -106,7 +113,15 @@ impl<'a> Shower<'a> {
     fn data(&mut self, emitted: Emitted) -> Result<Data, ApiError> {
         match self {
             Shower::One { books, position, event, names } => one(books, *position, event, names.take()),
-            Shower::Recorded { viewer, event, opened, books } => match emitted {
+            Shower::Recorded { viewer, event, opened, books, monitors } => match emitted {
+                Emitted::Monitor { record, .. } => {
+                    if let Some(known) = monitors.get(&record) {
+                        return Ok(known.clone());
+                    }
+                    let data = data_of(&http::monitors::view(books, record)?);
+                    monitors.insert(record, data.clone());
+                    Ok(data)
+                }
                 Emitted::BalanceOpened(index) => {
                     let id = opened.next().ok_or_else(ApiError::internal)?;
                     Ok(data_of(&balance_opened(books, event, event.opened[index], id)))

@@ -39,6 +39,7 @@ const EVENT: Object = Object {
                 "transaction.void",
                 "transaction.rejected",
                 "bulk_transaction.failed",
+                "balance.monitor",
             ]),
             "What happened.",
         ),
@@ -52,7 +53,7 @@ const EVENTS: Object = Object {
     fields: &[
         Field::required("events", Schema::List(&Schema::Object(&EVENT)), "The events, oldest first."),
         Field::required("next", Schema::Text, "The place after them, for `after`."),
-        Field::required("caught_up", Schema::Flag, "Whether there was nothing more."),
+        Field::required("caught_up", Schema::Flag, "Whether there was nothing more to be told yet."),
     ],
 };
 

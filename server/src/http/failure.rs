@@ -3,6 +3,7 @@
 use super::error::{ApiError, Code};
 use engine::answer::Unavailable;
 use engine::reading::BooksFault;
+use ledger::limits::MONITORS_PER_BALANCE_MAX;
 use ledger::rejection::Rejection;
 use serde_json::json;
 
@@ -78,6 +79,13 @@ pub fn refusal(rejection: Rejection, about: About<'_>) -> ApiError {
         Rejection::AliasTaken => plain(Code::GenConflict),
         Rejection::AccountNumberTaken => plain(Code::AccDuplicate),
         Rejection::TooManyAccounts => plain(Code::GenBadRequest),
+        Rejection::MonitorNotFound => plain(Code::BalMonitorNotFound),
+        Rejection::TooManyMonitors => plain(Code::GenBadRequest),
+        Rejection::TooManyMonitorsOfBalance => {
+            let message =
+                format!("a balance cannot have more than {MONITORS_PER_BALANCE_MAX} monitors; delete one first");
+            ApiError::new(Code::GenBadRequest, message)
+        }
     }
 }
 
@@ -128,6 +136,11 @@ pub const fn reason(rejection: Rejection) -> &'static str {
         Rejection::AliasTaken => "another balance has the alias",
         Rejection::AccountNumberTaken => "an account with this number exists already",
         Rejection::TooManyAccounts => "the server holds as many accounts as it can",
+        Rejection::MonitorNotFound => "Monitor not found",
+        Rejection::TooManyMonitors => "the server has as many monitors as it can hold; delete one first",
+        Rejection::TooManyMonitorsOfBalance => {
+            "the balance has as many monitors as a balance can have; delete one first"
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use super::openapi::Operation;
 use super::state::AppState;
 use super::{
     accounts, aggregate, answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds,
-    identities, inflight, inflight_bulk, ledgers, metadata, naming, path, policies, recover, refunds, scheduled,
-    service, statements, transactions,
+    identities, inflight, inflight_bulk, ledgers, metadata, monitors, naming, path, policies, recover, refunds,
+    scheduled, service, statements, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -85,6 +85,16 @@ pub fn routes() -> Vec<Route> {
         post("/transactions/inflight/bulk/void", &inflight_bulk::VOID_HOLDS, inflight_bulk::void_holds),
         post("/transactions/recover", &recover::RECOVER_TRANSACTIONS, recover::recover_transactions),
         get("/events", &events::GET_EVENTS, events::get_events),
+        post("/balance-monitors", &monitors::CREATE_MONITOR, monitors::create_monitor),
+        get("/balance-monitors", &monitors::LIST_MONITORS, monitors::list_monitors),
+        get("/balance-monitors/{id}", &monitors::GET_MONITOR, monitors::get_monitor),
+        get(
+            "/balance-monitors/balances/{balance_id}",
+            &monitors::LIST_MONITORS_OF_BALANCE,
+            monitors::list_monitors_of_balance,
+        ),
+        put("/balance-monitors/{id}", &monitors::UPDATE_MONITOR, monitors::update_monitor),
+        delete("/balance-monitors/{id}", &monitors::DELETE_MONITOR, monitors::delete_monitor),
         post("/refund-transaction/{id}", &refunds::REFUND_TRANSACTION, refunds::refund_transaction),
         post("/exchanges", &exchanges::CREATE_EXCHANGE, exchanges::create_exchange),
     ]

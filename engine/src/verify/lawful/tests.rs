@@ -5,9 +5,11 @@ use ledger::apply::apply;
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::event::{
     AccountCreated, BalanceCreated, BalanceLinked, BalanceNamed, CurrencyRegistered, Event, IdentityCreated, Kind,
-    MetadataChanged, Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
+    MetadataChanged, MonitorDeleted, MonitorSet, Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
 };
+use ledger::id::Id;
 use ledger::limits::SUM_MAX;
+use ledger::monitor::{Condition, Definition, Field, Operator};
 use ledger::notes::Subject;
 use ledger::policy::Policy;
 use ledger::rejection::Rejection;
@@ -303,4 +305,52 @@ fn what_is_said_is_said_of_what_is_there() {
         assert!(check(&state, &event).is_err(), "{event:?}");
     }
     follow(&mut state, &change(row, rows, newest));
+}
+
+#[test]
+fn monitors_watch_what_is_there_and_follow_each_other() {
+    let condition = Condition { field: Field::Balance, operator: Operator::Less, threshold: 0, precision: 1 };
+    let definition = Definition {
+        conditions: vec![condition],
+        any: false,
+        edge: false,
+        description: String::new(),
+        call_back_url: String::new(),
+        metadata: String::new(),
+    };
+    let mut state = state();
+    let next = state.rows_count;
+    let set = |number, nonce, first_row, balance| {
+        let (id, definition) = (Id::new(9, number, nonce), definition.clone());
+        Event::MonitorSet(MonitorSet { at: 9, id, created_at: 9, first_row, balance, definition })
+    };
+    let delete =
+        |number, first_row| Event::MonitorDeleted(MonitorDeleted { at: 9, id: Id::new(9, number, 1), first_row });
+    assert!(check(&state, &delete(0, next)).is_err(), "there is none yet");
+    for event in [set(0, 1, next, 0), set(1, 1, next, 0), set(0, 1, next, 1), delete(0, next)] {
+        follow(&mut state, &event);
+    }
+    let made_later = MonitorSet {
+        at: 9,
+        id: Id::new(9, 1, 1),
+        created_at: 8,
+        first_row: next,
+        balance: 0,
+        definition: definition.clone(),
+    };
+    for event in [
+        set(3, 1, next, 0),
+        set(0, 1, next, 0),
+        set(1, 2, next, 0),
+        set(1, 1, next + 1, 0),
+        set(1, 1, next, 2),
+        set(2, 1, next, NO_BALANCE),
+        Event::MonitorSet(made_later),
+        delete(0, next),
+        delete(2, next),
+        delete(1, next + 1),
+    ] {
+        assert!(check(&state, &event).is_err(), "{event:?}");
+    }
+    follow(&mut state, &delete(1, next));
 }
