@@ -5,14 +5,15 @@
 //! it byte by byte.
 
 pub(crate) mod bytes;
+pub(crate) mod identity;
 pub(crate) mod policy;
 
 use bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::decide::Known;
 use ledger::event::{
-    BalanceCreated, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed,
-    Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
+    BalanceCreated, BatchFailed, CurrencyRegistered, Event, Key, Kind, LedgerCreated, LedgerRenamed, Movement,
+    NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::id::Id;
 use ledger::limits;
@@ -29,6 +30,9 @@ const RESCHEDULED: u8 = 6;
 const CURRENCY_REGISTERED: u8 = 7;
 const POLICY_SET: u8 = 8;
 const BATCH_FAILED: u8 = 9;
+const IDENTITY_CHANGED: u8 = 14;
+const IDENTITY_DELETED: u8 = 15;
+const IDENTITY_REVEALED: u8 = 16;
 const VERSION: u8 = 1;
 
 /// Why bytes are no event.
@@ -82,10 +86,8 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             put_text(out, &event.name);
         }
         Event::IdentityCreated(event) => {
-            begin(out, IDENTITY_CREATED, event.at);
-            put_u64(out, event.seed);
-            put_text(out, &event.id);
-            put_text(out, &event.detail);
+            identity::begin(out, IDENTITY_CREATED, identity::version_of(&event.detail), event.at);
+            identity::put_created(out, event);
         }
         Event::BalanceCreated(event) => {
             begin(out, BALANCE_CREATED, event.at);
@@ -131,6 +133,18 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             if let Some(policy) = &event.policy {
                 policy::put(out, policy);
             }
+        }
+        Event::IdentityChanged(event) => {
+            identity::begin(out, IDENTITY_CHANGED, identity::version_of(&event.detail), event.at);
+            identity::put_changed(out, event);
+        }
+        Event::IdentityDeleted(event) => {
+            begin(out, IDENTITY_DELETED, event.at);
+            put_varint(out, u64::from(event.identity));
+        }
+        Event::IdentityRevealed(event) => {
+            begin(out, IDENTITY_REVEALED, event.at);
+            identity::put_revealed(out, event);
         }
     }
 }
@@ -275,7 +289,8 @@ fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut 
 pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
     let mut from = Reading::new(payload);
     let (kind, version) = (from.byte()?, from.byte()?);
-    if version != VERSION {
+    let has_two = matches!(kind, IDENTITY_CREATED | IDENTITY_CHANGED);
+    if version != VERSION && !(has_two && version == identity::SEALED) {
         return Err(CodecFault::Unknown { kind, version });
     }
     let at = from.i64()?;
@@ -289,12 +304,7 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
         LEDGER_RENAMED => {
             Event::LedgerRenamed(LedgerRenamed { at, ledger: from.number("a ledger")?, name: from.text()?.to_owned() })
         }
-        IDENTITY_CREATED => Event::IdentityCreated(IdentityCreated {
-            at,
-            seed: from.u64()?,
-            id: from.text()?.to_owned(),
-            detail: from.text()?.to_owned(),
-        }),
+        IDENTITY_CREATED => Event::IdentityCreated(identity::take_created(at, version, &mut from)?),
         BALANCE_CREATED => Event::BalanceCreated(decode_balance(at, &mut from)?),
         RECORDED => Event::Recorded(decode_recorded(at, &mut from)?),
         RESCHEDULED => Event::Rescheduled(decode_rescheduled(at, &mut from)?),
@@ -314,6 +324,9 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
             balance: from.number("a balance")?,
             policy: if from.flag("a policy")? { Some(policy::take(&mut from)?) } else { None },
         }),
+        IDENTITY_CHANGED => Event::IdentityChanged(identity::take_changed(at, version, &mut from)?),
+        IDENTITY_DELETED => Event::IdentityDeleted(identity::take_deleted(at, &mut from)?),
+        IDENTITY_REVEALED => Event::IdentityRevealed(identity::take_revealed(at, &mut from)?),
         _ => return Err(CodecFault::Unknown { kind, version }),
     };
     if from.is_empty() { Ok(event) } else { Err(CodecFault::Trailing) }

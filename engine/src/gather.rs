@@ -64,7 +64,10 @@ impl Writer {
             | Command::CreateBalance(_)
             | Command::ReportBatch(_)
             | Command::RegisterCurrency(_)
-            | Command::SetPolicy(_) => Ok(()),
+            | Command::SetPolicy(_)
+            | Command::UpdateIdentity(_)
+            | Command::DeleteIdentity(_)
+            | Command::RevealIdentity(_) => Ok(()),
         }
     }
 

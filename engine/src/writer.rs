@@ -453,6 +453,9 @@ impl Writer {
                 self.state.currencies.find(&event.code).unwrap_or(self.state.currencies.len() as u32)
             }
             Event::PolicySet(event) => event.balance,
+            Event::IdentityChanged(event) => event.identity,
+            Event::IdentityDeleted(event) => event.identity,
+            Event::IdentityRevealed(event) => event.identity,
             Event::Rescheduled(_) | Event::BatchFailed(_) => 0,
         };
         let currencies_before = self.state.currencies.len();

@@ -35,6 +35,18 @@ pub fn apply(state: &mut State, event: &Event, record: u64, rows: &mut Vec<Row>)
             Arc::make_mut(&mut state.currencies).register(&event.code, registered);
         }
         Event::PolicySet(event) => set_policy(state, event),
+        Event::IdentityChanged(event) => {
+            let identity = state.identity_mut(event.identity);
+            identity.detail = record;
+            // One that was recorded in plain text gets its key now.
+            identity.key = event.detail.key().or(identity.key);
+        }
+        Event::IdentityDeleted(event) => state.remove_identity(event.identity),
+        Event::IdentityRevealed(event) => {
+            let identity = state.identity_mut(event.identity);
+            assert_eq!(identity.revealed, event.previous, "an event names the reveal before it");
+            identity.revealed = record;
+        }
     }
 }
 
@@ -69,7 +81,17 @@ fn create_ledger(state: &mut State, event: &LedgerCreated, record: u64) {
 fn create_identity(state: &mut State, event: &IdentityCreated, record: u64) {
     let nonce = id::nonce(event.seed, NonceOf::Row(state.identities.len() as u64));
     let chosen = (!event.id.is_empty()).then(|| event.id.as_str().into());
-    state.add_identity(Identity { nonce, created_at: event.at, record, chosen });
+    state.add_identity(Identity {
+        nonce,
+        created_at: event.at,
+        record,
+        chosen,
+        detail: record,
+        key: event.detail.key(),
+        revealed: NO_RECORD,
+        uses: 0,
+        is_deleted: false,
+    });
 }
 
 fn create_balance(state: &mut State, event: &BalanceCreated, record: u64) {

@@ -14,6 +14,7 @@ pub mod decimal;
 pub mod draft;
 pub mod event;
 pub mod id;
+pub mod identity;
 pub mod limits;
 pub mod policy;
 pub mod projection;

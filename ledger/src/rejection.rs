@@ -80,11 +80,13 @@ pub enum Rejection {
     CurrencyTaken = 36,
     /// There is no balance of this id.
     BalanceNotFound = 37,
+    /// The identity has other fields than those from which the change was made.
+    IdentityChanged = 42,
 }
 
 impl Rejection {
     /// Every rejection, in order.
-    pub const ALL: [Rejection; 37] = [
+    pub const ALL: [Rejection; 38] = [
         Rejection::DuplicateReference,
         Rejection::SourceNotFound,
         Rejection::DestinationNotFound,
@@ -122,6 +124,7 @@ impl Rejection {
         Rejection::ExceedsRefundable,
         Rejection::CurrencyTaken,
         Rejection::BalanceNotFound,
+        Rejection::IdentityChanged,
     ];
 
     /// The stored number of the rejection.

@@ -40,3 +40,4 @@ pub mod scheduled;
 pub mod service;
 pub mod state;
 pub mod transactions;
+pub mod turns;

@@ -10,3 +10,4 @@ pub mod config;
 pub mod decode;
 pub mod feed;
 pub mod http;
+pub mod vault;

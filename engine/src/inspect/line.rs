@@ -20,6 +20,9 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::BatchFailed(_) => "batch_failed",
         Event::CurrencyRegistered(_) => "currency_registered",
         Event::PolicySet(_) => "policy_set",
+        Event::IdentityChanged(_) => "identity_changed",
+        Event::IdentityDeleted(_) => "identity_deleted",
+        Event::IdentityRevealed(_) => "identity_revealed",
     }
 }
 
@@ -75,6 +78,13 @@ pub fn line_of(record: &Record) -> String {
         Event::PolicySet(event) => {
             put(&mut line, "balance", event.balance);
             put(&mut line, "policy", if event.policy.is_some() { "set" } else { "none" });
+        }
+        Event::IdentityChanged(event) => put(&mut line, "identity", event.identity),
+        Event::IdentityDeleted(event) => put(&mut line, "identity", event.identity),
+        Event::IdentityRevealed(event) => {
+            put(&mut line, "identity", event.identity);
+            put(&mut line, "who", &event.who);
+            put(&mut line, "fields", event.fields.join(","));
         }
     }
     line

@@ -4,7 +4,9 @@ use super::Record;
 use super::line::{kind, time};
 use ledger::command::{Allocation, Batch};
 use ledger::event::{Event, Key, Kind, Movement, NO_BALANCE, Outcome, Recorded};
+use ledger::identity::Detail;
 use ledger::policy::{Floor, Policy, Window};
+use ledger::state::NO_RECORD;
 
 /// A value of a record.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,7 +46,7 @@ pub fn value_of(record: &Record) -> Value {
         Event::IdentityCreated(event) => {
             fields.push(("seed", number(event.seed)));
             put_text(&mut fields, "id", &event.id);
-            put_text(&mut fields, "detail", &event.detail);
+            fields.push(("detail", detail_of(&event.detail)));
         }
         Event::BalanceCreated(event) => {
             fields.push(("seed", number(event.seed)));
@@ -80,6 +82,20 @@ pub fn value_of(record: &Record) -> Value {
             fields.push(("balance", number(event.balance)));
             fields.extend(event.policy.as_ref().map(|policy| ("policy", policy_of(policy))));
         }
+        Event::IdentityChanged(event) => {
+            fields.push(("identity", number(event.identity)));
+            fields.push(("detail", detail_of(&event.detail)));
+        }
+        Event::IdentityDeleted(event) => fields.push(("identity", number(event.identity))),
+        Event::IdentityRevealed(event) => {
+            fields.push(("identity", number(event.identity)));
+            fields.push(("who", text(&event.who)));
+            put_text(&mut fields, "request", &event.request);
+            fields.push(("fields", Value::List(event.fields.iter().map(|field| text(field)).collect())));
+            if event.previous != NO_RECORD {
+                fields.push(("previous", number(event.previous)));
+            }
+        }
     }
     Value::Fields(fields)
 }
@@ -97,6 +113,18 @@ fn text(text: &str) -> Value {
 fn put_text(fields: &mut Fields, name: &'static str, content: &str) {
     if !content.is_empty() {
         fields.push((name, text(content)));
+    }
+}
+
+/// What is sealed is told as the place and the name of its key, and how long it is.
+fn detail_of(detail: &Detail) -> Value {
+    match detail {
+        Detail::Plain(plain) => text(plain),
+        Detail::Sealed(sealed) => Value::Fields(vec![
+            ("slot", number(sealed.key.slot)),
+            ("key", Value::Text(sealed.key.id.iter().map(|byte| format!("{byte:02x}")).collect())),
+            ("sealed_bytes", Value::Number(sealed.bytes.len() as i128)),
+        ]),
     }
 }
 

@@ -10,7 +10,7 @@ use ledger::event::{
     BalanceCreated, CurrencyRegistered, Event, Kind, Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::limits;
-use ledger::state::State;
+use ledger::state::{Identity, State};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Says what of an event contradicts the state that it follows.
@@ -32,7 +32,21 @@ pub fn check(state: &State, event: &Event) -> Result<(), String> {
         Event::BatchFailed(_) => Ok(()),
         Event::CurrencyRegistered(event) => check_registered(state, event),
         Event::PolicySet(event) => check_policy(state, event),
+        Event::IdentityChanged(event) => check_identity(state, event.identity).map(drop),
+        Event::IdentityDeleted(event) => match check_identity(state, event.identity)?.uses {
+            0 => Ok(()),
+            _ => Err(format!("it deletes identity {}, which owns something", event.identity)),
+        },
+        Event::IdentityRevealed(event) => match check_identity(state, event.identity)?.revealed == event.previous {
+            true => Ok(()),
+            false => Err(format!("it does not name the reveal of identity {} before it", event.identity)),
+        },
     }
+}
+
+fn check_identity(state: &State, handle: u32) -> Result<&Identity, String> {
+    let known = state.identities.get(handle as usize).filter(|identity| !identity.is_deleted);
+    known.ok_or_else(|| format!("it names identity {handle}, which does not exist"))
 }
 
 fn check_policy(state: &State, event: &PolicySet) -> Result<(), String> {
@@ -51,7 +65,7 @@ fn check_balance(state: &State, event: &BalanceCreated) -> Result<(), String> {
     if event.ledger as usize >= state.ledgers.len() {
         return Err(format!("it makes a balance in ledger {}, which does not exist", event.ledger));
     }
-    if event.identity.is_some_and(|identity| identity as usize >= state.identities.len()) {
+    if event.identity.is_some_and(|identity| check_identity(state, identity).is_err()) {
         return Err("it makes a balance of an identity that does not exist".to_owned());
     }
     let currency = state.currencies.find(&event.currency);

@@ -4,10 +4,11 @@ use crate::support::book::{Book, Changed};
 use crate::support::order::Order;
 use crate::support::random::Random;
 use ledger::command::{
-    Action, Allocation, Batch, Command, CreateBalance, CreateIdentity, CreateLedger, RegisterCurrency, RenameLedger,
-    SetPolicy, Wanted,
+    Action, Allocation, Batch, Command, CreateBalance, CreateIdentity, CreateLedger, DeleteIdentity, RegisterCurrency,
+    RenameLedger, RevealIdentity, SetPolicy, UpdateIdentity, Wanted,
 };
 use ledger::id::{Id, Prefix};
+use ledger::identity::Detail;
 use ledger::policy::{Floor, Policy, Velocity, Window};
 use ledger::row::Status;
 use ledger::state::GENERAL_LEDGER_ID;
@@ -62,7 +63,8 @@ impl Workload {
             0..4 => Step::Command(self.create_balance(book)),
             4..6 => Step::Command(self.create_other(book)),
             6..13 => self.wait(),
-            13..44 => {
+            13 => Step::Command(self.touch_identity(book)),
+            14..44 => {
                 let (queued, order) = (self.one_in(2), self.order(book));
                 self.sent.push((queued, order.clone()));
                 single(queued, vec![order])
@@ -263,7 +265,29 @@ impl Workload {
             }
             _ => {
                 let id = if self.one_in(2) { format!("idt_{}", self.below(5)) } else { String::new() };
-                Command::CreateIdentity(CreateIdentity { id, detail: "{}".into() })
+                Command::CreateIdentity(CreateIdentity { id, detail: Detail::Plain("{}".into()) })
+            }
+        }
+    }
+
+    /// Something that happens to an identity, which may be gone.
+    fn touch_identity(&mut self, book: &Book) -> Command {
+        let count = book.state.identities.len() as u64;
+        if count == 0 {
+            return self.create_other(book);
+        }
+        let handle = self.below(count) as u32;
+        let known = book.state.identities.get(handle as usize).expect("there are as many");
+        let identity = book.state.identity_text(handle);
+        match self.below(4) {
+            0 => Command::DeleteIdentity(DeleteIdentity { identity }),
+            1 => {
+                let fields = vec!["FirstName".into()];
+                Command::RevealIdentity(RevealIdentity { identity, who: "master".into(), request: "r".into(), fields })
+            }
+            _ => {
+                let basis = if self.one_in(4) { known.record } else { known.detail };
+                Command::UpdateIdentity(UpdateIdentity { identity, basis, detail: Detail::Plain("{}".into()) })
             }
         }
     }

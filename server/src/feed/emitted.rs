@@ -66,6 +66,8 @@ pub fn emitted(event: &Event) -> Vec<Emitted> {
         Event::Recorded(event) => recorded(event),
         Event::BatchFailed(_) => vec![Emitted::BatchFailed],
         Event::Rescheduled(_) | Event::CurrencyRegistered(_) | Event::PolicySet(_) => Vec::new(),
+        // Blnk tells nothing of these either.
+        Event::IdentityChanged(_) | Event::IdentityDeleted(_) | Event::IdentityRevealed(_) => Vec::new(),
     }
 }
 

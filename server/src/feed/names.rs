@@ -82,6 +82,7 @@ fn wanted(event: &Event, emitted: &[Emitted]) -> Option<Wanted> {
             Some(Wanted::BalancesOpened { first, count: 1 + opened.count() })
         }
         Event::BatchFailed(_) | Event::Rescheduled(_) | Event::CurrencyRegistered(_) | Event::PolicySet(_) => None,
+        Event::IdentityChanged(_) | Event::IdentityDeleted(_) | Event::IdentityRevealed(_) => None,
     }
 }
 

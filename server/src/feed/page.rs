@@ -100,6 +100,7 @@ fn text_bytes(event: &Event, emitted: Emitted) -> usize {
         }
         (Event::BatchFailed(event), _) => event.error.len(),
         (Event::Recorded(_) | Event::Rescheduled(_) | Event::CurrencyRegistered(_) | Event::PolicySet(_), _) => 0,
+        (Event::IdentityChanged(_) | Event::IdentityDeleted(_) | Event::IdentityRevealed(_), _) => 0,
     };
     USUAL + texts
 }

@@ -1,6 +1,7 @@
 //! Refusals of the ledger and faults of the engine as errors of the API: one place, no wildcard.
 
 use super::error::{ApiError, Code};
+use crate::vault::VaultFault;
 use engine::answer::Unavailable;
 use engine::reading::BooksFault;
 use ledger::rejection::Rejection;
@@ -73,6 +74,7 @@ pub fn refusal(rejection: Rejection, about: About<'_>) -> ApiError {
         Rejection::ExceedsRefundable => plain(Code::TxnInvalidAmount),
         Rejection::CurrencyTaken => plain(Code::GenConflict),
         Rejection::BalanceNotFound => plain(Code::BalNotFound),
+        Rejection::IdentityChanged => plain(Code::GenConflict),
     }
 }
 
@@ -118,6 +120,7 @@ pub const fn reason(rejection: Rejection) -> &'static str {
         Rejection::ExceedsRefundable => "cannot give back more than is left of the transaction",
         Rejection::CurrencyTaken => "the currency is registered with another scale",
         Rejection::BalanceNotFound => "Balance not found",
+        Rejection::IdentityChanged => "the identity was changed meanwhile",
     }
 }
 
@@ -139,6 +142,23 @@ pub fn unavailable(why: &Unavailable) -> ApiError {
 pub fn unreadable(fault: &BooksFault) -> ApiError {
     tracing::error!("{}", engine::fault_text(fault));
     ApiError::internal()
+}
+
+impl From<VaultFault> for ApiError {
+    fn from(fault: VaultFault) -> ApiError {
+        tracing::error!("{}", engine::fault_text(&fault));
+        match fault {
+            VaultFault::Stopped => ApiError::new(Code::QueueBackpressure, fault.to_string()),
+            VaultFault::Full => ApiError::new(Code::GenBadRequest, fault.to_string()),
+            VaultFault::Disk { .. }
+            | VaultFault::Format(_)
+            | VaultFault::WrongMaster(_)
+            | VaultFault::Missing(_)
+            | VaultFault::Lost(_)
+            | VaultFault::Sealed
+            | VaultFault::Random => ApiError::internal(),
+        }
+    }
 }
 
 impl From<BooksFault> for ApiError {

@@ -1,9 +1,12 @@
 //! What handlers share.
 
 use super::deliveries::Deliveries;
+use super::turns::Turns;
+use crate::api::token::Tokenizer;
 use crate::config::Settings;
 use crate::config::posting::CurrencyMismatch;
 use crate::feed::growth::Growth;
+use crate::vault::Vault;
 use axum::response::Response;
 use engine::engine::Engine;
 use engine::reading::Books;
@@ -19,6 +22,9 @@ struct Shared {
     engine: Engine,
     deliveries: Deliveries,
     growth: Arc<Growth>,
+    vault: Arc<Vault>,
+    tokenizer: Option<Tokenizer>,
+    turns: Turns,
     /// Why the server cannot do its work, once that is so. It does not become well again: a wrong ledger stops.
     down: Mutex<Option<String>>,
     openapi: Vec<u8>,
@@ -26,15 +32,19 @@ struct Shared {
 
 impl AppState {
     /// The state of a server with these settings.
-    pub fn new(settings: Settings, engine: Engine) -> AppState {
+    pub fn new(settings: Settings, engine: Engine, vault: Vault) -> AppState {
         let growth = Arc::new(Growth::default());
         let grown = Arc::clone(&growth);
         engine.books().reach().on_growth(move || grown.tell());
+        let tokenizer = settings.privacy.token_key().map(Tokenizer::new);
         AppState(Arc::new(Shared {
             settings,
             engine,
             deliveries: Deliveries::default(),
             growth,
+            vault: Arc::new(vault),
+            tokenizer,
+            turns: Turns::default(),
             down: Mutex::new(None),
             openapi: super::openapi::document_text(),
         }))
@@ -58,6 +68,21 @@ impl AppState {
     /// Wakes who waits for more in the feed.
     pub fn growth(&self) -> &Growth {
         &self.0.growth
+    }
+
+    /// The keys of identities.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.0.vault
+    }
+
+    /// Makes tokens, when there is a secret for them.
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        self.0.tokenizer.as_ref()
+    }
+
+    /// Where changes of one thing wait for each other.
+    pub fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     /// What every thread may read.
