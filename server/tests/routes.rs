@@ -54,7 +54,18 @@ mod routes {
         mod get;
         mod post;
         mod id {
+            mod delete;
+            mod detokenize {
+                mod get;
+            }
             mod get;
+            mod put;
+            mod reveals {
+                mod get;
+            }
+            mod tokenize {
+                pub mod post;
+            }
         }
     }
     mod transactions {
