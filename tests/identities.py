@@ -88,7 +88,10 @@ def no_plain_text(count):
         assert old.client().get(f"/identities/{made['ada']}").status == 500, "a key that is missing is no identity that was deleted"
         assert old.client().get(f"/identities/{made['eve']}")["first_name"] == f"{MARK}eve"
         assert made["ada"] in old.log_tail(1000), "who has no key is named in the log"
+        assert old.client().get("/events").status == 500
         assert old.client().delete(f"/identities/{made['ada']}").status == 200, "and can be deleted"
+        assert old.client().get(f"/identities/{made['ada']}").status == 404
+        assert [event["data"]["first_name"] for event in old.client().get("/events")["events"]] == ["", f"{MARK}eve"]
         old.stop()
         shutil.rmtree(os.path.dirname(backup))
         server.remove()

@@ -209,6 +209,14 @@ impl Vault {
                 wiped = true;
             }
         }
+        // What a torn write left may hold the most of a key that was to be destroyed.
+        for (slot, content) in slots.iter_mut().enumerate() {
+            if *content == Slot::Damaged && !named.contains(&(slot as u32)) {
+                self.write(slot as u32, &[0; SLOT_BYTES])?;
+                *content = Slot::Empty;
+                wiped = true;
+            }
+        }
         if wiped {
             self.file.sync().map_err(|source| self.fault(source))?;
         }
@@ -221,7 +229,8 @@ impl Vault {
                 // Perhaps what is left of the key of an identity; it is not written over.
                 _ if named.contains(&slot) => {}
                 Slot::Key { id, .. } => inner.ready.push(KeyName { slot, id: *id }),
-                Slot::Empty | Slot::Damaged => inner.free.push(slot),
+                Slot::Empty => inner.free.push(slot),
+                Slot::Damaged => unreachable!("those that nobody names were overwritten"),
             }
         }
         Ok(settled)
@@ -269,7 +278,15 @@ impl Vault {
     /// Destroys a key. Its slot is overwritten on the disk when this returns.
     pub fn destroy(&self, key: KeyName) -> Result<(), VaultFault> {
         let mut inner = self.lock();
-        if !matches!(self.read(key.slot)?, Slot::Key { id, .. } if id == key.id) {
+        // Nobody needs it any more, so it is not missing.
+        let was_lost = inner.lost.remove(&key);
+        // A damaged one may hold the most of the key; the slot is that of this identity alone until it is free.
+        let holds = match self.read(key.slot)? {
+            Slot::Key { id, .. } => id == key.id,
+            Slot::Damaged => was_lost,
+            Slot::Empty => false,
+        };
+        if !holds {
             return Ok(());
         }
         if inner.stopped {

@@ -111,16 +111,6 @@ const PAGE_DEFAULT: usize = 20;
 /// `GET /identities`.
 pub async fn list_identities(State(state): State<AppState>, query: Parameters) -> Answer {
     let paging = Paging::lenient(&query, PAGE_DEFAULT).ledgers();
-    let filters = query::filters(&query)?;
-    if !filters.is_empty() {
-        let found = filtered::find_identities(&state, newest_first(filters, paging.limit, paging.offset)).await?;
-        return Ok(answer::json(StatusCode::OK, &found.views));
-    }
-    let found = ask::look(&state, move |view| {
-        let page = view.state.live_identities().skip(paging.offset).take(paging.limit);
-        page.map(|(handle, identity)| (view.state.identity_text(handle), identity.clone())).collect::<Vec<_>>()
-    });
-    let shown = |(id, identity): (String, _)| stored::shown(state.books(), state.vault(), id, &identity).transpose();
-    let views = found.await?.into_iter().filter_map(shown);
-    Ok(answer::json(StatusCode::OK, &views.collect::<Result<Vec<_>, _>>()?))
+    let wanted = newest_first(query::filters(&query)?, paging.limit, paging.offset);
+    Ok(answer::json(StatusCode::OK, &filtered::find_identities(&state, wanted).await?.views))
 }

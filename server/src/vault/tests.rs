@@ -198,6 +198,30 @@ fn damage_is_no_absence() {
     }
 }
 
+/// Of a deleted identity not even damaged bytes are left, whether it is deleted with them or a torn write made them.
+#[test]
+fn what_is_damaged_is_destroyed_too() {
+    for is_deleted in [true, false] {
+        let disk = MemoryDisk::new();
+        let (vault, _) = settled(&disk, &[]);
+        let sealed = vault.seal_new(ADA).expect("a key");
+        drop(vault);
+        let at = offset(sealed.key.slot) as usize;
+        let mut bytes = disk.contents(&path()).expect("it is there");
+        bytes[at..at + 16].fill(0);
+        disk.set_contents(&path(), &bytes);
+        let (vault, found) = settled(&disk, &[(sealed.key, is_deleted)]);
+        assert_eq!(found.lost.is_empty(), is_deleted);
+        if !is_deleted {
+            vault.destroy(sealed.key).expect("it can be written");
+        }
+        assert_eq!(opened(&vault, &sealed), None, "it is deleted, not damaged");
+        let after = disk.crash(1).contents(&path()).expect("it is there");
+        assert!(after[at..at + SLOT_BYTES].iter().all(|byte| *byte == 0), "{is_deleted}");
+        assert!((0..KEYS_AT_ONCE).any(|_| vault.seal_new(ADA).expect("a key").key.slot == sealed.key.slot), "it is used again");
+    }
+}
+
 #[test]
 fn a_wrong_master_key_opens_nothing() {
     let disk = MemoryDisk::new();
