@@ -218,7 +218,10 @@ fn what_is_damaged_is_destroyed_too() {
         assert_eq!(opened(&vault, &sealed), None, "it is deleted, not damaged");
         let after = disk.crash(1).contents(&path()).expect("it is there");
         assert!(after[at..at + SLOT_BYTES].iter().all(|byte| *byte == 0), "{is_deleted}");
-        assert!((0..KEYS_AT_ONCE).any(|_| vault.seal_new(ADA).expect("a key").key.slot == sealed.key.slot), "it is used again");
+        assert!(
+            (0..KEYS_AT_ONCE).any(|_| vault.seal_new(ADA).expect("a key").key.slot == sealed.key.slot),
+            "it is used again"
+        );
     }
 }
 
