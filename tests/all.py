@@ -201,8 +201,12 @@ def suite_kill():
     return script("kill.py", seconds=6 * MINUTE)
 
 
+def suite_identities():
+    return script("identities.py", seconds=6 * MINUTE)
+
+
 SUITES = {name[6:]: suite for name, suite in list(globals().items()) if name.startswith("suite_")}
-NEED_THE_SERVER = ("conformance", "sdk_python", "sdk_typescript", "bad_input", "races", "checklist", "model", "kill")
+NEED_THE_SERVER = ("conformance", "sdk_python", "sdk_typescript", "bad_input", "races", "checklist", "model", "kill", "identities")
 
 
 def main(names):

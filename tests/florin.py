@@ -174,6 +174,9 @@ class Client:
     def put(self, path, body=None):
         return self.send("PUT", path, body)
 
+    def delete(self, path):
+        return self.send("DELETE", path)
+
     def close(self):
         self.connection.close()
 

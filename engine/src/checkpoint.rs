@@ -9,6 +9,8 @@ mod accounts;
 
 mod monitors;
 
+mod identities;
+
 use crate::codec::bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
 use crate::codec::{CodecFault, allocation, policy};
 use journal::disk::{Access, Disk, File};
@@ -16,7 +18,7 @@ use journal::place::Place;
 use ledger::event::NO_BALANCE;
 use ledger::policy::{Policed, Spent};
 use ledger::row::Posted;
-use ledger::state::{Balance, Figures, GENERAL_LEDGER, History, Hold, Identity, Ledger, Registered, State};
+use ledger::state::{Balance, Figures, GENERAL_LEDGER, History, Hold, Ledger, Registered, State};
 use ledger::timers::Due;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -143,14 +145,7 @@ fn put_state(out: &mut Out, state: &State) -> io::Result<()> {
         out.piece()?;
     }
     put_u64(&mut out.buffer, state.ledgers.get(GENERAL_LEDGER as usize).expect("it is always there").renamed);
-    put_varint(&mut out.buffer, state.identities.len() as u64);
-    for identity in state.identities.iter() {
-        put_u64(&mut out.buffer, identity.nonce);
-        put_i64(&mut out.buffer, identity.created_at);
-        put_u64(&mut out.buffer, identity.record);
-        put_text(&mut out.buffer, identity.chosen.as_deref().unwrap_or(""));
-        out.piece()?;
-    }
+    identities::put(out, state)?;
     put_varint(&mut out.buffer, state.balances.len() as u64);
     for balance in state.balances.iter() {
         put_balance(&mut out.buffer, balance);
@@ -262,12 +257,7 @@ fn parse(content: &[u8]) -> Result<(Place, State), CodecFault> {
         state.ledgers.push(Ledger { nonce, created_at, record: from.u64()?, renamed: from.u64()? });
     }
     state.ledgers.get_mut(GENERAL_LEDGER as usize).expect("it is always there").renamed = from.u64()?;
-    for _ in 0..from.varint()? {
-        let (nonce, created_at, record) = (from.u64()?, from.i64()?, from.u64()?);
-        let chosen = from.text()?;
-        let chosen = (!chosen.is_empty()).then(|| chosen.into());
-        state.restore_identity(Identity { nonce, created_at, record, chosen });
-    }
+    identities::take(&mut from, &mut state)?;
     for _ in 0..from.varint()? {
         state.balances.push(parse_balance(&mut from)?);
     }

@@ -6,6 +6,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod bytes;
+pub(crate) mod identity;
 pub(crate) mod monitor;
 pub(crate) mod policy;
 
@@ -13,9 +14,8 @@ use bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::decide::Known;
 use ledger::event::{
-    BalanceCreated, BalanceLinked, BalanceNamed, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Key, Kind,
-    LedgerCreated, LedgerRenamed, MetadataChanged, Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded,
-    Rescheduled,
+    BalanceCreated, BalanceLinked, BalanceNamed, BatchFailed, CurrencyRegistered, Event, Key, Kind, LedgerCreated,
+    LedgerRenamed, MetadataChanged, Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::id::Id;
 use ledger::limits;
@@ -39,6 +39,9 @@ const BALANCE_NAMED: u8 = 12;
 const ACCOUNT_CREATED: u8 = 19;
 const MONITOR_SET: u8 = 17;
 const MONITOR_DELETED: u8 = 18;
+const IDENTITY_CHANGED: u8 = 14;
+const IDENTITY_DELETED: u8 = 15;
+const IDENTITY_REVEALED: u8 = 16;
 const VERSION: u8 = 1;
 /// Of a balance that is made with an alias.
 const BALANCE_CREATED_NAMED: u8 = 2;
@@ -94,10 +97,8 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             put_text(out, &event.name);
         }
         Event::IdentityCreated(event) => {
-            begin(out, IDENTITY_CREATED, event.at);
-            put_u64(out, event.seed);
-            put_text(out, &event.id);
-            put_text(out, &event.detail);
+            identity::begin(out, IDENTITY_CREATED, identity::version_of(&event.detail), event.at);
+            identity::put_created(out, event);
         }
         Event::BalanceCreated(event) => {
             let version = if event.alias.is_empty() { VERSION } else { BALANCE_CREATED_NAMED };
@@ -176,6 +177,18 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
         Event::MonitorDeleted(event) => {
             begin(out, MONITOR_DELETED, event.at);
             monitor::put_deleted(out, event);
+        }
+        Event::IdentityChanged(event) => {
+            identity::begin(out, IDENTITY_CHANGED, identity::version_of(&event.detail), event.at);
+            identity::put_changed(out, event);
+        }
+        Event::IdentityDeleted(event) => {
+            begin(out, IDENTITY_DELETED, event.at);
+            put_varint(out, u64::from(event.identity));
+        }
+        Event::IdentityRevealed(event) => {
+            begin(out, IDENTITY_REVEALED, event.at);
+            identity::put_revealed(out, event);
         }
     }
 }
@@ -324,7 +337,11 @@ fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut 
 pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
     let mut from = Reading::new(payload);
     let (kind, version) = (from.byte()?, from.byte()?);
-    if version != VERSION && (kind, version) != (BALANCE_CREATED, BALANCE_CREATED_NAMED) {
+    let has_two = matches!(kind, IDENTITY_CREATED | IDENTITY_CHANGED);
+    if version != VERSION
+        && (kind, version) != (BALANCE_CREATED, BALANCE_CREATED_NAMED)
+        && !(has_two && version == identity::SEALED)
+    {
         return Err(CodecFault::Unknown { kind, version });
     }
     let at = from.i64()?;
@@ -338,12 +355,7 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
         LEDGER_RENAMED => {
             Event::LedgerRenamed(LedgerRenamed { at, ledger: from.number("a ledger")?, name: from.text()?.to_owned() })
         }
-        IDENTITY_CREATED => Event::IdentityCreated(IdentityCreated {
-            at,
-            seed: from.u64()?,
-            id: from.text()?.to_owned(),
-            detail: from.text()?.to_owned(),
-        }),
+        IDENTITY_CREATED => Event::IdentityCreated(identity::take_created(at, version, &mut from)?),
         BALANCE_CREATED => Event::BalanceCreated(decode_balance(at, version, &mut from)?),
         RECORDED => Event::Recorded(decode_recorded(at, &mut from)?),
         RESCHEDULED => Event::Rescheduled(decode_rescheduled(at, &mut from)?),
@@ -381,6 +393,9 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
         ACCOUNT_CREATED => Event::AccountCreated(accounts::take(at, &mut from)?),
         MONITOR_SET => Event::MonitorSet(monitor::take_set(at, &mut from)?),
         MONITOR_DELETED => Event::MonitorDeleted(monitor::take_deleted(at, &mut from)?),
+        IDENTITY_CHANGED => Event::IdentityChanged(identity::take_changed(at, version, &mut from)?),
+        IDENTITY_DELETED => Event::IdentityDeleted(identity::take_deleted(at, &mut from)?),
+        IDENTITY_REVEALED => Event::IdentityRevealed(identity::take_revealed(at, &mut from)?),
         _ => return Err(CodecFault::Unknown { kind, version }),
     };
     if from.is_empty() { Ok(event) } else { Err(CodecFault::Trailing) }

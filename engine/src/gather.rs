@@ -70,7 +70,10 @@ impl Writer {
             | Command::NameBalance(_)
             | Command::CreateAccount(_)
             | Command::SetMonitor(_)
-            | Command::DeleteMonitor(_) => Ok(()),
+            | Command::DeleteMonitor(_)
+            | Command::UpdateIdentity(_)
+            | Command::DeleteIdentity(_)
+            | Command::RevealIdentity(_) => Ok(()),
         }
     }
 

@@ -454,6 +454,9 @@ impl Writer {
                 self.state.currencies.find(&event.code).unwrap_or(self.state.currencies.len() as u32)
             }
             Event::PolicySet(event) => event.balance,
+            Event::IdentityChanged(event) => event.identity,
+            Event::IdentityDeleted(event) => event.identity,
+            Event::IdentityRevealed(event) => event.identity,
             Event::MonitorSet(MonitorSet { id, .. }) | Event::MonitorDeleted(MonitorDeleted { id, .. }) => {
                 u32::try_from(id.row()).expect("monitors are limited")
             }

@@ -11,6 +11,7 @@ use journal::disk::{MemoryDisk, RealDisk};
 use ledger::accounts::Account;
 use ledger::command::{Allocation, Command, CreateAccount, CreateBalance, CreateIdentity};
 use ledger::id::{Id, Prefix};
+use ledger::identity::Detail;
 use ledger::rejection::Rejection;
 use ledger::state::GENERAL_LEDGER_ID;
 use support::harness::{Scratch, look, open, submit, verified};
@@ -26,7 +27,10 @@ fn made(answer: Answer) -> u32 {
 fn owned_balance(engine: &Engine) -> (String, Id) {
     let identity = made(submit(
         engine,
-        Command::CreateIdentity(CreateIdentity { id: String::new(), detail: "{\"first_name\":\"Ada\"}".into() }),
+        Command::CreateIdentity(CreateIdentity {
+            id: String::new(),
+            detail: Detail::Plain("{\"first_name\":\"Ada\"}".into()),
+        }),
     ));
     let owner = look(engine, move |view| view.state.identity_text(identity)).expect("the engine answers");
     let balance = made(submit(

@@ -57,7 +57,7 @@ fn books(random: &mut Random) -> Books3 {
             &books.engine,
             Command::CreateLedger(CreateLedger { name: name.into(), metadata: String::new() }),
         ));
-        let (id, detail) = (format!("idt_{name}"), "{}".into());
+        let (id, detail) = (format!("idt_{name}"), ledger::identity::Detail::Plain("{}".into()));
         made(&submit(&books.engine, Command::CreateIdentity(CreateIdentity { id, detail })));
     }
     for _ in 0..6 {

@@ -17,10 +17,12 @@ use ledger::command::{Allocation, Batch, Terms};
 use ledger::decide::Known;
 use ledger::event::{
     AccountCreated, BalanceCreated, BalanceLinked, BalanceNamed, BatchFailed, CurrencyRegistered, Event,
-    IdentityCreated, Key, Kind, LedgerCreated, LedgerRenamed, MetadataChanged, MonitorDeleted, MonitorSet, Movement,
-    NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
+    IdentityChanged, IdentityCreated, IdentityDeleted, IdentityRevealed, Key, Kind, LedgerCreated, LedgerRenamed,
+    MetadataChanged, MonitorDeleted, MonitorSet, Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded,
+    Rescheduled,
 };
 use ledger::id::Id;
+use ledger::identity::{Detail, KeyName, Sealed};
 use ledger::limits::{self, MONITOR_CONDITIONS_MAX, PRECISION_MAX};
 use ledger::monitor::{Condition, Definition, Field, Operator};
 use ledger::notes::Subject;
@@ -125,12 +127,20 @@ fn any_definition(random: &mut Random) -> Definition {
     }
 }
 
+fn any_detail(random: &mut Random) -> Detail {
+    if random.one_in(3) {
+        return Detail::Plain(any_text(random));
+    }
+    let bytes = (0..random.below(200)).map(|_| random.number() as u8).collect();
+    Detail::Sealed(Sealed { key: KeyName { slot: any_number(random) as u32, id: [random.number() as u8; 16] }, bytes })
+}
+
 fn any_event(random: &mut Random) -> Event {
     let (at, seed) = (any_number(random) as i64, random.number());
-    match random.below(21) {
+    match random.below(25) {
         0 => Event::LedgerCreated(LedgerCreated { at, seed, name: any_text(random), metadata: any_text(random) }),
         1 => Event::LedgerRenamed(LedgerRenamed { at, ledger: any_number(random) as u32, name: any_text(random) }),
-        2 => Event::IdentityCreated(IdentityCreated { at, seed, id: any_text(random), detail: any_text(random) }),
+        2 => Event::IdentityCreated(IdentityCreated { at, seed, id: any_text(random), detail: any_detail(random) }),
         3 => Event::BalanceCreated(BalanceCreated {
             at,
             seed,
@@ -195,6 +205,19 @@ fn any_event(random: &mut Random) -> Event {
             let id = any_monitor(random, at);
             Event::MonitorDeleted(MonitorDeleted { at, id, first_row: any_number(random) })
         }
+        14 => {
+            let identity = any_number(random) as u32;
+            Event::IdentityChanged(IdentityChanged { at, identity, detail: any_detail(random) })
+        }
+        15 => Event::IdentityDeleted(IdentityDeleted { at, identity: any_number(random) as u32 }),
+        16 => Event::IdentityRevealed(IdentityRevealed {
+            at,
+            identity: any_number(random) as u32,
+            who: any_text(random),
+            request: any_text(random),
+            fields: (0..random.below(5)).map(|_| any_text(random)).collect(),
+            previous: any_number(random),
+        }),
         _ => Event::Recorded(any_recorded(random, at, seed)),
     }
 }
@@ -461,7 +484,12 @@ fn golden_events() -> Vec<(&'static str, Event)> {
         ("ledger_renamed", Event::LedgerRenamed(LedgerRenamed { at, ledger: 300, name: "Kasse".into() })),
         (
             "identity_created",
-            Event::IdentityCreated(IdentityCreated { at, seed, id: "idt_7".into(), detail: "{}".into() }),
+            Event::IdentityCreated(IdentityCreated {
+                at,
+                seed,
+                id: "idt_7".into(),
+                detail: Detail::Plain("{}".into()),
+            }),
         ),
         (
             "balance_created",
@@ -582,6 +610,27 @@ fn golden_events() -> Vec<(&'static str, Event)> {
             "monitor_deleted",
             Event::MonitorDeleted(MonitorDeleted { at, id: Id::new(at - 1, 300, 7), first_row: 70_001 }),
         ),
+        (
+            "identity_created",
+            Event::IdentityCreated(IdentityCreated { at, seed, id: "idt_7".into(), detail: golden_sealed() }),
+        ),
+        (
+            "identity_changed",
+            Event::IdentityChanged(IdentityChanged { at, identity: 300, detail: Detail::Plain("{}".into()) }),
+        ),
+        ("identity_changed", Event::IdentityChanged(IdentityChanged { at, identity: 300, detail: golden_sealed() })),
+        ("identity_deleted", Event::IdentityDeleted(IdentityDeleted { at, identity: 300 })),
+        (
+            "identity_revealed",
+            Event::IdentityRevealed(IdentityRevealed {
+                at,
+                identity: 300,
+                who: "master".into(),
+                request: "r-1".into(),
+                fields: vec!["FirstName".into(), "Street".into()],
+                previous: 4096,
+            }),
+        ),
     ]
 }
 
@@ -599,6 +648,10 @@ fn golden_definition() -> Definition {
         call_back_url: "https://example.com/hook".into(),
         metadata: "{\"team\":7}".into(),
     }
+}
+
+fn golden_sealed() -> Detail {
+    Detail::Sealed(Sealed { key: KeyName { slot: 300, id: [0xa5; 16] }, bytes: (0..30).collect() })
 }
 
 /// A policy with everything that one can have.
@@ -735,17 +788,17 @@ fn golden_recorded(at: i64, seed: u64) -> Recorded {
     }
 }
 
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("event-1-{name}.hex"))
+fn golden(name: &str, version: u8) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("event-{version}-{name}.hex"))
 }
 
 #[test]
-fn bytes_are_those_of_version_1() {
+fn bytes_are_those_that_were_kept() {
     for (name, event) in golden_events() {
         let lines: Vec<String> =
             bytes_of(&event).chunks(32).map(|chunk| chunk.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
         let text = lines.join("\n") + "\n";
-        let path = golden(name);
+        let path = golden(name, bytes_of(&event)[1]);
         if std::env::var("FLORIN_GOLDEN").is_ok_and(|value| value == "write") && !path.exists() {
             std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("folders can be made");
             std::fs::write(&path, &text).expect("it can be written");

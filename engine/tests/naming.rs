@@ -11,6 +11,7 @@ use engine::limits::Sizes;
 use journal::disk::RealDisk;
 use ledger::command::{ChangeMetadata, Command, CreateIdentity, LinkIdentity, NameBalance};
 use ledger::id::{Id, Prefix};
+use ledger::identity::Detail;
 use ledger::limits::METADATA_CHANGES_MAX;
 use ledger::notes::Subject;
 use ledger::rejection::Rejection;
@@ -81,7 +82,7 @@ fn what_was_said_is_there_after_a_restart_and_without_derived_files() {
     for detail in ["{\"name\":\"Ada\"}", "{}"] {
         assert_made(&submit(
             &engine,
-            Command::CreateIdentity(CreateIdentity { id: String::new(), detail: detail.into() }),
+            Command::CreateIdentity(CreateIdentity { id: String::new(), detail: Detail::Plain(detail.into()) }),
         ));
     }
     let identity = look(&engine, |view| view.state.identity_text(1)).expect("the engine answers");

@@ -38,10 +38,7 @@ pub fn apply(state: &mut State, event: &Event, record: u64, rows: &mut Vec<Row>)
         }
         Event::PolicySet(event) => set_policy(state, event),
         Event::MetadataChanged(event) => change_metadata(state, event, record),
-        Event::BalanceLinked(event) => {
-            let balance = state.balances.get_mut(event.balance as usize);
-            balance.expect("an event names balances that exist").identity = Some(event.identity);
-        }
+        Event::BalanceLinked(event) => state.set_owner(event.balance, Some(event.identity)),
         Event::BalanceNamed(event) => state.set_alias(event.balance, &event.alias),
         Event::AccountCreated(event) => create_account(state, event, record),
         Event::MonitorSet(event) => {
@@ -52,6 +49,18 @@ pub fn apply(state: &mut State, event: &Event, record: u64, rows: &mut Vec<Row>)
         Event::MonitorDeleted(event) => {
             assert_eq!(event.first_row, state.rows_count, "a monitor counts up to the last row");
             state.monitors.delete(event, record);
+        }
+        Event::IdentityChanged(event) => {
+            let identity = state.identity_mut(event.identity);
+            identity.detail = record;
+            // One that was recorded in plain text gets its key now.
+            identity.key = event.detail.key().or(identity.key);
+        }
+        Event::IdentityDeleted(event) => state.remove_identity(event.identity),
+        Event::IdentityRevealed(event) => {
+            let identity = state.identity_mut(event.identity);
+            assert_eq!(identity.revealed, event.previous, "an event names the reveal before it");
+            identity.revealed = record;
         }
     }
 }
@@ -92,6 +101,7 @@ fn set_policy(state: &mut State, event: &PolicySet) {
 fn create_account(state: &mut State, event: &AccountCreated, record: u64) {
     let nonce = id::nonce(event.seed, NonceOf::Row(state.accounts.len() as u64));
     let (balance, identity, number) = (event.balance, event.identity, event.number.as_str().into());
+    state.use_identity(identity);
     state.accounts.add(Account { nonce, created_at: event.at, record, balance, identity, number });
 }
 
@@ -103,7 +113,17 @@ fn create_ledger(state: &mut State, event: &LedgerCreated, record: u64) {
 fn create_identity(state: &mut State, event: &IdentityCreated, record: u64) {
     let nonce = id::nonce(event.seed, NonceOf::Row(state.identities.len() as u64));
     let chosen = (!event.id.is_empty()).then(|| event.id.as_str().into());
-    state.add_identity(Identity { nonce, created_at: event.at, record, chosen });
+    state.add_identity(Identity {
+        nonce,
+        created_at: event.at,
+        record,
+        chosen,
+        detail: record,
+        key: event.detail.key(),
+        revealed: NO_RECORD,
+        uses: 0,
+        is_deleted: false,
+    });
 }
 
 fn create_balance(state: &mut State, event: &BalanceCreated, record: u64) {

@@ -2,6 +2,7 @@
 //! [`crate::limits`], amounts are integers.
 
 use crate::id::Id;
+use crate::identity::Detail;
 use crate::monitor::Definition;
 use crate::notes::Subject;
 use crate::policy::Policy;
@@ -60,6 +61,12 @@ pub enum Command {
     SetMonitor(SetMonitor),
     /// Delete a monitor.
     DeleteMonitor(DeleteMonitor),
+    /// Give an identity other fields.
+    UpdateIdentity(UpdateIdentity),
+    /// Delete an identity.
+    DeleteIdentity(DeleteIdentity),
+    /// Keep that somebody is about to see what tokens of an identity stand for.
+    RevealIdentity(RevealIdentity),
 }
 
 /// Make a ledger.
@@ -85,8 +92,39 @@ pub struct RenameLedger {
 pub struct CreateIdentity {
     /// An id that the caller chose, or empty.
     pub id: String,
-    /// The fields of the identity as a JSON object.
-    pub detail: String,
+    /// The fields of the identity.
+    pub detail: Detail,
+}
+
+/// Give an identity other fields: all of them, made from those that it had.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UpdateIdentity {
+    /// The id of the identity, as sent.
+    pub identity: String,
+    /// Where the record is that tells the fields from which these were made. When there is a newer one, this is refused.
+    pub basis: u64,
+    /// The fields from now on.
+    pub detail: Detail,
+}
+
+/// Delete an identity. One that owns something stays.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeleteIdentity {
+    /// The id of the identity, as sent.
+    pub identity: String,
+}
+
+/// Keep that somebody is about to see what tokens of an identity stand for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RevealIdentity {
+    /// The id of the identity, as sent.
+    pub identity: String,
+    /// Who asked.
+    pub who: String,
+    /// The id of the request.
+    pub request: String,
+    /// The names of the fields, at most [`crate::limits::REVEAL_FIELDS_MAX`].
+    pub fields: Vec<String>,
 }
 
 /// Make a balance.

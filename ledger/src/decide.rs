@@ -5,6 +5,7 @@
 
 mod accounts;
 mod holds;
+mod identities;
 mod monitors;
 mod naming;
 mod record;
@@ -12,13 +13,12 @@ mod refunds;
 mod schedule;
 
 use crate::command::{
-    Batch, Command, CreateBalance, CreateIdentity, CreateLedger, Moment, RegisterCurrency, RenameLedger, ReportBatch,
-    SetPolicy,
+    Batch, Command, CreateBalance, CreateLedger, Moment, RegisterCurrency, RenameLedger, ReportBatch, SetPolicy,
 };
 use crate::draft::{Draft, Scratch};
 use crate::event::{
-    BalanceCreated, BatchFailed, CurrencyRegistered, Event, IdentityCreated, Kind, LedgerCreated, LedgerRenamed,
-    Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded,
+    BalanceCreated, BatchFailed, CurrencyRegistered, Event, Kind, LedgerCreated, LedgerRenamed, Movement, NO_BALANCE,
+    Opened, Outcome, PolicySet, Recorded,
 };
 use crate::limits;
 use crate::policy::Policy;
@@ -60,7 +60,7 @@ pub fn decide(state: &State, scratch: &mut Scratch, command: Command, moment: Mo
     match command {
         Command::CreateLedger(command) => Ok(Decision::of(create_ledger(command, moment))),
         Command::RenameLedger(command) => rename_ledger(state, command, moment),
-        Command::CreateIdentity(command) => create_identity(state, command, moment),
+        Command::CreateIdentity(command) => identities::create(state, command, moment),
         Command::CreateBalance(command) => create_balance(state, command, moment),
         Command::Record(command) => record::record(state, scratch, command, moment),
         Command::Execute(command) => schedule::execute(state, scratch, command, moment),
@@ -80,6 +80,9 @@ pub fn decide(state: &State, scratch: &mut Scratch, command: Command, moment: Mo
         Command::CreateAccount(command) => accounts::create_account(state, command, moment),
         Command::SetMonitor(command) => monitors::set(state, command, moment),
         Command::DeleteMonitor(command) => monitors::delete(state, command, moment),
+        Command::UpdateIdentity(command) => identities::update(state, command, moment),
+        Command::DeleteIdentity(command) => identities::delete(state, &command, moment),
+        Command::RevealIdentity(command) => identities::reveal(state, command, moment),
     }
 }
 
@@ -99,14 +102,6 @@ fn rename_ledger(state: &State, command: RenameLedger, moment: Moment) -> Result
         }
         None => refuse(0, Rejection::LedgerNotFound),
     }
-}
-
-fn create_identity(state: &State, command: CreateIdentity, moment: Moment) -> Result<Decision, Refused> {
-    if !command.id.is_empty() && state.find_identity(&command.id).is_some() {
-        return refuse(0, Rejection::IdentityTaken);
-    }
-    let CreateIdentity { id, detail } = command;
-    Ok(Decision::of(Event::IdentityCreated(IdentityCreated { at: moment.at, seed: moment.seed, id, detail })))
 }
 
 fn create_balance(state: &State, command: CreateBalance, moment: Moment) -> Result<Decision, Refused> {

@@ -3,6 +3,7 @@
 use crate::command::{Allocation, Batch, Terms};
 use crate::decide::Known;
 use crate::id::{self, Id, NonceOf};
+use crate::identity::Detail;
 use crate::monitor::Definition;
 use crate::notes::Subject;
 use crate::policy::Policy;
@@ -43,6 +44,12 @@ pub enum Event {
     MonitorSet(MonitorSet),
     /// A monitor exists no more.
     MonitorDeleted(MonitorDeleted),
+    /// An identity has other fields.
+    IdentityChanged(IdentityChanged),
+    /// An identity is gone.
+    IdentityDeleted(IdentityDeleted),
+    /// Somebody was shown what tokens of an identity stand for.
+    IdentityRevealed(IdentityRevealed),
 }
 
 impl Event {
@@ -64,6 +71,9 @@ impl Event {
             Event::AccountCreated(event) => event.at,
             Event::MonitorSet(event) => event.at,
             Event::MonitorDeleted(event) => event.at,
+            Event::IdentityChanged(event) => event.at,
+            Event::IdentityDeleted(event) => event.at,
+            Event::IdentityRevealed(event) => event.at,
         }
     }
 }
@@ -101,8 +111,46 @@ pub struct IdentityCreated {
     pub seed: u64,
     /// The id that the caller chose, or empty.
     pub id: String,
-    /// Its fields as a JSON object.
-    pub detail: String,
+    /// Its fields.
+    pub detail: Detail,
+}
+
+/// An identity has other fields.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdentityChanged {
+    /// When.
+    pub at: i64,
+    /// Its handle.
+    pub identity: u32,
+    /// All of its fields from now on.
+    pub detail: Detail,
+}
+
+/// An identity is gone. Its key is destroyed as soon as this is durable, so what is recorded of it cannot be read any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdentityDeleted {
+    /// When.
+    pub at: i64,
+    /// Its handle.
+    pub identity: u32,
+}
+
+/// Somebody was shown what tokens of an identity stand for; what that is, is not told here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdentityRevealed {
+    /// When.
+    pub at: i64,
+    /// The handle of the identity.
+    pub identity: u32,
+    /// Who was shown it.
+    pub who: String,
+    /// The id of the request.
+    pub request: String,
+    /// The names of the fields.
+    pub fields: Vec<String>,
+    /// Where the record of the time before is, or [`crate::state::NO_RECORD`]: so the times of an identity are found without
+    /// an index.
+    pub previous: u64,
 }
 
 /// A balance exists. Its handle is the number of balances before it.

@@ -15,6 +15,7 @@ pub mod decimal;
 pub mod draft;
 pub mod event;
 pub mod id;
+pub mod identity;
 pub mod limits;
 pub mod monitor;
 pub mod monitors;

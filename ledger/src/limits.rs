@@ -23,6 +23,12 @@ pub const PARTY_BYTES_MAX: usize = 4096;
 pub const LEDGER_NAME_BYTES_MAX: usize = 4096;
 /// Longest identity, in bytes of its JSON text.
 pub const IDENTITY_BYTES_MAX: usize = 262_144;
+/// Most fields that one reveal may name.
+pub const REVEAL_FIELDS_MAX: usize = 16;
+/// Longest text of a reveal: a field, who asked, or the id of the request; in bytes. Longer ones are cut.
+pub const REVEAL_TEXT_BYTES_MAX: usize = 256;
+/// Most bytes that sealing adds to the fields of an identity.
+pub const SEAL_BYTES_MAX: usize = 64;
 /// Most items of one batch.
 pub const BATCH_ITEMS_MAX: usize = 10_000;
 /// Most legs of one split transaction.

@@ -96,11 +96,13 @@ pub enum Rejection {
     TooManyMonitors = 47,
     /// As many monitors as can watch one balance.
     TooManyMonitorsOfBalance = 48,
+    /// The identity has other fields than those from which the change was made.
+    IdentityChanged = 42,
 }
 
 impl Rejection {
     /// Every rejection, in order.
-    pub const ALL: [Rejection; 45] = [
+    pub const ALL: [Rejection; 46] = [
         Rejection::DuplicateReference,
         Rejection::SourceNotFound,
         Rejection::DestinationNotFound,
@@ -146,6 +148,7 @@ impl Rejection {
         Rejection::MonitorNotFound,
         Rejection::TooManyMonitors,
         Rejection::TooManyMonitorsOfBalance,
+        Rejection::IdentityChanged,
     ];
 
     /// The stored number of the rejection.

@@ -8,6 +8,7 @@ use crate::chunked::Chunked;
 use crate::command::{Allocation, Ask, Party};
 use crate::event::NO_BALANCE;
 use crate::id::{Id, Prefix};
+use crate::identity::KeyName;
 use crate::limits::SUM_MAX;
 use crate::monitors::Monitors;
 use crate::notes::{Noted, Subject};
@@ -180,14 +181,15 @@ impl State {
         self.ledgers.get(handle as usize).filter(|ledger| ledger.id(handle) == id).map(|_| handle)
     }
 
-    /// The handle of an identity by its id, as sent.
+    /// The handle of an identity by its id, as sent. One that was deleted is not found.
     pub fn find_identity(&self, id: &str) -> Option<u32> {
         if let Some(&handle) = self.chosen_identities.get(id) {
             return Some(handle);
         }
         let id = Id::parse(Prefix::Identity, id)?;
         let handle = u32::try_from(id.row()).ok()?;
-        self.identities.get(handle as usize).filter(|one| one.chosen.is_none() && one.id(handle) == id).map(|_| handle)
+        let known = self.identities.get(handle as usize)?;
+        (known.chosen.is_none() && !known.is_deleted && known.id(handle) == id).then_some(handle)
     }
 
     /// The id of a ledger, as it is shown.
@@ -217,13 +219,62 @@ impl State {
                 None => drop(self.indicators.insert(indicator.into(), vec![(balance.currency, handle)])),
             }
         }
+        if let Some(identity) = balance.identity {
+            self.use_identity(identity);
+        }
         self.balances.push(balance);
         handle
     }
 
+    /// Notes that something belongs to an identity: it cannot be deleted as long as that is so.
+    pub fn use_identity(&mut self, handle: u32) {
+        self.identity_mut(handle).uses += 1;
+    }
+
+    /// Notes that something does not belong to an identity any more.
+    pub fn release_identity(&mut self, handle: u32) {
+        let identity = self.identity_mut(handle);
+        identity.uses = identity.uses.checked_sub(1).expect("what is given up was owned");
+    }
+
+    /// Gives a balance another owner.
+    pub fn set_owner(&mut self, balance: u32, identity: Option<u32>) {
+        let balance = self.balances.get_mut(balance as usize).expect("an event names balances that exist");
+        let before = std::mem::replace(&mut balance.identity, identity);
+        if let Some(before) = before {
+            self.release_identity(before);
+        }
+        if let Some(identity) = identity {
+            self.use_identity(identity);
+        }
+    }
+
+    pub(crate) fn identity_mut(&mut self, handle: u32) -> &mut Identity {
+        let identity = self.identities.get_mut(handle as usize).expect("an event names identities that exist");
+        assert!(!identity.is_deleted, "an event names identities that exist");
+        identity
+    }
+
+    pub(crate) fn remove_identity(&mut self, handle: u32) {
+        let identity = self.identity_mut(handle);
+        assert_eq!(identity.uses, 0, "nothing belongs to an identity that is deleted");
+        identity.is_deleted = true;
+        let chosen = identity.chosen.clone();
+        if let Some(chosen) = chosen {
+            self.chosen_identities.remove(&chosen);
+        }
+    }
+
+    /// The identities that exist, newest first.
+    pub fn live_identities(&self) -> impl Iterator<Item = (u32, &Identity)> {
+        let all = (0..self.identities.len()).rev();
+        let all = all.filter_map(|handle| Some((handle as u32, self.identities.get(handle)?)));
+        all.filter(|(_, identity)| !identity.is_deleted)
+    }
+
     pub(crate) fn add_identity(&mut self, identity: Identity) {
         let handle = u32::try_from(self.identities.len()).expect("identities are fewer than balances");
-        if let Some(chosen) = &identity.chosen {
+        if let Some(chosen) = identity.chosen.as_ref().filter(|_| !identity.is_deleted) {
             self.chosen_identities.insert(chosen.clone(), handle);
         }
         self.identities.push(identity);
@@ -358,6 +409,16 @@ pub struct Identity {
     pub record: u64,
     /// The id that its maker chose.
     pub chosen: Option<Box<str>>,
+    /// Where the record is that tells its fields.
+    pub detail: u64,
+    /// The key that opens them; `None` when they are recorded in plain text.
+    pub key: Option<KeyName>,
+    /// Where the record of its latest reveal is, or [`NO_RECORD`].
+    pub revealed: u64,
+    /// How many things belong to it.
+    pub uses: u32,
+    /// Whether it was deleted. Its handle is not given to another.
+    pub is_deleted: bool,
 }
 
 impl Identity {

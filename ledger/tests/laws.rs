@@ -246,8 +246,17 @@ fn read_ids(book: &Book) {
     for handle in 0..book.state.ledgers.len() as u32 {
         assert_eq!(book.state.find_ledger(&book.state.ledger_text(handle)), Some(handle));
     }
-    for handle in 0..book.state.identities.len() as u32 {
-        assert_eq!(book.state.find_identity(&book.state.identity_text(handle)), Some(handle));
+    let mut owned = vec![0; book.state.identities.len()];
+    for balance in book.state.balances.iter() {
+        if let Some(identity) = balance.identity {
+            owned[identity as usize] += 1;
+        }
+    }
+    for (handle, identity) in book.state.identities.iter().enumerate() {
+        let found = book.state.find_identity(&book.state.identity_text(handle as u32));
+        assert_eq!(found == Some(handle as u32), !identity.is_deleted, "one that is deleted is not found");
+        assert_eq!(identity.uses, owned[handle], "an identity knows how many balances are its own");
+        assert!(!identity.is_deleted || identity.uses == 0, "nothing belongs to nobody");
     }
 }
 

@@ -20,5 +20,6 @@ pub mod projection;
 pub mod scheduled;
 pub mod split;
 pub mod time;
+pub mod token;
 pub mod transaction;
 pub mod validate;

@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod inspect;
+pub mod keys;
 pub mod rebuild;
 pub mod serve;
 pub mod verify;
@@ -53,6 +54,11 @@ enum Command {
     Verify(DataArguments),
     /// Print the records of a journal that no server uses
     Inspect(InspectArguments),
+    /// Work on the keys of identities
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Delete everything that is derived from the journal, and make it anew
     Rebuild(DataArguments),
 }
@@ -79,6 +85,25 @@ struct DataArguments {
     /// Folder of the data; stop its server first
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+}
+
+/// What to do with the keys of identities.
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Wrap the keys of identities with another master key; start the server with it afterwards
+    Rotate(RotateArguments),
+}
+
+/// From which master key to which. The old one is found as `serve` finds it.
+#[derive(Debug, Args)]
+struct RotateArguments {
+    #[command(flatten)]
+    source: SourceArguments,
+    #[command(flatten)]
+    folder: DataArguments,
+    /// File with the new master key: 32 random bytes as base64 or hexadecimal digits
+    #[arg(long, value_name = "FILE")]
+    new_key_file: PathBuf,
 }
 
 /// What to print of a journal.
@@ -125,6 +150,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Inspect(arguments) => {
             inspect::run(&arguments.folder.data, arguments.from, arguments.limit, arguments.json)
         }
+        Command::Keys { command: KeysCommand::Rotate(arguments) } => rotate(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments.data),
     };
     match result {
@@ -136,6 +162,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn rotate(arguments: &RotateArguments) -> Result<(), Failure> {
+    let sources = Sources::of_process(arguments.source.config.as_deref(), Path::new("."))?;
+    // Where the server would listen does not matter here.
+    let settings = Settings::resolve(&Typed::read(&sources)?, true)?;
+    keys::rotate(&settings, &arguments.folder.data, &arguments.new_key_file)
 }
 
 /// Sizes for commands that work on a journal that is there: it knows the size of its segments itself.

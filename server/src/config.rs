@@ -8,6 +8,7 @@ pub mod keys;
 pub mod log;
 pub mod posting;
 pub mod print;
+pub mod privacy;
 pub mod rate_limit;
 pub mod server;
 pub mod source;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub storage: storage::StorageSettings,
     /// How transactions are taken.
     pub posting: posting::PostingSettings,
+    /// Secrets that personal data is kept with.
+    pub privacy: privacy::PrivacySettings,
     /// Requests a client may make a second. Read and kept, not in force yet.
     pub rate_limit: rate_limit::RateLimitSettings,
     /// The service that makes the numbers of accounts, if there is one.
@@ -48,6 +51,7 @@ impl Settings {
             server: ServerSettings::resolve(typed, insecure, &mut problems),
             storage: storage::StorageSettings::resolve(typed, &mut problems),
             posting: posting::PostingSettings::resolve(typed),
+            privacy: privacy::PrivacySettings::resolve(typed, &mut problems),
             rate_limit: rate_limit::RateLimitSettings::resolve(typed, &mut problems),
             account_numbers: accounts::NumberService::resolve(typed, &mut problems),
             log: log::LogSettings::resolve(typed),
@@ -63,6 +67,9 @@ impl Settings {
             if self.server.secret_key.is_set() {
                 lines.push("server.secret_key is set, but not looked at while server.secure is off".to_owned());
             }
+        }
+        if self.privacy.tokenization_secret.is_set() && self.privacy.token_key().is_none() {
+            lines.push("tokenization_secret is not of 32 bytes: tokenization is disabled".to_owned());
         }
         lines
     }

@@ -47,3 +47,4 @@ pub mod service;
 pub mod state;
 pub mod statements;
 pub mod transactions;
+pub mod turns;

@@ -11,3 +11,4 @@ pub mod decode;
 pub mod feed;
 pub mod http;
 pub mod statement;
+pub mod vault;

@@ -97,9 +97,20 @@ mod routes {
         mod get;
         mod post;
         mod id {
+            mod delete;
+            mod detokenize {
+                mod get;
+            }
             mod get;
             mod statement {
                 mod get;
+            }
+            mod put;
+            mod reveals {
+                mod get;
+            }
+            mod tokenize {
+                pub mod post;
             }
         }
     }

@@ -27,6 +27,9 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::AccountCreated(_) => "account_created",
         Event::MonitorSet(_) => "monitor_set",
         Event::MonitorDeleted(_) => "monitor_deleted",
+        Event::IdentityChanged(_) => "identity_changed",
+        Event::IdentityDeleted(_) => "identity_deleted",
+        Event::IdentityRevealed(_) => "identity_revealed",
     }
 }
 
@@ -105,6 +108,13 @@ pub fn line_of(record: &Record) -> String {
             put(&mut line, "conditions", event.definition.conditions.len());
         }
         Event::MonitorDeleted(event) => put(&mut line, "monitor", event.id),
+        Event::IdentityChanged(event) => put(&mut line, "identity", event.identity),
+        Event::IdentityDeleted(event) => put(&mut line, "identity", event.identity),
+        Event::IdentityRevealed(event) => {
+            put(&mut line, "identity", event.identity);
+            put(&mut line, "who", &event.who);
+            put(&mut line, "fields", event.fields.join(","));
+        }
     }
     line
 }

@@ -4,6 +4,7 @@ use super::Record;
 use super::line::{kind, time};
 use ledger::command::{Allocation, Batch};
 use ledger::event::{Event, Key, Kind, MonitorSet, Movement, NO_BALANCE, Outcome, Recorded};
+use ledger::identity::Detail;
 use ledger::notes::Subject;
 use ledger::policy::{Floor, Policy, Window};
 use ledger::row::Parent;
@@ -47,7 +48,7 @@ pub fn value_of(record: &Record) -> Value {
         Event::IdentityCreated(event) => {
             fields.push(("seed", number(event.seed)));
             put_text(&mut fields, "id", &event.id);
-            put_text(&mut fields, "detail", &event.detail);
+            fields.push(("detail", detail_of(&event.detail)));
         }
         Event::BalanceCreated(event) => {
             fields.push(("seed", number(event.seed)));
@@ -115,6 +116,20 @@ pub fn value_of(record: &Record) -> Value {
             fields.push(("monitor", Value::Text(event.id.to_string())));
             fields.push(("first_row", number(event.first_row)));
         }
+        Event::IdentityChanged(event) => {
+            fields.push(("identity", number(event.identity)));
+            fields.push(("detail", detail_of(&event.detail)));
+        }
+        Event::IdentityDeleted(event) => fields.push(("identity", number(event.identity))),
+        Event::IdentityRevealed(event) => {
+            fields.push(("identity", number(event.identity)));
+            fields.push(("who", text(&event.who)));
+            put_text(&mut fields, "request", &event.request);
+            fields.push(("fields", Value::List(event.fields.iter().map(|field| text(field)).collect())));
+            if event.previous != NO_RECORD {
+                fields.push(("previous", number(event.previous)));
+            }
+        }
     }
     Value::Fields(fields)
 }
@@ -167,6 +182,18 @@ fn put_monitor(fields: &mut Fields, event: &MonitorSet) {
     put_text(fields, "description", &definition.description);
     put_text(fields, "call_back_url", &definition.call_back_url);
     put_text(fields, "metadata", &definition.metadata);
+}
+
+/// What is sealed is told as the place and the name of its key, and how long it is.
+fn detail_of(detail: &Detail) -> Value {
+    match detail {
+        Detail::Plain(plain) => text(plain),
+        Detail::Sealed(sealed) => Value::Fields(vec![
+            ("slot", number(sealed.key.slot)),
+            ("key", Value::Text(sealed.key.id.iter().map(|byte| format!("{byte:02x}")).collect())),
+            ("sealed_bytes", Value::Number(sealed.bytes.len() as i128)),
+        ]),
+    }
 }
 
 fn policy_of(policy: &Policy) -> Value {

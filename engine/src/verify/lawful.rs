@@ -13,7 +13,7 @@ use ledger::event::{
 use ledger::limits;
 use ledger::notes::Subject;
 use ledger::row::Parent;
-use ledger::state::State;
+use ledger::state::{Identity, State};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Says what of an event contradicts the state that it follows.
@@ -45,6 +45,15 @@ pub fn check(state: &State, event: &Event) -> Result<(), String> {
             let exists = state.monitors.find(event.id).is_some();
             if exists { Ok(()) } else { Err(format!("it deletes monitor {}, which does not exist", event.id)) }
         }
+        Event::IdentityChanged(event) => check_identity(state, event.identity).map(drop),
+        Event::IdentityDeleted(event) => match check_identity(state, event.identity)?.uses {
+            0 => Ok(()),
+            _ => Err(format!("it deletes identity {}, which owns something", event.identity)),
+        },
+        Event::IdentityRevealed(event) => match check_identity(state, event.identity)?.revealed == event.previous {
+            true => Ok(()),
+            false => Err(format!("it does not name the reveal of identity {} before it", event.identity)),
+        },
     }
 }
 
@@ -66,7 +75,7 @@ fn check_account(state: &State, event: &AccountCreated) -> Result<(), String> {
     if event.balance as usize >= state.balances.len() {
         return Err(format!("it makes an account of balance {}, which does not exist", event.balance));
     }
-    if event.identity as usize >= state.identities.len() {
+    if check_identity(state, event.identity).is_err() {
         return Err(format!("it makes an account of identity {}, which does not exist", event.identity));
     }
     if state.accounts.find_number(&event.number).is_some() {
@@ -99,7 +108,7 @@ fn check_metadata(state: &State, event: &MetadataChanged) -> Result<(), String> 
 }
 
 fn check_link(state: &State, event: &BalanceLinked) -> Result<(), String> {
-    if event.balance as usize >= state.balances.len() || event.identity as usize >= state.identities.len() {
+    if event.balance as usize >= state.balances.len() || check_identity(state, event.identity).is_err() {
         return Err("it links a balance and an identity that do not both exist".to_owned());
     }
     Ok(())
@@ -120,6 +129,11 @@ fn check_first_row(state: &State, first_row: u64) -> Result<(), String> {
     if first_row == next { Ok(()) } else { Err(format!("its monitor counts from row {first_row} on, not from {next}")) }
 }
 
+fn check_identity(state: &State, handle: u32) -> Result<&Identity, String> {
+    let known = state.identities.get(handle as usize).filter(|identity| !identity.is_deleted);
+    known.ok_or_else(|| format!("it names identity {handle}, which does not exist"))
+}
+
 fn check_policy(state: &State, event: &PolicySet) -> Result<(), String> {
     let exists = |handle: u32| (handle as usize) < state.balances.len();
     if !exists(event.balance) {
@@ -136,7 +150,7 @@ fn check_balance(state: &State, event: &BalanceCreated) -> Result<(), String> {
     if event.ledger as usize >= state.ledgers.len() {
         return Err(format!("it makes a balance in ledger {}, which does not exist", event.ledger));
     }
-    if event.identity.is_some_and(|identity| identity as usize >= state.identities.len()) {
+    if event.identity.is_some_and(|identity| check_identity(state, identity).is_err()) {
         return Err("it makes a balance of an identity that does not exist".to_owned());
     }
     let currency = state.currencies.find(&event.currency);

@@ -6,6 +6,7 @@
 //!                                                             make a balance; ledger L, identity I, rename L likewise
 //! alias A a | none, owner A I                                 another alias, another owner
 //! note A|L|p1 [stale]                                         change metadata, perhaps made from what is no longer so
+//! update I [stale], reveal I, delete I                        give an identity other fields; look at it; delete it
 //! fund A 200.00                                               post from @World, which may go below zero
 //! pay p1 A -> B 10.00 [EUR] [queued] [overdraft] [limit=5.00] post; hold the same; the label is the reference
 //! split s1 A -> B 6.00 + C 4.00                               legs from or to several balances
@@ -34,11 +35,13 @@ use crate::support::book::{Book, Changed, START};
 use crate::support::order::Order;
 use ledger::command::{
     Action, Allocation, Batch, ChangeMetadata, Command, CreateAccount, CreateBalance, CreateIdentity, CreateLedger,
-    DeleteMonitor, LinkIdentity, Mismatch, NameBalance, RegisterCurrency, RenameLedger, SetMonitor, SetPolicy, Wanted,
+    DeleteIdentity, DeleteMonitor, LinkIdentity, Mismatch, NameBalance, RegisterCurrency, RenameLedger, RevealIdentity,
+    SetMonitor, SetPolicy, UpdateIdentity, Wanted,
 };
 use ledger::decide::Decision;
 use ledger::decimal::Decimal;
 use ledger::id::{Id, Prefix};
+use ledger::identity::Detail;
 use ledger::monitor::{Condition, Definition, Field, Operator};
 use ledger::notes::Subject;
 use ledger::policy::{Floor, Policy, Velocity, Window};
@@ -113,6 +116,7 @@ impl Script {
                 String::new()
             }
             ("ledger" | "identity" | "balance" | "rename", words_behind) => self.create(words[0], words_behind),
+            ("update" | "delete" | "reveal", [label, rest @ ..]) => self.identity(words[0], label, rest),
             ("fund", [name, amount, ..]) => self.fund(name, amount),
             ("pay" | "hold" | "split", _) => self.single(&words),
             ("try", [word, ..]) if *word != "batch" => self.attempt(&words[1..]),
@@ -201,7 +205,7 @@ impl Script {
             }
             "identity" => {
                 let id = option(words, "id").unwrap_or_default().to_owned();
-                Command::CreateIdentity(CreateIdentity { id, detail: "{}".into() })
+                Command::CreateIdentity(CreateIdentity { id, detail: Detail::Plain("{}".into()) })
             }
             _ => Command::CreateBalance(CreateBalance {
                 ledger: name("ledger").unwrap_or(GENERAL_LEDGER_ID.into()),
@@ -242,6 +246,29 @@ impl Script {
         match Id::parse(Prefix::Balance, id).and_then(|id| self.book.state.find_balance(id)) {
             Some(handle) => Subject::Balance(handle),
             None => Subject::Rows(Parent::Row(self.book.references[label])),
+        }
+    }
+
+    /// What happens to an identity that was made.
+    fn identity(&mut self, what: &str, label: &str, words: &[&str]) -> String {
+        let identity = self.names.get(label).cloned().unwrap_or_else(|| label.to_owned());
+        let state = &self.book.state;
+        let known = state.find_identity(&identity).and_then(|handle| state.identities.get(handle as usize));
+        let (command, done) = match what {
+            "update" => {
+                let basis = known.map_or(0, |known| if words == ["stale"] { known.record } else { known.detail });
+                let detail = Detail::Plain("{}".into());
+                (Command::UpdateIdentity(UpdateIdentity { identity, basis, detail }), "updated")
+            }
+            "delete" => (Command::DeleteIdentity(DeleteIdentity { identity }), "deleted"),
+            _ => {
+                let (who, request, fields) = ("master".into(), "r-1".into(), vec!["FirstName".into()]);
+                (Command::RevealIdentity(RevealIdentity { identity, who, request, fields }), "revealed")
+            }
+        };
+        match self.book.perform(command) {
+            Ok(_) => done.to_owned(),
+            Err(refused) => super::tell::words_of(refused.rejection),
         }
     }
 

@@ -5,9 +5,11 @@ use crate::support::order::Order;
 use crate::support::random::Random;
 use ledger::command::{
     Action, Allocation, Batch, ChangeMetadata, Command, CreateAccount, CreateBalance, CreateIdentity, CreateLedger,
-    DeleteMonitor, LinkIdentity, NameBalance, RegisterCurrency, RenameLedger, SetMonitor, SetPolicy, Wanted,
+    DeleteIdentity, DeleteMonitor, LinkIdentity, NameBalance, RegisterCurrency, RenameLedger, RevealIdentity,
+    SetMonitor, SetPolicy, UpdateIdentity, Wanted,
 };
 use ledger::id::{Id, Prefix};
+use ledger::identity::Detail;
 use ledger::monitor::{Condition, Definition, Field, Operator};
 use ledger::notes::Subject;
 use ledger::policy::{Floor, Policy, Velocity, Window};
@@ -65,7 +67,8 @@ impl Workload {
             4..6 if self.one_in(2) => Step::Command(self.say(book)),
             4..6 => Step::Command(self.create_other(book)),
             6..13 => self.wait(),
-            13..44 => {
+            13 => Step::Command(self.touch_identity(book)),
+            14..44 => {
                 let (queued, order) = (self.one_in(2), self.order(book));
                 self.sent.push((queued, order.clone()));
                 single(queued, vec![order])
@@ -344,7 +347,29 @@ impl Workload {
             }
             _ => {
                 let id = if self.one_in(2) { format!("idt_{}", self.below(5)) } else { String::new() };
-                Command::CreateIdentity(CreateIdentity { id, detail: "{}".into() })
+                Command::CreateIdentity(CreateIdentity { id, detail: Detail::Plain("{}".into()) })
+            }
+        }
+    }
+
+    /// Something that happens to an identity, which may be gone.
+    fn touch_identity(&mut self, book: &Book) -> Command {
+        let count = book.state.identities.len() as u64;
+        if count == 0 {
+            return self.create_other(book);
+        }
+        let handle = self.below(count) as u32;
+        let known = book.state.identities.get(handle as usize).expect("there are as many");
+        let identity = book.state.identity_text(handle);
+        match self.below(4) {
+            0 => Command::DeleteIdentity(DeleteIdentity { identity }),
+            1 => {
+                let fields = vec!["FirstName".into()];
+                Command::RevealIdentity(RevealIdentity { identity, who: "master".into(), request: "r".into(), fields })
+            }
+            _ => {
+                let basis = if self.one_in(4) { known.record } else { known.detail };
+                Command::UpdateIdentity(UpdateIdentity { identity, basis, detail: Detail::Plain("{}".into()) })
             }
         }
     }

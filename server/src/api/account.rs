@@ -131,10 +131,11 @@ pub struct AccountView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::identity::Fields;
 
     #[test]
     fn names_are_those_of_owners() {
-        let named = |detail: &str| name_of(&IdentityView::new("idt_1".into(), 0, detail));
+        let named = |detail: &str| name_of(&Fields::parse(detail).expect("fields").view("idt_1".into(), 0));
         let person = r#"{"identity_type":"individual","first_name":"Ada","last_name":"Obi","organization_name":"x"}"#;
         assert_eq!(named(person), "Ada Obi");
         assert_eq!(named(r#"{"identity_type":"organization","organization_name":"Acme","first_name":"x"}"#), "Acme");

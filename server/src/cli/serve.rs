@@ -7,6 +7,8 @@ use crate::config::{Settings, print};
 use crate::http::layers::Shell;
 use crate::http::listen::{LIMITS, Listener};
 use crate::http::state::{AppState, mismatch_of};
+use crate::vault::master;
+use crate::vault::{KEYS_FOLDER, Vault, VaultFault};
 use engine::clock::Clock;
 use engine::engine::{Engine, Options};
 use engine::limits::Sizes;
@@ -14,11 +16,15 @@ use journal::disk::RealDisk;
 use journal::open::{Options as JournalOptions, RECORD_BYTES_MAX};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// File descriptors that are needed besides those of connections: segments, tables, the log.
 const DESCRIPTORS_RESERVED: u64 = 512;
+
+/// Identities without a key that are named in the log.
+const LOST_NAMED_MAX: usize = 10;
 
 /// Runs the server until it is told to stop.
 pub fn run(typed: &Typed, settings: Settings) -> Result<(), Failure> {
@@ -30,7 +36,8 @@ pub fn run(typed: &Typed, settings: Settings) -> Result<(), Failure> {
     make_room_for_connections(settings.server.connections_max as u64);
     let runtime = build_runtime(settings.server.threads)?;
     let engine = open_engine(&settings)?;
-    let state = AppState::new(settings.clone(), engine);
+    let vault = open_vault(&settings, &engine)?;
+    let state = AppState::new(settings.clone(), engine, vault);
     let served = runtime.block_on(serve(settings, state.clone()));
     state.engine().close();
     served
@@ -64,6 +71,48 @@ fn open_engine(settings: &Settings) -> Result<Engine, Failure> {
         "opened the journal"
     );
     Ok(engine)
+}
+
+/// Opens the keys of identities, and ends what a crash left undone.
+fn open_vault(settings: &Settings, engine: &Engine) -> Result<Vault, Failure> {
+    let folder = settings.storage.data.join(KEYS_FOLDER);
+    let privacy = &settings.privacy;
+    let found = master::find(&privacy.master_key, privacy.master_key_file.as_deref(), &folder);
+    let found = found.map_err(|fault| Failure(engine::fault_text(&fault)))?;
+    if let Some((file, made)) = &found.default_file {
+        let what = if *made { "made a master key for personal data" } else { "the master key is beside the data" };
+        tracing::warn!(
+            "{what}: {}. In production keep it elsewhere: set FLORIN_MASTER_KEY or FLORIN_MASTER_KEY_FILE",
+            file.display()
+        );
+    }
+    let faulty = |fault: VaultFault| Failure(engine::fault_text(&fault));
+    let vault = Arc::new(Vault::open(&RealDisk::new(), &folder, found.key).map_err(faulty)?);
+    let (sender, receiver) = channel();
+    let looking = Arc::clone(&vault);
+    engine.read(
+        move |view| {
+            let ids = |lost: &[u32]| {
+                lost.iter().take(LOST_NAMED_MAX).map(|handle| view.state.identity_text(*handle)).collect::<Vec<_>>()
+            };
+            looking.settle(view.state).map(|settled| (ids(&settled.lost), settled))
+        },
+        move |settled| drop(sender.send(settled)),
+    );
+    let settled = receiver.recv().map_err(|_| Failure("the ledger stopped while it started".to_owned()))?;
+    let (named, settled) = settled.map_err(faulty)?;
+    if settled.destroyed > 0 {
+        tracing::warn!(keys = settled.destroyed, "destroyed keys of deleted identities that a crash had left");
+    }
+    if !settled.lost.is_empty() {
+        tracing::error!(
+            identities = settled.lost.len(),
+            "the keys of identities are damaged or not there, such as those of {}: restore the folder keys/ from a backup, or delete \
+             these identities",
+            named.join(", ")
+        );
+    }
+    Arc::into_inner(vault).ok_or_else(|| Failure("the ledger stopped while it started".to_owned()))
 }
 
 async fn serve(settings: Settings, state: AppState) -> Result<(), Failure> {

@@ -82,6 +82,8 @@ pub fn emitted(event: &Event) -> Vec<Emitted> {
         | Event::MonitorSet(_)
         | Event::MonitorDeleted(_) => Vec::new(),
         Event::AccountCreated(_) => Vec::new(),
+        // Blnk tells nothing of these either.
+        Event::IdentityChanged(_) | Event::IdentityDeleted(_) | Event::IdentityRevealed(_) => Vec::new(),
     }
 }
 

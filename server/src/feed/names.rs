@@ -91,6 +91,7 @@ fn wanted(event: &Event, emitted: &[Emitted]) -> Option<Wanted> {
         | Event::MonitorSet(_)
         | Event::MonitorDeleted(_) => None,
         Event::AccountCreated(_) => None,
+        Event::IdentityChanged(_) | Event::IdentityDeleted(_) | Event::IdentityRevealed(_) => None,
     }
 }
 

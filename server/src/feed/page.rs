@@ -119,6 +119,7 @@ fn text_bytes(event: &Event, emitted: Emitted) -> usize {
         ) => 0,
         (Event::AccountCreated(_), _) => 0,
         (Event::MonitorSet(_) | Event::MonitorDeleted(_), _) => 0,
+        (Event::IdentityChanged(_) | Event::IdentityDeleted(_) | Event::IdentityRevealed(_), _) => 0,
     };
     USUAL + texts
 }

@@ -5,14 +5,15 @@ use super::emitted::Emitted;
 use super::names::Names;
 use super::page::{Page, Taken};
 use crate::api::balance::{BalanceParts, BalanceView};
-use crate::api::identity::IdentityView;
 use crate::api::ledger::LedgerView;
 use crate::api::metadata::Metadata;
 use crate::api::time;
 use crate::api::transaction::view::{Viewer, queued_parent};
 use crate::http::answer::to_json;
 use crate::http::error::ApiError;
+use crate::http::identities::stored;
 use crate::http::{self, failure};
+use crate::vault::Vault;
 use engine::reading::{Books, BooksFault};
 use ledger::event::{BalanceCreated, Event, Opened, Recorded};
 use ledger::id::{Id, Prefix};
@@ -52,23 +53,29 @@ fn data_of(view: &impl Serialize) -> Data {
 }
 
 /// Shows a page. The names are those that [`super::names::find`] found for it.
-pub fn page(books: &Books, page: Page, names: Vec<Option<Names>>) -> Result<PageView, ApiError> {
+pub fn page(books: &Books, vault: &Vault, page: Page, names: Vec<Option<Names>>) -> Result<PageView, ApiError> {
     let mut events = Vec::new();
     for (taken, names) in page.records.into_iter().zip(names) {
-        show(books, taken, names, &mut events)?;
+        show(books, vault, taken, names, &mut events)?;
     }
     let next = page.next.map(Cursor::text).unwrap_or_default();
     Ok(PageView { events, next, caught_up: page.caught_up })
 }
 
-fn show(books: &Books, taken: Taken, names: Option<Names>, out: &mut Vec<EventView>) -> Result<(), ApiError> {
+fn show(
+    books: &Books,
+    vault: &Vault,
+    taken: Taken,
+    names: Option<Names>,
+    out: &mut Vec<EventView>,
+) -> Result<(), ApiError> {
     let Taken { record, first, emitted } = taken;
     let created_at = time::text(record.event.at());
     let mut mark = String::from("evt_");
     for byte in &record.chain[..16] {
         write!(mark, "{byte:02x}").expect("a text takes everything");
     }
-    let mut shower = Shower::new(books, record.cursor.position, record.event, names);
+    let mut shower = Shower::new(books, vault, record.cursor.position, record.event, names);
     for (index, one) in emitted.into_iter().enumerate() {
         let index = first + index;
         out.push(EventView {
@@ -85,7 +92,7 @@ fn show(books: &Books, taken: Taken, names: Option<Names>, out: &mut Vec<EventVi
 /// Shows the events of one record.
 enum Shower<'a> {
     /// A record that makes one event.
-    One { books: &'a Books, position: u64, event: Event, names: Option<Names> },
+    One { books: &'a Books, position: u64, vault: &'a Vault, event: Event, names: Option<Names> },
     /// A record of transactions.
     Recorded {
         viewer: Viewer<'a>,
@@ -98,7 +105,7 @@ enum Shower<'a> {
 }
 
 impl<'a> Shower<'a> {
-    fn new(books: &'a Books, position: u64, event: Event, names: Option<Names>) -> Shower<'a> {
+    fn new(books: &'a Books, vault: &'a Vault, position: u64, event: Event, names: Option<Names>) -> Shower<'a> {
         match event {
             Event::Recorded(event) => {
                 let event = Arc::new(event);
@@ -106,13 +113,13 @@ impl<'a> Shower<'a> {
                 let viewer = Viewer::of_record(books, position, Arc::clone(&event));
                 Shower::Recorded { viewer, event, opened: opened.into_iter(), books, monitors: BTreeMap::new() }
             }
-            event => Shower::One { books, position, event, names },
+            event => Shower::One { books, position, vault, event, names },
         }
     }
 
     fn data(&mut self, emitted: Emitted) -> Result<Data, ApiError> {
         match self {
-            Shower::One { books, position, event, names } => one(books, *position, event, names.take()),
+            Shower::One { books, position, vault, event, names } => one(books, *position, vault, event, names.take()),
             Shower::Recorded { viewer, event, opened, books, monitors } => match emitted {
                 Emitted::Monitor { record, .. } => {
                     if let Some(known) = monitors.get(&record) {
@@ -144,7 +151,7 @@ impl<'a> Shower<'a> {
 }
 
 /// The event of a record that makes one.
-fn one(books: &Books, position: u64, event: &Event, names: Option<Names>) -> Result<Data, ApiError> {
+fn one(books: &Books, position: u64, vault: &Vault, event: &Event, names: Option<Names>) -> Result<Data, ApiError> {
     Ok(match (event, names) {
         (Event::LedgerCreated(event), Some(Names::Ledger(ledger_id))) => data_of(&LedgerView {
             ledger_id,
@@ -158,7 +165,8 @@ fn one(books: &Books, position: u64, event: &Event, names: Option<Names>) -> Res
             data_of(&LedgerView { name: event.name.clone(), ..then })
         }
         (Event::IdentityCreated(event), Some(Names::Identity(id))) => {
-            data_of(&IdentityView::new(id, event.at, &event.detail))
+            // One that was deleted is told without its fields: nobody can read them any more.
+            data_of(&stored::opened(vault, &event.detail)?.unwrap_or_default().view(id, event.at))
         }
         (Event::BalanceCreated(event), Some(Names::Balance { id, ledger_id, identity_id })) => {
             data_of(&balance_created(event, id, ledger_id, identity_id))

@@ -20,6 +20,7 @@ use crate::api::account::{AccountAsk, AccountBody, AccountView, name_of};
 use crate::api::filter::query;
 use crate::api::metadata::Metadata;
 use crate::api::time;
+use crate::vault::Vault;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use engine::reading::Books;
@@ -95,11 +96,13 @@ impl Found {
     }
 
     /// The account as it is shown, with what `wants` says of whole objects.
-    pub fn view(self, books: &Books, wants: impl Fn(&str) -> bool) -> Result<AccountView, ApiError> {
+    pub fn view(self, books: &Books, vault: &Vault, wants: impl Fn(&str) -> bool) -> Result<AccountView, ApiError> {
         let Event::AccountCreated(event) = books.event(self.account.record)? else { return Err(ApiError::internal()) };
         let (identity_id, identity) = self.identity;
         let balance = self.balance.view(&mut balances::Texts::new(books))?;
-        let owner = identities::shown(books, identity_id.clone(), &identity)?;
+        // Whoever has an account cannot be deleted.
+        let owner =
+            identities::stored::shown(books, vault, identity_id.clone(), &identity)?.ok_or_else(ApiError::internal)?;
         Ok(AccountView {
             account_id: self.id,
             name: name_of(&owner),
@@ -145,7 +148,7 @@ pub async fn create_account(State(state): State<AppState>, body: RequestBody) ->
         Outcome::Recorded(_) | Outcome::Rescheduled(_) | Outcome::Unchanged => return Err(ApiError::internal()),
     };
     let found = ask::look(&state, move |view| Found::new(view.state, handle)).await?.ok_or_else(ApiError::internal)?;
-    Ok(answer::json(StatusCode::CREATED, &found.view(state.books(), |_| false)?))
+    Ok(answer::json(StatusCode::CREATED, &found.view(state.books(), state.vault(), |_| false)?))
 }
 
 /// Sees that balance and owner are there, before a number is asked of anybody.
@@ -195,7 +198,7 @@ pub async fn get_account(State(state): State<AppState>, Path(id): Path<String>, 
     let missing = || ApiError::new(Code::AccNotFound, format!("account with ID '{id}' not found"));
     let found = found.await?.ok_or_else(missing)?;
     let wants = |what: &str| query.pairs().any(|(name, value)| name == "include" && value == what);
-    Ok(answer::json(StatusCode::OK, &found.view(state.books(), wants)?))
+    Ok(answer::json(StatusCode::OK, &found.view(state.books(), state.vault(), wants)?))
 }
 
 /// Document of [`list_accounts`].

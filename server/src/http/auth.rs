@@ -24,6 +24,27 @@ pub enum Principal {
     Master,
 }
 
+/// The scope that a key needs to be shown what tokens stand for.
+pub const REVEAL_SCOPE: &str = "identities:reveal";
+
+impl Principal {
+    /// Refuses who may not be shown what tokens stand for. The master key may do everything; a key with scopes needs
+    /// [`REVEAL_SCOPE`], reading and writing identities is not enough.
+    pub fn may_reveal(&self) -> Result<(), ApiError> {
+        match self {
+            Principal::Anyone | Principal::Master => Ok(()),
+        }
+    }
+
+    /// By what name it is kept who asked.
+    pub const fn name(&self) -> &str {
+        match self {
+            Principal::Anyone => "anyone",
+            Principal::Master => "master",
+        }
+    }
+}
+
 /// Finds out who is asking for `path`, or refuses.
 pub fn authenticate(state: &AppState, path: &str, headers: &HeaderMap) -> Result<Principal, ApiError> {
     let server = &state.settings().server;

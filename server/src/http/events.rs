@@ -83,7 +83,8 @@ pub async fn get_events(State(state): State<AppState>, query: Parameters) -> Ans
     let page =
         if wait.is_zero() { read(&state, after, limit).await? } else { await_page(&state, after, limit, wait).await? };
     let names = names::find(&state, &page).await?;
-    let text = aside(&state, move |books| Ok(answer::to_json(&show::page(books, page, names)?))).await?;
+    let vault = Arc::clone(state.vault());
+    let text = aside(&state, move |books| Ok(answer::to_json(&show::page(books, &vault, page, names)?))).await?;
     Ok(answer::json_text(StatusCode::OK, text))
 }
 

@@ -1,6 +1,7 @@
 //! Refusals of the ledger and faults of the engine as errors of the API: one place, no wildcard.
 
 use super::error::{ApiError, Code};
+use crate::vault::VaultFault;
 use engine::answer::Unavailable;
 use engine::reading::BooksFault;
 use ledger::limits::MONITORS_PER_BALANCE_MAX;
@@ -86,6 +87,7 @@ pub fn refusal(rejection: Rejection, about: About<'_>) -> ApiError {
                 format!("a balance cannot have more than {MONITORS_PER_BALANCE_MAX} monitors; delete one first");
             ApiError::new(Code::GenBadRequest, message)
         }
+        Rejection::IdentityChanged => plain(Code::GenConflict),
     }
 }
 
@@ -141,6 +143,7 @@ pub const fn reason(rejection: Rejection) -> &'static str {
         Rejection::TooManyMonitorsOfBalance => {
             "the balance has as many monitors as a balance can have; delete one first"
         }
+        Rejection::IdentityChanged => "the identity was changed meanwhile",
     }
 }
 
@@ -162,6 +165,23 @@ pub fn unavailable(why: &Unavailable) -> ApiError {
 pub fn unreadable(fault: &BooksFault) -> ApiError {
     tracing::error!("{}", engine::fault_text(fault));
     ApiError::internal()
+}
+
+impl From<VaultFault> for ApiError {
+    fn from(fault: VaultFault) -> ApiError {
+        tracing::error!("{}", engine::fault_text(&fault));
+        match fault {
+            VaultFault::Stopped => ApiError::new(Code::QueueBackpressure, fault.to_string()),
+            VaultFault::Full => ApiError::new(Code::GenBadRequest, fault.to_string()),
+            VaultFault::Disk { .. }
+            | VaultFault::Format(_)
+            | VaultFault::WrongMaster(_)
+            | VaultFault::Missing(_)
+            | VaultFault::Lost(_)
+            | VaultFault::Sealed
+            | VaultFault::Random => ApiError::internal(),
+        }
+    }
 }
 
 impl From<BooksFault> for ApiError {

@@ -1,11 +1,17 @@
-//! Routes of identities.
+//! Routes of identities: made, read, listed. Changes and deletion are in [`edit`], tokens in [`tokens`], who saw what in
+//! [`reveals`].
+
+pub mod edit;
+pub mod reveals;
+pub mod stored;
+pub mod tokens;
 
 use super::answer;
 use super::ask::{self, Outcome};
 use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
-use super::filters::{newest_first, stored};
+use super::filters::{newest_first, stored as filtered};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::paging::{self, Paging};
 use super::parameters::Parameters;
@@ -14,10 +20,9 @@ use crate::api::filter::query;
 use crate::api::identity::{IdentityBody, IdentityView};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use engine::reading::Books;
-use ledger::command::Command;
-use ledger::event::Event;
-use ledger::state::Identity;
+use ledger::command::{Command, CreateIdentity};
+use ledger::identity::Detail;
+use std::sync::Arc;
 
 /// An identity in the document.
 pub const IDENTITY: Object = Object {
@@ -47,18 +52,23 @@ pub const CREATE_IDENTITY: Operation = Operation {
 /// `POST /identities`.
 pub async fn create_identity(State(state): State<AppState>, body: RequestBody) -> Answer {
     let body: IdentityBody<'_> = body.decode()?;
-    let command = body.command()?;
-    let (chosen, detail) = (command.id.clone(), command.detail.clone());
-    let (handle, at) = match ask::change(&state, Command::CreateIdentity(command), 0).await? {
+    let (chosen, fields) = body.new_identity()?;
+    let (vault, plain) = (Arc::clone(state.vault()), fields.text());
+    // The key is on the disk before the event is submitted.
+    let sealed = tokio::task::spawn_blocking(move || vault.seal_new(&plain)).await;
+    let sealed = sealed.map_err(|_| ApiError::internal())??;
+    let key = sealed.key;
+    let command = Command::CreateIdentity(CreateIdentity { id: chosen.clone(), detail: Detail::Sealed(sealed) });
+    let (handle, at) = match ask::change(&state, command, 0).await? {
         Outcome::Made(handle, at) => (handle, at),
         Outcome::Refused(refused) => {
+            state.vault().give_back(key);
             return Err(failure::refusal(refused.rejection, About { id: &chosen, ..About::default() }));
         }
         Outcome::Recorded(_) | Outcome::Rescheduled(_) | Outcome::Unchanged => return Err(ApiError::internal()),
     };
     let id = ask::look(&state, move |view| view.state.identity_text(handle)).await?;
-    let view = IdentityView::new(id, at, &detail);
-    Ok(answer::json(StatusCode::CREATED, &view.told_as_asked(body.dob.as_deref())))
+    Ok(answer::json(StatusCode::CREATED, &fields.view(id, at).told_as_asked(body.dob.as_deref())))
 }
 
 /// Document of [`get_identity`].
@@ -70,26 +80,21 @@ pub const GET_IDENTITY: Operation = Operation {
 
 /// `GET /identities/{id}`.
 pub async fn get_identity(State(state): State<AppState>, Path(id): Path<String>) -> Answer {
-    let missing = ApiError::new(Code::IdtNotFound, format!("Identity with ID '{id}' not found"));
-    let view = find(&state, id).await?.ok_or(missing)?;
+    let view = find(&state, id.clone()).await?.ok_or_else(|| missing(&id))?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
 /// The identity of an id, as it is shown.
 pub async fn find(state: &AppState, id: String) -> Result<Option<IdentityView>, ApiError> {
-    let found = ask::look(state, move |view| {
-        let handle = view.state.find_identity(&id)?;
-        Some((view.state.identity_text(handle), view.state.identities.get(handle as usize)?.clone()))
-    });
-    found.await?.map(|(id, identity)| shown(state.books(), id, &identity)).transpose()
+    match stored::find(state, &id).await? {
+        Some(found) => stored::shown(state.books(), state.vault(), found.id, &found.identity),
+        None => Ok(None),
+    }
 }
 
-/// An identity with its texts, which are in its record.
-pub fn shown(books: &Books, id: String, identity: &Identity) -> Result<IdentityView, ApiError> {
-    match books.event(identity.record)? {
-        Event::IdentityCreated(event) => Ok(IdentityView::new(id, identity.created_at, &event.detail)),
-        _ => Err(ApiError::internal()),
-    }
+/// There is no identity of this id.
+fn missing(id: &str) -> ApiError {
+    ApiError::new(Code::IdtNotFound, format!("Identity with ID '{id}' not found"))
 }
 
 /// Document of [`list_identities`].
@@ -106,18 +111,6 @@ const PAGE_DEFAULT: usize = 20;
 /// `GET /identities`.
 pub async fn list_identities(State(state): State<AppState>, query: Parameters) -> Answer {
     let paging = Paging::lenient(&query, PAGE_DEFAULT).ledgers();
-    let filters = query::filters(&query)?;
-    if !filters.is_empty() {
-        let found = stored::find_identities(&state, newest_first(filters, paging.limit, paging.offset)).await?;
-        return Ok(answer::json(StatusCode::OK, &found.views));
-    }
-    let found = ask::look(&state, move |view| {
-        let identities = &view.state.identities;
-        let handles = (0..identities.len()).rev().skip(paging.offset).take(paging.limit);
-        let shown = handles
-            .filter_map(|handle| Some((view.state.identity_text(handle as u32), identities.get(handle)?.clone())));
-        shown.collect::<Vec<_>>()
-    });
-    let views = found.await?.into_iter().map(|(id, identity)| shown(state.books(), id, &identity));
-    Ok(answer::json(StatusCode::OK, &views.collect::<Result<Vec<_>, _>>()?))
+    let wanted = newest_first(query::filters(&query)?, paging.limit, paging.offset);
+    Ok(answer::json(StatusCode::OK, &filtered::find_identities(&state, wanted).await?.views))
 }

@@ -7,10 +7,12 @@ use super::state::AppState;
 use super::{answer, auth, body, path, router};
 use axum::Router;
 use axum::body::HttpBody;
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,6 +61,7 @@ impl Shell {
         let id = self.request_id(request.headers());
         let line =
             (self.log_requests && tracing::enabled!(tracing::Level::INFO)).then(|| LogLine::start(peer, &request));
+        request.extensions_mut().insert(RequestId(id.clone()));
         let mut response = self.answer(&mut request).await;
         if let Some(line) = line {
             line.finish(&id, &response);
@@ -118,6 +121,25 @@ impl Shell {
         let number = self.id_next.fetch_add(1, Ordering::Relaxed);
         HeaderValue::try_from(format!("{:08x}-{number:x}", self.id_prefix))
             .expect("hexadecimal digits are allowed in headers")
+    }
+}
+
+/// The id of the request that is being answered, as its answer tells it.
+#[derive(Debug, Clone)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// As text: visible characters only.
+    pub fn text(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<RequestId, Infallible> {
+        Ok(parts.extensions.get::<RequestId>().expect("every request has an id before it is routed").clone())
     }
 }
 

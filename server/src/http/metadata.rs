@@ -12,9 +12,9 @@ use super::balances::Texts;
 use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
-use super::ledgers;
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
+use super::{identities, ledgers};
 use crate::api::metadata::{self, Metadata};
 use crate::api::validate::Problems;
 use crate::decode::RawObject;
@@ -72,6 +72,7 @@ pub async fn change_metadata(State(state): State<AppState>, Path(id): Path<Strin
     let shown = match kind_of(&id) {
         Some(Kind::Ledger) => change_whole(&state, &id, Whole::Ledger, given).await?,
         Some(Kind::Balance) => change_whole(&state, &id, Whole::Balance, given).await?,
+        Some(Kind::Identity) => change_identity(&state, &id, &given).await?,
         Some(Kind::Rows) => change_rows(&state, &id, raw.0, given).await?,
         None => {
             return Err(ApiError::new(Code::MetaInvalidEntityId, format!("invalid entity ID format: {id}")));
@@ -83,6 +84,7 @@ pub async fn change_metadata(State(state): State<AppState>, Path(id): Path<Strin
 enum Kind {
     Ledger,
     Balance,
+    Identity,
     Rows,
 }
 
@@ -92,6 +94,7 @@ fn kind_of(id: &str) -> Option<Kind> {
     match prefix {
         "ldg" => Some(Kind::Ledger),
         "bln" => Some(Kind::Balance),
+        "idt" => Some(Kind::Identity),
         "txn" | "bulk" => Some(Kind::Rows),
         _ => None,
     }
@@ -170,6 +173,19 @@ async fn now(state: &AppState, id: &str, whole: Whole) -> Result<Option<Now>, Ap
             Ok(Some(Now { subject, seen, metadata: Metadata::parse(&text).unwrap_or_default() }))
         }
     }
+}
+
+async fn change_identity(state: &AppState, id: &str, given: &Metadata) -> Result<Metadata, ApiError> {
+    if identities::stored::find(state, id).await?.is_none() {
+        return Err(not_found());
+    }
+    let changed = identities::stored::change(state, id, |fields| {
+        let mut metadata = fields.metadata().cloned().unwrap_or_default();
+        metadata.merge(given.clone());
+        fields.set_metadata(metadata);
+        Ok(fields.shown_metadata().unwrap_or_default())
+    });
+    changed.await
 }
 
 async fn change_rows(state: &AppState, id: &str, raw: &str, given: Metadata) -> Result<Metadata, ApiError> {

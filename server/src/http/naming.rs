@@ -6,6 +6,7 @@ use super::balances::{ALIAS, BALANCE, Found, Texts, alias_taken};
 use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
+use super::identities::edit::DONE;
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
 use crate::api::balance::check_alias;
@@ -38,11 +39,6 @@ const LINK: Object = Object {
     name: "BalanceOwner",
     description: "Who owns a balance.",
     fields: &[Field::required("identity_id", Schema::Text, "The identity.")],
-};
-const DONE: Object = Object {
-    name: "Done",
-    description: "It is as it was asked to be.",
-    fields: &[Field::required("message", Schema::Text, "For people.")],
 };
 const NEW_ALIAS: Object =
     Object { name: "BalanceAlias", description: "A name of a balance that no other has.", fields: &[ALIAS] };

@@ -1,6 +1,7 @@
 //! Every route, on one page. The OpenAPI document is made from the same list.
 
 use super::body::RequestBody;
+use super::identities::{edit, reveals, tokens};
 use super::openapi::Operation;
 use super::state::AppState;
 use super::{
@@ -60,6 +61,14 @@ pub fn routes() -> Vec<Route> {
         get("/accounts/{id}", &accounts::GET_ACCOUNT, accounts::get_account),
         post("/accounts/filter", &filters::FILTER_ACCOUNTS, filters::filter_accounts),
         get("/mocked-account", &accounts::GET_MOCKED_ACCOUNT, accounts::get_mocked_account),
+        put("/identities/{id}", &edit::UPDATE_IDENTITY, edit::update_identity),
+        delete("/identities/{id}", &edit::DELETE_IDENTITY, edit::delete_identity),
+        post("/identities/{id}/tokenize", &tokens::TOKENIZE_FIELDS, tokens::tokenize_fields),
+        post("/identities/{id}/tokenize/{field}", &tokens::TOKENIZE_FIELD, tokens::tokenize_field),
+        get("/identities/{id}/tokenized-fields", &tokens::LIST_TOKENIZED_FIELDS, tokens::list_tokenized_fields),
+        post("/identities/{id}/detokenize", &tokens::DETOKENIZE_FIELDS, tokens::detokenize_fields),
+        get("/identities/{id}/detokenize/{field}", &tokens::DETOKENIZE_FIELD, tokens::detokenize_field),
+        get("/identities/{id}/reveals", &reveals::LIST_REVEALS, reveals::list_reveals),
         post("/transactions", &transactions::CREATE_TRANSACTION, transactions::create_transaction),
         get("/transactions", &transactions::LIST_TRANSACTIONS, transactions::list_transactions),
         get("/transactions/{id}", &transactions::GET_TRANSACTION, transactions::get_transaction),

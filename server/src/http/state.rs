@@ -2,9 +2,12 @@
 
 use super::accounts::numbers::Numbers;
 use super::deliveries::Deliveries;
+use super::turns::Turns;
+use crate::api::token::Tokenizer;
 use crate::config::Settings;
 use crate::config::posting::CurrencyMismatch;
 use crate::feed::growth::Growth;
+use crate::vault::Vault;
 use axum::response::Response;
 use engine::engine::Engine;
 use engine::reading::Books;
@@ -21,6 +24,9 @@ struct Shared {
     deliveries: Deliveries,
     growth: Arc<Growth>,
     account_numbers: Numbers,
+    vault: Arc<Vault>,
+    tokenizer: Option<Tokenizer>,
+    turns: Turns,
     /// Why the server cannot do its work, once that is so. It does not become well again: a wrong ledger stops.
     down: Mutex<Option<String>>,
     openapi: Vec<u8>,
@@ -28,17 +34,21 @@ struct Shared {
 
 impl AppState {
     /// The state of a server with these settings.
-    pub fn new(settings: Settings, engine: Engine) -> AppState {
+    pub fn new(settings: Settings, engine: Engine, vault: Vault) -> AppState {
         let growth = Arc::new(Growth::default());
         let grown = Arc::clone(&growth);
         engine.books().reach().on_growth(move || grown.tell());
         let account_numbers = Numbers::new(settings.account_numbers.clone());
+        let tokenizer = settings.privacy.token_key().map(Tokenizer::new);
         AppState(Arc::new(Shared {
             settings,
             account_numbers,
             engine,
             deliveries: Deliveries::default(),
             growth,
+            vault: Arc::new(vault),
+            tokenizer,
+            turns: Turns::default(),
             down: Mutex::new(None),
             openapi: super::openapi::document_text(),
         }))
@@ -67,6 +77,21 @@ impl AppState {
     /// Makes numbers of accounts, if a service is set up for it.
     pub fn account_numbers(&self) -> &Numbers {
         &self.0.account_numbers
+    }
+
+    /// The keys of identities.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.0.vault
+    }
+
+    /// Makes tokens, when there is a secret for them.
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        self.0.tokenizer.as_ref()
+    }
+
+    /// Where changes of one thing wait for each other.
+    pub fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     /// What every thread may read.

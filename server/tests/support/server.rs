@@ -16,6 +16,8 @@ use server::config::source::Sources;
 use server::config::typed::Typed;
 use server::http::layers::Shell;
 use server::http::state::{AppState, mismatch_of};
+use server::vault::Vault;
+use server::vault::master::MasterKey;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -107,7 +109,14 @@ impl TestServer {
             sizes: Sizes::USUAL,
         };
         let engine = Engine::open(Arc::new(disk.clone()), options).expect("the folder can be opened");
-        let state = AppState::new(settings, engine);
+        let vault =
+            Vault::open(&disk, &folder.0.join("keys"), MasterKey::new([7; 32])).expect("the vault can be opened");
+        let vault = Arc::new(vault);
+        let (sender, settled) = std::sync::mpsc::channel();
+        let settling = Arc::clone(&vault);
+        engine.read(move |view| settling.settle(view.state), move |settled| drop(sender.send(settled)));
+        settled.recv().expect("the engine runs").expect("the vault can be read");
+        let state = AppState::new(settings, engine, Arc::into_inner(vault).expect("nobody else has it"));
         TestServer { shell: Shell::new(state.clone()), state, disk, clock, _folder: folder }
     }
 

@@ -8,6 +8,7 @@ use ledger::event::{
     MetadataChanged, MonitorDeleted, MonitorSet, Movement, NO_BALANCE, Outcome, PolicySet, Recorded, Rescheduled,
 };
 use ledger::id::Id;
+use ledger::identity::Detail;
 use ledger::limits::SUM_MAX;
 use ledger::monitor::{Condition, Definition, Field, Operator};
 use ledger::notes::Subject;
@@ -210,7 +211,7 @@ fn accounts_name_what_is_there_and_numbers_are_given_once() {
         Event::AccountCreated(AccountCreated { at: 9, seed: 1, balance, identity, number, bank, metadata })
     };
     let mut state = state();
-    let (id, detail) = (String::new(), "{}".to_owned());
+    let (id, detail) = (String::new(), Detail::Plain("{}".to_owned()));
     follow(&mut state, &Event::IdentityCreated(IdentityCreated { at: 9, seed: 1, id, detail }));
     let owner = u32::try_from(state.identities.len()).expect("few") - 1;
     for event in [account(0, owner, ""), account(1, owner, "0123")] {
@@ -275,7 +276,12 @@ fn what_is_said_is_said_of_what_is_there() {
     let name = |balance, alias: &str| Event::BalanceNamed(BalanceNamed { at: 9, balance, alias: alias.to_owned() });
     let row = Subject::Rows(Parent::Row(HOLD));
     for event in [
-        Event::IdentityCreated(IdentityCreated { at: 9, seed: 1, id: String::new(), detail: "{}".into() }),
+        Event::IdentityCreated(IdentityCreated {
+            at: 9,
+            seed: 1,
+            id: String::new(),
+            detail: Detail::Plain("{}".into()),
+        }),
         change(Subject::Ledger(0), rows, NO_RECORD),
         change(Subject::Balance(1), rows, NO_RECORD),
         change(row, rows, NO_RECORD),

@@ -12,6 +12,7 @@ use crate::api::metadata::Metadata;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
 use crate::http::{accounts, identities};
+use crate::vault::Vault;
 use engine::reading::Books;
 use ledger::accounts::Account;
 use ledger::event::{AccountCreated, Event};
@@ -28,20 +29,21 @@ pub async fn find_accounts(state: &AppState, wanted: Wanted<AccountColumn>) -> R
     let by_number =
         || required(&wanted, AccountColumn::Number, |number| ledger.accounts.find_number(number).map(u64::from));
     let path = by_id.or_else(by_number).unwrap_or(Path::Down(0..ledger.accounts.len() as u64));
-    let source = Arc::new(Accounts(ledger));
+    let source = Arc::new(Accounts(ledger, Arc::clone(state.vault())));
     let page = walk(state, wanted, path, &source).await?;
-    let Accounts(ledger) = &*source;
+    let Accounts(ledger, _) = &*source;
     let view = |number: &u64| {
         let found = accounts::Found::new(ledger, *number as u32).ok_or_else(ApiError::internal)?;
-        found.view(state.books(), |_| false)
+        found.view(state.books(), state.vault(), |_| false)
     };
     Ok(Found { views: page.numbers.iter().map(view).collect::<Result<_, _>>()?, total: page.total })
 }
 
-struct Accounts(LedgerState);
+struct Accounts(LedgerState, Arc<Vault>);
 
 struct AccountCursor<'a> {
     books: &'a Books,
+    vault: &'a Vault,
     state: &'a LedgerState,
     handle: u32,
     /// What its record says, once it was asked for, and its metadata.
@@ -67,7 +69,9 @@ impl AccountCursor<'_> {
     fn name(&self) -> Result<String, ApiError> {
         let owner = self.account()?.identity;
         let identity = self.state.identities.get(owner as usize).ok_or_else(ApiError::internal)?;
-        Ok(name_of(&identities::shown(self.books, self.state.identity_text(owner), identity)?))
+        let id = self.state.identity_text(owner);
+        let owner = identities::stored::shown(self.books, self.vault, id, identity)?.ok_or_else(ApiError::internal)?;
+        Ok(name_of(&owner))
     }
 }
 
@@ -76,7 +80,7 @@ impl Source for Accounts {
     type Column = AccountColumn;
 
     fn cursor<'a>(&'a self, books: &'a Books) -> AccountCursor<'a> {
-        AccountCursor { books, state: &self.0, handle: 0, event: None }
+        AccountCursor { books, vault: &self.1, state: &self.0, handle: 0, event: None }
     }
 }
 

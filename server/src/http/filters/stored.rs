@@ -8,12 +8,13 @@ use crate::api::balance::BalanceView;
 use crate::api::filter::columns::{BalanceColumn, Column, IdentityColumn, LedgerColumn};
 use crate::api::filter::number::Number;
 use crate::api::filter::{Field, Subject, Value, Wanted};
-use crate::api::identity::IdentityView;
+use crate::api::identity::{Fields, IdentityView};
 use crate::api::ledger::LedgerView;
 use crate::api::metadata::Metadata;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
 use crate::http::{ask, balances, identities, ledgers};
+use crate::vault::Vault;
 use engine::reading::Books;
 use ledger::id::{Id, Prefix};
 use ledger::notes;
@@ -56,12 +57,23 @@ pub async fn find_identities(
 ) -> Result<Found<IdentityView>, ApiError> {
     let ledger = clone(state).await?;
     let handle = required(&wanted, IdentityColumn::Id, |id| ledger.find_identity(id).map(u64::from));
-    let path = handle.unwrap_or(Path::Down(0..ledger.identities.len() as u64));
-    let source = Arc::new(Identities(ledger));
+    let path = handle.unwrap_or_else(|| all_identities(&ledger));
+    let source = Arc::new(Identities(ledger, Arc::clone(state.vault())));
     let page = walk(state, wanted, path, &source).await?;
-    let Identities(ledger) = &*source;
-    let views = page.numbers.iter().map(|&number| identity_view(state.books(), ledger, number));
+    let Identities(ledger, vault) = &*source;
+    let views =
+        page.numbers.iter().filter_map(|&number| identity_view(state.books(), vault, ledger, number).transpose());
     Ok(Found { views: views.collect::<Result<_, _>>()?, total: page.total })
+}
+
+/// All identities that exist. When none was deleted these are all rows.
+fn all_identities(ledger: &LedgerState) -> Path {
+    if ledger.identities.iter().all(|identity| !identity.is_deleted) {
+        return Path::Down(0..ledger.identities.len() as u64);
+    }
+    let mut handles: Vec<u64> = ledger.live_identities().map(|(handle, _)| u64::from(handle)).collect();
+    handles.reverse();
+    Path::Some(handles)
 }
 
 /// The state as it is now; what is later does not change it.
@@ -228,24 +240,33 @@ impl Subject for BalanceCursor<'_> {
     }
 }
 
-struct Identities(LedgerState);
+struct Identities(LedgerState, Arc<Vault>);
 
 struct IdentityCursor<'a> {
     books: &'a Books,
+    vault: &'a Vault,
     state: &'a LedgerState,
     handle: u64,
     view: Option<IdentityView>,
 }
 
-fn identity_view(books: &Books, state: &LedgerState, handle: u64) -> Result<IdentityView, ApiError> {
+/// `None` when the identity was deleted since the state was cloned.
+fn identity_view(
+    books: &Books,
+    vault: &Vault,
+    state: &LedgerState,
+    handle: u64,
+) -> Result<Option<IdentityView>, ApiError> {
     let identity = state.identities.get(handle as usize).ok_or_else(ApiError::internal)?;
-    identities::shown(books, state.identity_text(handle as u32), identity)
+    identities::stored::shown(books, vault, state.identity_text(handle as u32), identity)
 }
 
 impl IdentityCursor<'_> {
     fn view(&mut self) -> Result<&IdentityView, ApiError> {
         if self.view.is_none() {
-            self.view = Some(identity_view(self.books, self.state, self.handle)?);
+            let view = identity_view(self.books, self.vault, self.state, self.handle)?;
+            // Of one that is gone nothing is left to compare.
+            self.view = Some(view.unwrap_or_else(|| Fields::default().view(String::new(), 0)));
         }
         self.view.as_ref().ok_or_else(ApiError::internal)
     }
@@ -256,7 +277,7 @@ impl Source for Identities {
     type Column = IdentityColumn;
 
     fn cursor<'a>(&'a self, books: &'a Books) -> IdentityCursor<'a> {
-        IdentityCursor { books, state: &self.0, handle: 0, view: None }
+        IdentityCursor { books, vault: &self.1, state: &self.0, handle: 0, view: None }
     }
 }
 
