@@ -3,6 +3,8 @@
 //! A checkpoint is written beside the others under a temporary name and renamed when everything else that is derived
 //! reaches as far. One that does not check out is passed over; without any, all is replayed.
 
+mod lineage;
+
 use crate::codec::bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
 use crate::codec::{CodecFault, allocation, policy};
 use journal::disk::{Access, Disk, File};
@@ -16,7 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const MAGIC: &[u8; 8] = b"FLORINC2";
+const MAGIC: &[u8; 8] = b"FLORINC3";
 const SUFFIX: &str = ".checkpoint";
 /// Of one that is being written.
 const SUFFIX_NEW: &str = ".new";
@@ -190,7 +192,7 @@ fn put_state(out: &mut Out, state: &State) -> io::Result<()> {
         put_policed(&mut out.buffer, policed);
         out.piece()?;
     }
-    Ok(())
+    lineage::put(out, state)
 }
 
 fn put_policed(out: &mut Vec<u8>, policed: &Policed) {
@@ -297,6 +299,7 @@ fn parse(content: &[u8]) -> Result<(Place, State), CodecFault> {
         state.balances.get_mut(handle as usize).ok_or(CodecFault::Value("a balance"))?.policed = true;
         state.policies.insert(handle, policed);
     }
+    lineage::take(&mut from, &mut state)?;
     if from.is_empty() { Ok((place, state)) } else { Err(CodecFault::Trailing) }
 }
 

@@ -2,6 +2,7 @@
 //! [`crate::limits`], amounts are integers.
 
 use crate::id::Id;
+use crate::lineage::Part;
 use crate::policy::Policy;
 use crate::row::Row;
 use crate::text::Span;
@@ -92,6 +93,8 @@ pub struct CreateBalance {
     pub track_fund_lineage: bool,
     /// In which order tracked funds are spent.
     pub allocation: Allocation,
+    /// What its lineage is named after, at most [`crate::limits::LINEAGE_LABEL_BYTES_MAX`] bytes; empty when it is not tracked.
+    pub lineage_label: String,
 }
 
 /// In which order tracked funds are spent.
@@ -212,12 +215,24 @@ pub struct Terms {
     pub expires_at: Option<i64>,
     /// When a hold is committed by itself, microseconds since 1970.
     pub commits_at: Option<i64>,
+    /// Where the money comes from, as the caller tagged it; of a lineage movement, whose money it is. At most
+    /// [`crate::limits::PROVIDER_BYTES_MAX`] bytes.
+    pub provider: Span,
+    /// Of a lineage credit: the id of the owner of the tracked balance, as it is shown.
+    pub owner: Span,
 }
 
 impl Terms {
     /// Nothing of it.
-    pub const NONE: Terms =
-        Terms { overdraft_limit: 0, effective_at: None, scheduled_at: None, expires_at: None, commits_at: None };
+    pub const NONE: Terms = Terms {
+        overdraft_limit: 0,
+        effective_at: None,
+        scheduled_at: None,
+        expires_at: None,
+        commits_at: None,
+        provider: Span::EMPTY,
+        owner: Span::EMPTY,
+    };
 
     /// These terms, or nothing when they say nothing.
     pub fn boxed(self) -> Option<Box<Terms>> {
@@ -374,6 +389,8 @@ pub enum Ended {
     Voided,
     /// It never was a hold.
     NoHold,
+    /// It follows another hold in the lineage of a balance, and ends with that.
+    Follows,
 }
 
 /// Give back what was posted, and hold in the other direction what was voided: all of it, or nothing.
@@ -396,8 +413,10 @@ pub struct Original {
     pub amount: Option<i128>,
     /// What the row says. Filled by the gatherer.
     pub facts: Option<Row>,
-    /// What was given back before, in minor units. Filled by the gatherer.
-    pub refunded: i128,
+    /// What was given back before, in minor units: part by part, oldest first. Filled by the gatherer.
+    pub refunded: Vec<i128>,
+    /// What its lineage posted. Filled by the gatherer.
+    pub lineage: Vec<Part>,
     /// The reference of the refund; of a later one, the gatherer adds its number.
     pub reference: Span,
     /// A keyed hash of the reference.

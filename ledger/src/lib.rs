@@ -15,6 +15,7 @@ pub mod draft;
 pub mod event;
 pub mod id;
 pub mod limits;
+pub mod lineage;
 pub mod policy;
 pub mod projection;
 pub mod rejection;

@@ -80,11 +80,17 @@ pub enum Rejection {
     CurrencyTaken = 36,
     /// There is no balance of this id.
     BalanceNotFound = 37,
+    /// As many providers as a tracked balance can have.
+    TooManyProviders = 54,
+    /// More follows in the lineage of tracked balances than one event, or one hold, can have.
+    TooMuchLineage = 55,
+    /// It follows another transaction in the lineage of a balance, and does not change by itself.
+    FollowsAnother = 56,
 }
 
 impl Rejection {
     /// Every rejection, in order.
-    pub const ALL: [Rejection; 37] = [
+    pub const ALL: [Rejection; 40] = [
         Rejection::DuplicateReference,
         Rejection::SourceNotFound,
         Rejection::DestinationNotFound,
@@ -122,6 +128,9 @@ impl Rejection {
         Rejection::ExceedsRefundable,
         Rejection::CurrencyTaken,
         Rejection::BalanceNotFound,
+        Rejection::TooManyProviders,
+        Rejection::TooMuchLineage,
+        Rejection::FollowsAnother,
     ];
 
     /// The stored number of the rejection.

@@ -8,6 +8,7 @@ use crate::command::{Allocation, Ask, Party};
 use crate::event::NO_BALANCE;
 use crate::id::{Id, Prefix};
 use crate::limits::SUM_MAX;
+use crate::lineage::{HeldPart, Tracked};
 use crate::policy::Policed;
 use crate::row::{Links, NO_ROW, Posted};
 use crate::sharded::Sharded;
@@ -48,6 +49,10 @@ pub struct State {
     pub timers: Timers,
     /// The policies of balances that have one, by handle. [`Balance::policed`] tells which have.
     pub policies: Sharded<u32, Policed>,
+    /// The lineage of tracked balances, by handle. [`Balance::track_fund_lineage`] tells which have one.
+    pub tracked: Sharded<u32, Tracked>,
+    /// What open holds hold of providers, by the row of the hold.
+    pub held_parts: Sharded<u64, Vec<HeldPart>>,
     indicators: Sharded<Box<str>, Vec<(u32, u32)>>,
     chosen_identities: Sharded<Box<str>, u32>,
 }
@@ -75,6 +80,8 @@ impl State {
             adjusted: Sharded::default(),
             timers: Timers::default(),
             policies: Sharded::default(),
+            tracked: Sharded::default(),
+            held_parts: Sharded::default(),
             indicators: Sharded::default(),
             chosen_identities: Sharded::default(),
         }
@@ -116,6 +123,26 @@ impl State {
     pub fn policy(&self, handle: u32) -> Option<&Policed> {
         let policed = self.balances.get(handle as usize).is_some_and(|balance| balance.policed);
         if policed { self.policies.get(&handle) } else { None }
+    }
+
+    /// The lineage of a balance, if it is tracked and owned.
+    pub fn tracked(&self, handle: u32) -> Option<&Tracked> {
+        if self.tracked.is_empty() {
+            return None;
+        }
+        let tracked = self.balances.get(handle as usize).is_some_and(|balance| balance.track_fund_lineage);
+        if tracked { self.tracked.get(&handle) } else { None }
+    }
+
+    /// Names the lineage of a tracked balance: providers that come later get their balances under this label, those that
+    /// are known keep theirs. An empty label is the id of the owner.
+    pub(crate) fn set_lineage_label(&mut self, handle: u32, label: &str) {
+        let Some(identity) = self.balance(handle).identity else { return };
+        let label = if label.is_empty() { self.identity_text(identity).into() } else { label.into() };
+        match self.tracked.get_mut(&handle) {
+            Some(tracked) => tracked.label = label,
+            None => drop(self.tracked.insert(handle, Tracked { label, funds: Vec::new() })),
+        }
     }
 
     /// The handle of the balance of an indicator in a currency.

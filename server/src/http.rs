@@ -26,6 +26,7 @@ pub mod inflight;
 pub mod inflight_bulk;
 pub mod layers;
 pub mod ledgers;
+pub mod lineage;
 pub mod listen;
 pub mod named;
 pub mod openapi;

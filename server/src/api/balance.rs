@@ -62,7 +62,19 @@ impl BalanceBody<'_> {
             check_indicator(&mut problems, &indicator, &ledger);
         }
         problems.into_result(Code::GenValidationError)?;
-        Ok(CreateBalance { ledger, currency, identity, indicator, metadata, track_fund_lineage, allocation })
+        // The label is that of the owner, who is looked up by the route.
+        let lineage_label = String::new();
+        let owned = CreateBalance {
+            ledger,
+            currency,
+            identity,
+            indicator,
+            metadata,
+            track_fund_lineage,
+            allocation,
+            lineage_label,
+        };
+        Ok(owned)
     }
 }
 

@@ -73,6 +73,9 @@ pub fn refusal(rejection: Rejection, about: About<'_>) -> ApiError {
         Rejection::ExceedsRefundable => plain(Code::TxnInvalidAmount),
         Rejection::CurrencyTaken => plain(Code::GenConflict),
         Rejection::BalanceNotFound => plain(Code::BalNotFound),
+        Rejection::TooManyProviders => plain(Code::TxnValidationError),
+        Rejection::TooMuchLineage => plain(Code::TxnValidationError),
+        Rejection::FollowsAnother => plain(Code::GenConflict),
     }
 }
 
@@ -118,6 +121,11 @@ pub const fn reason(rejection: Rejection) -> &'static str {
         Rejection::ExceedsRefundable => "cannot give back more than is left of the transaction",
         Rejection::CurrencyTaken => "the currency is registered with another scale",
         Rejection::BalanceNotFound => "Balance not found",
+        Rejection::TooManyProviders => "a tracked balance has as many lineage providers as it can, 1000",
+        Rejection::TooMuchLineage => {
+            "more follows in the lineage of tracked balances than one request can have; send less at once"
+        }
+        Rejection::FollowsAnother => "it follows another transaction in the lineage of a balance; change that one",
     }
 }
 

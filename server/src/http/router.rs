@@ -5,7 +5,7 @@ use super::openapi::Operation;
 use super::state::AppState;
 use super::{
     answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds, identities,
-    inflight, inflight_bulk, ledgers, path, policies, recover, refunds, scheduled, service, transactions,
+    inflight, inflight_bulk, ledgers, lineage, path, policies, recover, refunds, scheduled, service, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -31,6 +31,7 @@ pub fn routes() -> Vec<Route> {
         get("/balances", &balances::LIST_BALANCES, balances::list_balances),
         get("/balances/{id}", &balances::GET_BALANCE, balances::get_balance),
         get("/balances/{id}/at", &history::GET_BALANCE_AT, history::get_balance_at),
+        get("/balances/{id}/lineage", &lineage::GET_BALANCE_LINEAGE, lineage::get_balance_lineage),
         get(
             "/balances/indicator/{indicator}/currency/{currency}",
             &balances::GET_BALANCE_BY_INDICATOR,
@@ -69,6 +70,7 @@ pub fn routes() -> Vec<Route> {
         post("/transactions/inflight/bulk/void", &inflight_bulk::VOID_HOLDS, inflight_bulk::void_holds),
         post("/transactions/recover", &recover::RECOVER_TRANSACTIONS, recover::recover_transactions),
         get("/events", &events::GET_EVENTS, events::get_events),
+        get("/transactions/{id}/lineage", &lineage::GET_TRANSACTION_LINEAGE, lineage::get_transaction_lineage),
         post("/refund-transaction/{id}", &refunds::REFUND_TRANSACTION, refunds::refund_transaction),
         post("/exchanges", &exchanges::CREATE_EXCHANGE, exchanges::create_exchange),
     ]

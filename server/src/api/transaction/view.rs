@@ -1,6 +1,7 @@
 //! A transaction as clients see it.
 
-use crate::api::metadata::Metadata;
+use crate::api::lineage;
+use crate::api::metadata::{FUND_ALLOCATION, Metadata};
 use crate::api::number::NumberText;
 use crate::api::split::Parts;
 use crate::api::time::{self, ZERO};
@@ -81,27 +82,33 @@ pub struct Viewer<'a> {
     books: &'a Books,
     last: Option<(u64, Arc<Recorded>)>,
     before: Option<(u64, Arc<Recorded>)>,
+    /// The rows of the movements of a record that something followed from.
+    outcome_rows: Option<(u64, Vec<u64>)>,
 }
 
 impl<'a> Viewer<'a> {
     /// A viewer.
     pub const fn new(books: &'a Books) -> Viewer<'a> {
-        Viewer { books, last: None, before: None }
+        Viewer { books, last: None, before: None, outcome_rows: None }
     }
 
     /// A viewer of rows that were just made, whose event is at hand.
     pub fn of_answer(books: &'a Books, answer: &engine::answer::Recorded) -> Viewer<'a> {
         let last = answer.event.as_ref().zip(answer.rows.first());
-        Viewer { books, last: last.map(|(event, row)| (row.record, Arc::clone(event))), before: None }
+        Viewer { last: last.map(|(event, row)| (row.record, Arc::clone(event))), ..Viewer::new(books) }
     }
 
     /// A viewer of the rows of a record that is at hand.
     pub const fn of_record(books: &'a Books, position: u64, event: Arc<Recorded>) -> Viewer<'a> {
-        Viewer { books, last: Some((position, event)), before: None }
+        Viewer { books, last: Some((position, event)), before: None, outcome_rows: None }
     }
 
     /// The event of a row.
     pub fn event(&mut self, row: &Row) -> Result<&Recorded, BooksFault> {
+        self.shared_event(row).map(|event| &**event)
+    }
+
+    fn shared_event(&mut self, row: &Row) -> Result<&Arc<Recorded>, BooksFault> {
         if self.last.as_ref().is_none_or(|(position, _)| *position != row.record) {
             std::mem::swap(&mut self.last, &mut self.before);
         }
@@ -173,15 +180,61 @@ impl<'a> Viewer<'a> {
         })
     }
 
-    /// The metadata of a row: what is stored, and what follows from its marks.
+    /// The metadata of a row: what is stored, and what follows from its marks and from its lineage.
     pub fn metadata(&mut self, row: &Row) -> Result<Metadata, BooksFault> {
+        if row.flags.has(Flags::LINEAGE) {
+            return self.following(row);
+        }
+        let mut metadata = self.own_metadata(row)?;
+        let moved = !matches!(row.status, Status::Queued | Status::Scheduled | Status::Rejected);
+        let event = self.event(row)?;
+        if moved && event.has_lineage() {
+            let allocation = lineage::allocation(event, row.movement);
+            if !allocation.is_empty() {
+                metadata.set(FUND_ALLOCATION, allocation);
+            }
+        }
+        Ok(metadata)
+    }
+
+    /// The metadata of a row that follows another in the lineage of a balance.
+    fn following(&mut self, row: &Row) -> Result<Metadata, BooksFault> {
+        let books = self.books;
+        let known = self.outcome_rows.as_ref().is_some_and(|(record, _)| *record == row.record);
+        if !known {
+            self.outcome_rows = Some((row.record, self.event(row)?.outcome_rows()));
+        }
+        let event = Arc::clone(self.shared_event(row)?);
+        let movement = &event.movements[row.movement as usize];
+        let (role, of) = movement.kind.lineage().ok_or(BooksFault::Row(row.number))?;
+        let main = &event.movements[of as usize];
+        let followed = match main.kind {
+            Kind::Settlement { hold, .. } | Kind::Release { hold, .. } | Kind::Change { hold } => hold,
+            _ => self.outcome_rows.as_ref().map_or(row.number, |(_, rows)| rows[of as usize]),
+        };
+        let id = |handle: u32| books.balance_id(handle).map(|id| id.text(Prefix::Balance)).unwrap_or_default();
+        let terms = movement.terms();
+        let shadow_for = books.row(followed)?.ok_or(BooksFault::Row(followed))?.id().text(Prefix::Transaction);
+        let following = lineage::Following {
+            shadow_for,
+            role,
+            provider: terms.provider.of(&event.text),
+            owner: terms.owner.of(&event.text),
+            main_balance: id(role.balance_of(main)),
+            from_balance: id(main.source),
+        };
+        Ok(following.metadata())
+    }
+
+    /// The metadata of a row without what follows from its lineage: what rows that belong to it take over.
+    pub fn own_metadata(&mut self, row: &Row) -> Result<Metadata, BooksFault> {
         let event = self.event(row)?;
         let movement = &event.movements[row.movement as usize];
         let mut metadata = Metadata::parse(movement.metadata.of(&event.text)).unwrap_or_default();
         if let Kind::Execution(request) = movement.kind {
             let rejected = movement.outcome;
             let request = self.books.row(request)?.ok_or(BooksFault::Row(request))?;
-            let mut inherited = self.metadata(&request)?;
+            let mut inherited = self.own_metadata(&request)?;
             if let Outcome::Rejected(rejection) = rejected {
                 inherited.set("blnk_rejection_reason", failure::reason(rejection));
             }
@@ -327,7 +380,11 @@ impl TransactionView {
         let skip_queue = match movement.kind {
             Kind::Posting | Kind::Refund(_) => !movement.queued,
             Kind::Execution(_) => false,
-            Kind::Settlement { .. } | Kind::Release { .. } | Kind::Change { .. } => return view,
+            Kind::Settlement { .. }
+            | Kind::Release { .. }
+            | Kind::Change { .. }
+            | Kind::Lineage { .. }
+            | Kind::LineageSettlement { .. } => return view,
         };
         let terms = movement.terms();
         let told = |at: Option<i64>| at.map_or_else(|| ZERO.to_owned(), time::text);
@@ -341,6 +398,15 @@ impl TransactionView {
             inflight_commit_date: told(terms.commits_at),
             ..view
         }
+    }
+
+    /// What the lineage of a transaction tells of a row that follows it.
+    pub fn told_as_shadow(mut self, row: &Row) -> TransactionView {
+        self.parent_transaction = String::new();
+        if shows_inflight(row) {
+            self.meta_data.get_or_insert_default().set("inflight", true);
+        }
+        self
     }
 
     /// A scheduled request that waits, with the date and the amount that it has now.
