@@ -195,8 +195,11 @@ fn any_recorded(random: &mut Random, at: i64, seed: u64) -> Recorded {
             any_movement(random, item, &mut arena)
         })
         .collect();
-    for _ in 0..if movements.is_empty() { 0 } else { random.below(4) } {
-        let of = random.below(movements.partition_point(|one| one.kind.lineage().is_none()) as u64) as u32;
+    // They stand in the order of what they follow from.
+    let main = movements.len() as u64;
+    let mut following: Vec<u32> = (0..random.below(4)).map(|_| random.below(main.max(1)) as u32).collect();
+    following.sort_unstable();
+    for of in following.into_iter().filter(|_| main > 0) {
         let following = any_following(random, of, &movements[of as usize], &mut arena);
         movements.push(following);
     }

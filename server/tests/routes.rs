@@ -27,12 +27,15 @@ mod routes {
             mod put;
         }
     }
-    mod balances {
+    pub mod balances {
         mod get;
         mod indicator;
         mod post;
-        mod id {
+        pub mod id {
             mod get;
+            pub mod lineage {
+                pub mod get;
+            }
             mod policy {
                 mod delete;
                 mod get;
@@ -71,6 +74,9 @@ mod routes {
         mod dry_run;
         mod id {
             mod get;
+            mod lineage {
+                mod get;
+            }
         }
         mod inflight {
             mod bulk {

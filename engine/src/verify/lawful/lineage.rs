@@ -1,6 +1,7 @@
 //! Whether what an event says of the lineage of tracked balances may follow a state.
 
 use ledger::event::{Kind, Movement, Outcome, Recorded};
+use ledger::lineage::Role;
 use ledger::state::State;
 use std::collections::BTreeMap;
 
@@ -33,7 +34,9 @@ impl<'a> Followed<'a> {
             return Err(format!("is not between the balances of {provider}"));
         }
         if let Kind::LineageSettlement { hold, .. } = movement.kind {
-            return self.check_settlement(state, main, movement, hold);
+            let fund = tracked.funds.iter().position(|fund| &*fund.provider == provider);
+            let fund = fund.and_then(|fund| u32::try_from(fund).ok());
+            return self.check_settlement(state, main, movement, (hold, role, handle, fund));
         }
         if role.is_incoming() {
             if movement.outcome == Outcome::Applied {
@@ -58,7 +61,7 @@ impl<'a> Followed<'a> {
         state: &State,
         main: &Movement,
         movement: &Movement,
-        row: u64,
+        (row, role, handle, fund): (u64, Role, u32, Option<u32>),
     ) -> Result<(), String> {
         let (Kind::Settlement { hold, .. } | Kind::Release { hold, .. } | Kind::Change { hold }) = main.kind else {
             return Err(format!("settles lineage hold {row} without its hold"));
@@ -67,6 +70,9 @@ impl<'a> Followed<'a> {
         let Some(part) = parts.iter().find(|part| part.row == row) else {
             return Err(format!("settles lineage hold {row}, which is not a part of hold {hold}"));
         };
+        if (part.role, part.balance, Some(part.fund)) != (role, handle, fund) {
+            return Err(format!("settles lineage hold {row} as what it is not"));
+        }
         let settled = self.settled.entry(row).or_default();
         *settled = settled.saturating_add(movement.amount);
         if *settled > part.remaining {
