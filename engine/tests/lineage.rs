@@ -80,7 +80,8 @@ fn tracked(engine: &Engine, label: &str, allocation: Allocation) -> Option<Strin
     look(engine, move |view| view.state.balance_id(handle).text(Prefix::Balance))
 }
 
-/// Work on three tracked balances, one step after the other; with timers, what is done when is not the same every time. Answers what there was after each step, as far as it came.
+/// Work on three tracked balances, one step after the other; with timers, what is done when is not the same every time.
+/// Answers what there was after each step, as far as it came.
 fn work(engine: &Engine, clock: &AtomicI64, seed: u64, timers: bool) -> Vec<Picture> {
     let mut pictures = Vec::new();
     let mut random = Random(seed);
@@ -145,7 +146,7 @@ fn reopen(disk: &(impl Disk + Clone + 'static), folder: &Scratch) -> Engine {
 #[test]
 fn lineage_is_in_the_journal() {
     let (disk, folder, clock) = (RealDisk::new(), Scratch::new(), Arc::new(AtomicI64::new(START)));
-    let engine = Engine::open(Arc::new(disk.clone()), options(&folder, &clock)).expect("it opens");
+    let engine = Engine::open(Arc::new(disk), options(&folder, &clock)).expect("it opens");
     work(&engine, &clock, 5, true);
     let tracked = look(&engine, |view| view.state.balance_id(0).text(Prefix::Balance)).expect("the engine answers");
     recorded(pay(&engine, Post { provider: "cash".into(), ..post("@World", &tracked, 500, "last") }));
@@ -163,7 +164,7 @@ fn lineage_is_in_the_journal() {
     drop(engine);
     let harness_verified = |what: &str| {
         let report = engine::verify::run(
-            Arc::new(disk.clone()),
+            Arc::new(disk),
             &folder.0,
             JournalOptions { segment_bytes: 256 << 10, record_bytes_max: 200 << 10 },
             |_| {},

@@ -16,7 +16,7 @@ pub struct Origins {
     /// Parts of open holds, by the row of the hold, oldest first.
     parts: BTreeMap<u64, Vec<Part>>,
     /// What lineage movements did to the figures of shadows and aggregates.
-    moved: BTreeMap<u32, Figures>,
+    pub moved: BTreeMap<u32, Figures>,
     /// What the lineage of a row posted: whether it came in, whose, how much.
     posted: BTreeMap<u64, Vec<(bool, String, i128)>>,
 }

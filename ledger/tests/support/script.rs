@@ -23,8 +23,8 @@
 //! units minor, mismatch allow, fingerprints equal             settings
 //! ```
 //!
-//! Further words of an order: `tag=…` (a provider), `reference=…` (also `refund:p1`), `precision=…`, `inflight`, and seconds from the start as
-//! `at=`, `expires=`, `commits=`, `effective=`. Amounts are hundredths; with `units minor` they are integers.
+//! Further words of an order: `tag=…` (a provider), `reference=…` (also `refund:p1`), `precision=…`, `inflight`, and seconds
+//! from the start as `at=`, `expires=`, `commits=`, `effective=`. Amounts are hundredths; with `units minor` they are integers.
 
 use crate::support::book::{Book, Changed, START};
 use crate::support::order::Order;

@@ -46,6 +46,9 @@ pub struct Workload {
     ruled: bool,
     /// Whether most balances are tracked, and most money is tagged.
     traced: bool,
+    /// Whether what is made is one of several that are sent together. Such do not name shadow balances: the items are judged
+    /// one after the other, each with what follows from it, while the rows of all that follows stand behind theirs.
+    together: bool,
     references: u64,
     /// Single orders of the past, to be sent again.
     sent: Vec<(bool, Order)>,
@@ -56,7 +59,7 @@ impl Workload {
         let (hot, ruled) = (seed % 4 == 1, seed % 3 != 2);
         let traced = seed % 5 == 2;
         let ruled = ruled && !(traced && seed.is_multiple_of(2));
-        Workload { random: Random::new(seed), hot, ruled, traced, references: 0, sent: Vec::new() }
+        Workload { random: Random::new(seed), hot, ruled, traced, together: false, references: 0, sent: Vec::new() }
     }
 
     pub fn step(&mut self, book: &Book) -> Step {
@@ -323,6 +326,9 @@ impl Workload {
                     }
                     handle = self.below(handles) as u32;
                 }
+                if self.together && book.auditor.origins.moved.contains_key(&handle) {
+                    handle = 0;
+                }
                 book.state.balance_id(handle).text(Prefix::Balance)
             }
         }
@@ -411,6 +417,7 @@ impl Workload {
 
     /// Legs from one balance to several, or from several to one.
     fn split(&mut self, book: &Book, item: u32) -> Vec<Order> {
+        let before = std::mem::replace(&mut self.together, true);
         let mut first = self.order(book);
         let to_many = self.one_in(2);
         first.item = item;
@@ -423,10 +430,12 @@ impl Workload {
             order.amount = self.amount();
             legs.push(order);
         }
+        self.together = before;
         legs
     }
 
     fn batch(&mut self, book: &Book) -> Step {
+        self.together = true;
         let batch = if self.one_in(2) { Batch::Atomic } else { Batch::Independent };
         let queued = self.one_in(2);
         let mut orders: Vec<Order> = Vec::new();
@@ -449,6 +458,7 @@ impl Workload {
                 order.terms.scheduled_at = Some(if order.item % 3 == 2 { due_at + SECOND } else { due_at });
             }
         }
+        self.together = false;
         let goes_on = batch == Batch::Independent && self.one_in(2);
         Step::Record { batch, goes_on, queued, orders }
     }

@@ -47,7 +47,8 @@ pub fn lineage_label(first_name: &str, last_name: &str, organization_name: &str,
 }
 
 fn cut(text: &str, bytes_max: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes_max)]
+    let end = (0..=bytes_max.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    &text[..end.unwrap_or_default()]
 }
 
 /// What of one provider a transaction spent.

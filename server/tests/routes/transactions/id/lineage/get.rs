@@ -169,6 +169,43 @@ async fn of_what_has_parts() {
     assert_eq!(shadows(&lineage(&server, &outcome).await), [shadow("q_q_release_stripe", "APPLIED", 5)]);
 }
 
+/// Holds of a batch are committed and given back as a whole: what follows is neither a hold nor a refund of its own.
+#[tokio::test]
+async fn of_a_batch_of_holds() {
+    for skip_queue in [true, false] {
+        let server = open();
+        let a = of_ada(&server, "FIFO").await;
+        let tag = json!({"meta_data": {"BLNK_LINEAGE_PROVIDER": "stripe"}});
+        pay(&server, "@World", &a, "in", 1_000, tag).await;
+        let item = |reference: &str, cents: u64| {
+            json!({"precision": 100, "currency": "USD", "description": "x", "source": a, "destination": "@Shop",
+                "precise_amount": cents, "reference": reference})
+        };
+        let body = json!({"atomic": true, "inflight": true, "skip_queue": skip_queue,
+            "transactions": [item("one", 100), item("two", 300)]});
+        let batch = server.post("/transactions/bulk", body).await.field("batch_id");
+        let told = server
+            .put(&format!("/transactions/inflight/{batch}"), json!({"status": "commit", "skip_queue": true}))
+            .await;
+        assert_eq!(told.status.as_u16(), 200, "{}", told.text);
+        assert_eq!(spent(&server, &a).await, json!([[1_000, 600]]));
+        let told = lineage(&server, &batch).await;
+        assert_eq!(told["fund_allocation"], json!([{"amount": 400, "provider": "stripe"}]));
+        let statuses: Vec<String> = shadows(&told).into_iter().map(|row| row.1).collect();
+        assert_eq!(statuses, ["INFLIGHT", "INFLIGHT", "APPLIED", "APPLIED"]);
+        let told = server.post(&format!("/refund-transaction/{batch}"), json!({"skip_queue": true})).await;
+        assert_eq!(told.status.as_u16(), 201, "{}", told.text);
+        assert_eq!(spent(&server, &a).await, json!([[1_400, 1_000]]));
+    }
+}
+
+/// What came and what is there of each provider.
+async fn spent(server: &TestServer, balance: &str) -> Value {
+    let told = server.get(&format!("/balances/{balance}/lineage")).await.json();
+    let providers = told["providers"].as_array().expect("a list").iter();
+    providers.map(|one| json!([one["amount"], one["available"]])).collect()
+}
+
 /// Webhooks tell what follows as transactions, and the balances that were opened for it.
 #[tokio::test]
 async fn what_follows_is_told() {
