@@ -285,3 +285,37 @@ fn what_follows_does_not_change_by_itself() {
     drop(engine);
     assert_eq!(verified(&disk, &folder).problems, []);
 }
+
+/// What is scheduled must be able to run, whatever follows from it then: it is taken only where a record has room for the
+/// lineage of every provider that a tracked balance may have. What touches no tracked balance needs none.
+#[test]
+fn what_is_scheduled_has_room_for_its_lineage() {
+    let needed = 2 * ledger::limits::PROVIDERS_MAX * engine::limits::LINEAGE_MOVEMENT_BYTES_MAX;
+    for (segment_bytes, taken) in [(256 << 10, false), (2 << 20, true)] {
+        assert_eq!(segment_bytes > needed as u64, taken, "the sizes are on both sides of what is needed");
+        let (folder, clock) = (Scratch::new(), Arc::new(AtomicI64::new(START)));
+        let journal = JournalOptions { segment_bytes, record_bytes_max: segment_bytes as u32 - 8192 };
+        let options = Options { journal, ..options(&folder, &clock) };
+        let engine = Engine::open(Arc::new(MemoryDisk::new()), options).expect("it opens");
+        let balance = tracked(&engine, "ada", Allocation::Fifo).expect("it is made");
+        let later = |destination: &str, reference: &str| {
+            let due = Some(START + SECOND);
+            let one =
+                Post { scheduled_at: due, provider: "stripe".into(), ..post("@World", destination, 5, reference) };
+            submit(&engine, record(&engine, Batch::Single, true, &[one]))
+        };
+        recorded(later("@Shop", "plain"));
+        let answer = later(&balance, "traced");
+        let refused = matches!(answer, Answer::Unavailable(engine::answer::Unavailable::TooLarge));
+        assert_eq!(refused, !taken, "{answer:?}");
+        clock.fetch_add(2 * SECOND, Ordering::Relaxed);
+        let ran = || look(&engine, |view| view.state.timers.first().is_none()).expect("the engine answers");
+        assert!((0..10_000).any(|_| ran()), "what is due is done");
+        let came = look(&engine, |view| {
+            let tracked = view.state.tracked(0).expect("it is tracked");
+            tracked.funds.iter().map(|fund| fund.purse.received).sum::<i128>()
+        });
+        assert_eq!(came, Some(if taken { 5 } else { 0 }));
+        engine.close();
+    }
+}
