@@ -36,7 +36,8 @@ pub enum Answer {
 /// Transactions were recorded.
 #[derive(Clone, Debug)]
 pub struct Recorded {
-    /// The rows that were made, as far as they were asked for; for a known request those of the first time.
+    /// The rows that were made, without those that followed in the lineage of balances, as far as they were asked for; for a
+    /// known request those of the first time.
     pub rows: Vec<Row>,
     /// How many rows were made; none for a known request.
     pub rows_count: u64,

@@ -11,6 +11,8 @@ mod monitors;
 
 mod identities;
 
+mod lineage;
+
 use crate::codec::bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
 use crate::codec::{CodecFault, allocation, policy};
 use journal::disk::{Access, Disk, File};
@@ -194,7 +196,7 @@ fn put_state(out: &mut Out, state: &State) -> io::Result<()> {
     naming::put(out, state)?;
     accounts::put(out, state)?;
     monitors::put(out, state)?;
-    Ok(())
+    lineage::put(out, state)
 }
 
 fn put_policed(out: &mut Vec<u8>, policed: &Policed) {
@@ -299,6 +301,7 @@ fn parse(content: &[u8]) -> Result<(Place, State), CodecFault> {
     naming::parse(&mut from, &mut state)?;
     accounts::take(&mut from, &mut state)?;
     monitors::take(&mut from, &mut state)?;
+    lineage::take(&mut from, &mut state)?;
     if from.is_empty() { Ok((place, state)) } else { Err(CodecFault::Trailing) }
 }
 

@@ -7,6 +7,7 @@
 pub(crate) mod accounts;
 pub(crate) mod bytes;
 pub(crate) mod identity;
+pub(crate) mod lineage;
 pub(crate) mod monitor;
 pub(crate) mod policy;
 
@@ -43,7 +44,7 @@ const IDENTITY_CHANGED: u8 = 14;
 const IDENTITY_DELETED: u8 = 15;
 const IDENTITY_REVEALED: u8 = 16;
 const VERSION: u8 = 1;
-/// Of a balance that is made with an alias.
+/// Of a balance that is made with a lineage label or an alias.
 const BALANCE_CREATED_NAMED: u8 = 2;
 
 /// Why bytes are no event.
@@ -101,7 +102,8 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             identity::put_created(out, event);
         }
         Event::BalanceCreated(event) => {
-            let version = if event.alias.is_empty() { VERSION } else { BALANCE_CREATED_NAMED };
+            let is_named = !event.lineage_label.is_empty() || !event.alias.is_empty();
+            let version = if is_named { BALANCE_CREATED_NAMED } else { VERSION };
             begin_version(out, BALANCE_CREATED, version, event.at);
             put_u64(out, event.seed);
             put_varint(out, u64::from(event.ledger));
@@ -111,7 +113,8 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             put_text(out, &event.metadata);
             out.push(u8::from(event.track_fund_lineage));
             out.push(event.allocation as u8);
-            if !event.alias.is_empty() {
+            if is_named {
+                put_text(out, &event.lineage_label);
                 put_text(out, &event.alias);
             }
         }
@@ -160,6 +163,7 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             begin(out, BALANCE_LINKED, event.at);
             put_varint(out, u64::from(event.balance));
             put_varint(out, u64::from(event.identity));
+            put_text(out, &event.lineage_label);
         }
         Event::BalanceNamed(event) => {
             begin(out, BALANCE_NAMED, event.at);
@@ -227,6 +231,10 @@ fn encode_recorded(event: &Recorded, out: &mut Vec<u8>) {
     put_varint(out, event.movements.len() as u64);
     let mut item_before = 0;
     for movement in &event.movements {
+        if let Some((_, of)) = movement.kind.lineage() {
+            encode_lineage(movement, &event.movements[of as usize], &event.text, out);
+            continue;
+        }
         encode_movement(movement, &event.text, item_before, out);
         item_before = movement.item;
     }
@@ -260,7 +268,8 @@ mod marks {
     pub const LIMIT: u64 = 1 << 8;
     pub const LEG: u64 = 1 << 9;
     pub const SETTLED_QUEUED: u64 = 1 << 10;
-    pub const ALL: u64 = (1 << 11) - 1;
+    pub const PROVIDER: u64 = 1 << 11;
+    pub const ALL: u64 = (1 << 12) - 1;
 }
 
 const POSTING: u8 = 0;
@@ -278,14 +287,9 @@ fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut 
         Kind::Release { hold, queued } => (RELEASE, Some(hold), queued),
         Kind::Refund(row) => (REFUND, Some(row), false),
         Kind::Change { hold } => (CHANGE, Some(hold), false),
+        Kind::Lineage { .. } | Kind::LineageSettlement { .. } => unreachable!("lineage has a layout of its own"),
     };
-    let (outcome, rejection) = match movement.outcome {
-        Outcome::Applied => (0, None),
-        Outcome::Held => (1, None),
-        Outcome::Voided => (2, None),
-        Outcome::Rejected(rejection) => (3, Some(rejection.number())),
-        Outcome::Scheduled => (4, None),
-    };
+    let (outcome, rejection) = outcome_number(movement.outcome);
     out.push(kind | outcome << 4);
     let terms = movement.terms();
     let when = |set: bool, mark: u64| if set { mark } else { 0 };
@@ -299,7 +303,8 @@ fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut 
         | when(terms.commits_at.is_some(), marks::COMMITS)
         | when(terms.overdraft_limit != 0, marks::LIMIT)
         | when(movement.leg != 0, marks::LEG)
-        | when(settled_queued, marks::SETTLED_QUEUED);
+        | when(settled_queued, marks::SETTLED_QUEUED)
+        | when(!terms.provider.is_empty(), marks::PROVIDER);
     put_varint(out, marks);
     out.extend(rejection);
     let items = movement.item.checked_sub(item_before).expect("the items of an event do not go back");
@@ -310,14 +315,8 @@ fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut 
     if let Some(row) = of {
         put_varint(out, row);
     }
-    for (handle, name) in [(movement.source, movement.source_text), (movement.destination, movement.destination_text)] {
-        if handle == NO_BALANCE {
-            put_varint(out, 0);
-            put_text(out, name.of(text));
-        } else {
-            put_varint(out, u64::from(handle) + 1);
-        }
-    }
+    put_side(out, movement.source, movement.source_text, text);
+    put_side(out, movement.destination, movement.destination_text, text);
     put_i128(out, movement.amount);
     put_varint(out, movement.precision);
     put_varint(out, u64::from(movement.currency));
@@ -330,6 +329,36 @@ fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut 
     let times = [terms.effective_at, terms.scheduled_at, terms.expires_at, terms.commits_at];
     for at in times.into_iter().flatten() {
         put_i64(out, at);
+    }
+    if !terms.provider.is_empty() {
+        put_text(out, terms.provider.of(text));
+    }
+}
+
+fn encode_lineage(movement: &Movement, main: &Movement, text: &str, out: &mut Vec<u8>) {
+    let settles = matches!(movement.kind, Kind::LineageSettlement { .. });
+    let (outcome, _) = outcome_number(movement.outcome);
+    out.push((if settles { lineage::SETTLEMENT } else { lineage::LINEAGE }) | outcome << 4);
+    lineage::put(movement, main, text, out);
+}
+
+/// The stored number of an outcome, and that of its rejection.
+const fn outcome_number(outcome: Outcome) -> (u8, Option<u8>) {
+    match outcome {
+        Outcome::Applied => (0, None),
+        Outcome::Held => (1, None),
+        Outcome::Voided => (2, None),
+        Outcome::Rejected(rejection) => (3, Some(rejection.number())),
+        Outcome::Scheduled => (4, None),
+    }
+}
+
+fn put_side(out: &mut Vec<u8>, handle: u32, name: Span, text: &str) {
+    if handle == NO_BALANCE {
+        put_varint(out, 0);
+        put_text(out, name.of(text));
+    } else {
+        put_varint(out, u64::from(handle) + 1);
     }
 }
 
@@ -386,6 +415,7 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
             at,
             balance: from.number("a balance")?,
             identity: from.number("an identity")?,
+            lineage_label: from.text()?.to_owned(),
         }),
         BALANCE_NAMED => {
             Event::BalanceNamed(BalanceNamed { at, balance: from.number("a balance")?, alias: from.text()?.to_owned() })
@@ -415,16 +445,9 @@ fn decode_balance(at: i64, version: u8, from: &mut Reading<'_>) -> Result<Balanc
         metadata: from.text()?.to_owned(),
         track_fund_lineage: from.flag("track_fund_lineage")?,
         allocation: allocation(from.byte()?)?,
-        alias: if version == BALANCE_CREATED_NAMED { alias(from)? } else { String::new() },
+        lineage_label: if version == BALANCE_CREATED_NAMED { from.text()?.to_owned() } else { String::new() },
+        alias: if version == BALANCE_CREATED_NAMED { from.text()?.to_owned() } else { String::new() },
     })
-}
-
-/// An alias where one must be.
-fn alias(from: &mut Reading<'_>) -> Result<String, CodecFault> {
-    match from.text()? {
-        "" => Err(CodecFault::Value("alias")),
-        alias => Ok(alias.to_owned()),
-    }
 }
 
 /// The allocation of a stored number.
@@ -467,6 +490,9 @@ fn decode_key(from: &mut Reading<'_>) -> Result<Key, CodecFault> {
     Ok(Key { name, request, known, refused })
 }
 
+/// Balances that one event may open: two for each movement, and for what follows shadow and aggregate.
+const OPENED_MAX: usize = 2 * (limits::EVENT_ROWS_MAX + limits::LINEAGE_MOVEMENTS_MAX);
+
 fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFault> {
     let seed = from.u64()?;
     let first_row = from.varint()?;
@@ -487,14 +513,14 @@ fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFau
         currencies.push(from.span(&mut text)?);
     }
     let mut opened = Vec::new();
-    for _ in 0..from.count(2 * limits::EVENT_ROWS_MAX, "opened balances")? {
+    for _ in 0..from.count(OPENED_MAX, "opened balances")? {
         opened.push(Opened { indicator: from.span(&mut text)?, currency: from.number("a currency")? });
     }
-    let count = from.count(limits::EVENT_ROWS_MAX, "movements")?;
+    let count = from.count(limits::EVENT_ROWS_MAX + limits::LINEAGE_MOVEMENTS_MAX, "movements")?;
     let mut movements = Vec::with_capacity(count);
     let mut item_before = 0;
     for _ in 0..count {
-        let movement = decode_movement(from, item_before, &mut text)?;
+        let movement = decode_movement(from, item_before, &movements, &mut text)?;
         item_before = movement.item;
         movements.push(movement);
     }
@@ -513,8 +539,25 @@ fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFau
     })
 }
 
-fn decode_movement(from: &mut Reading<'_>, item_before: u32, text: &mut String) -> Result<Movement, CodecFault> {
+fn decode_movement(
+    from: &mut Reading<'_>,
+    item_before: u32,
+    before: &[Movement],
+    text: &mut String,
+) -> Result<Movement, CodecFault> {
     let head = from.byte()?;
+    if let kind @ (lineage::LINEAGE | lineage::SETTLEMENT) = head & 15 {
+        let outcome = match head >> 4 {
+            0 => Outcome::Applied,
+            1 => Outcome::Held,
+            2 => Outcome::Voided,
+            _ => return Err(CodecFault::Value("an outcome")),
+        };
+        return lineage::take(from, kind == lineage::SETTLEMENT, outcome, before, text);
+    }
+    if before.last().is_some_and(|last| last.kind.lineage().is_some()) {
+        return Err(CodecFault::Value("a kind of movement"));
+    }
     let marks = from.varint()?;
     if marks & !marks::ALL != 0 {
         return Err(CodecFault::Value("marks"));
@@ -561,12 +604,13 @@ fn decode_movement(from: &mut Reading<'_>, item_before: u32, text: &mut String) 
         allow_overdraft: has(marks::OVERDRAFT),
         inflight: has(marks::INFLIGHT),
         atomic: has(marks::ATOMIC),
-        terms: decode_terms(from, marks)?,
+        terms: decode_terms(from, marks, text)?,
     })
 }
 
-fn decode_terms(from: &mut Reading<'_>, marks: u64) -> Result<Option<Box<Terms>>, CodecFault> {
-    const OF_TERMS: u64 = marks::LIMIT | marks::EFFECTIVE | marks::SCHEDULED | marks::EXPIRES | marks::COMMITS;
+fn decode_terms(from: &mut Reading<'_>, marks: u64, text: &mut String) -> Result<Option<Box<Terms>>, CodecFault> {
+    const OF_TERMS: u64 =
+        marks::LIMIT | marks::EFFECTIVE | marks::SCHEDULED | marks::EXPIRES | marks::COMMITS | marks::PROVIDER;
     if marks & OF_TERMS == 0 {
         return Ok(None);
     }
@@ -577,6 +621,8 @@ fn decode_terms(from: &mut Reading<'_>, marks: u64) -> Result<Option<Box<Terms>>
         scheduled_at: from.time_when(has(marks::SCHEDULED))?,
         expires_at: from.time_when(has(marks::EXPIRES))?,
         commits_at: from.time_when(has(marks::COMMITS))?,
+        provider: if has(marks::PROVIDER) { from.span(text)? } else { Span::EMPTY },
+        owner: Span::EMPTY,
     };
     Ok(terms.boxed())
 }

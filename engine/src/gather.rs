@@ -9,10 +9,11 @@ use crate::reading::{BooksFault, reference_of};
 use crate::writer::Writer;
 use ledger::command::{
     Action, Ask, Cancel, Command, Ended, Execute, HoldAsk, Overdraft, Party, Prior, Record, Refund, Reschedule, Run,
-    Settle,
+    Settle, Terms,
 };
 use ledger::event::{Event, Group, NO_BALANCE, Recorded};
 use ledger::id::{Id, Prefix};
+use ledger::lineage::Part;
 use ledger::row::{Flags, Parent, Row, Status};
 use ledger::state::State;
 use ledger::text;
@@ -103,7 +104,12 @@ impl Writer {
     }
 
     /// The row that has a reference, whose parts these are.
-    fn holder(&mut self, fingerprint: u64, reference: &str, suffix: &str) -> Result<Option<Row>, GatherFault> {
+    pub(crate) fn holder(
+        &mut self,
+        fingerprint: u64,
+        reference: &str,
+        suffix: &str,
+    ) -> Result<Option<Row>, GatherFault> {
         if self.references.contains_nothing(fingerprint) {
             return Ok(None);
         }
@@ -159,7 +165,8 @@ impl Writer {
 
     fn gather_hold(&mut self, hold: &mut HoldAsk) -> Result<(), GatherFault> {
         if self.state.holds.get(&hold.row).is_none() {
-            hold.ended = Some(self.ended(hold.row)?);
+            let follows = self.row(hold.row)?.is_some_and(|row| row.flags.has(Flags::LINEAGE));
+            hold.ended = Some(if follows { Ended::Follows } else { self.ended(hold.row)? });
         }
         Ok(())
     }
@@ -191,7 +198,8 @@ impl Writer {
             original.facts = self.row(original.row)?;
             let mut refunds = self.children_of(original.row)?;
             refunds.retain(|child| child.flags.has(Flags::REFUND));
-            original.refunded = refunds.iter().map(|refund| refund.amount).sum();
+            original.refunded = refunds.iter().map(|refund| refund.amount).collect();
+            original.lineage = self.lineage_of(original.facts.as_ref())?;
             let mut reference = original.reference.of(&refund.text).to_owned();
             if !refunds.is_empty() {
                 // A later part is told from the earlier ones by its number.
@@ -206,6 +214,13 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// What the lineage of a row posted, if one of its sides is tracked.
+    fn lineage_of(&mut self, row: Option<&Row>) -> Result<Vec<Part>, GatherFault> {
+        let traced = |row: &&Row| [row.source, row.destination].iter().any(|side| self.state.tracked(*side).is_some());
+        let Some(row) = row.filter(traced) else { return Ok(Vec::new()) };
+        Ok(self.recorded(row)?.posted_parts(row.movement))
     }
 
     /// A group is moved once, however often it is named. Who asks for another amount knows that each runs by itself: a group
@@ -353,6 +368,7 @@ fn ask_of(event: &Recorded, movement: u32, state: &State, arena: &mut String) ->
     let (source, destination) = (copy(movement.source_text), copy(movement.destination_text));
     let (reference, description, metadata) =
         (copy(movement.reference), copy(movement.description), copy(movement.metadata));
+    let provider = copy(movement.terms().provider);
     let currency = text::push(arena, state.currencies.text(movement.currency));
     let party = |handle: u32, named: text::Span| match named.of(arena).starts_with('@') {
         _ if handle != NO_BALANCE => Party::Handle(handle),
@@ -375,6 +391,6 @@ fn ask_of(event: &Recorded, movement: u32, state: &State, arena: &mut String) ->
         allow_overdraft: movement.allow_overdraft,
         inflight: movement.inflight,
         atomic: movement.atomic,
-        terms: movement.terms.clone(),
+        terms: Terms { provider, ..movement.terms().clone() }.boxed(),
     }
 }

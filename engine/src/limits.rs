@@ -16,6 +16,8 @@ pub const INLINE_BYTES_MAX: usize = 32 << 10;
 /// Bytes that a movement may have more when it runs than when it was scheduled: the row of its request, another amount, and
 /// why it was rejected.
 pub const RUN_BYTES_MORE_MAX: usize = 32;
+/// Most bytes of one lineage movement in a record.
+pub const LINEAGE_MOVEMENT_BYTES_MAX: usize = 256;
 /// Rows between two checkpoints.
 pub const CHECKPOINT_ROWS: u64 = 500_000;
 /// Records between two checkpoints, for what makes no rows.

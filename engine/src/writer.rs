@@ -16,6 +16,7 @@
 //! group by [`limits::GROUP_BYTES_MAX`] and [`limits::GROUP_REQUESTS_MAX`]. One group is being written, one is open.
 
 pub(crate) mod checkpoints;
+mod lineage;
 pub(crate) mod publish;
 
 use crate::answer::{Answer, Recorded, Trial, Unavailable};
@@ -318,7 +319,11 @@ impl Writer {
             record.goes_on = record.batch == Batch::Independent;
         }
         let moment = self.moment();
-        let decided = decide(&self.state, &mut self.scratch, command, moment);
+        let mut decided = decide(&self.state, &mut self.scratch, command, moment);
+        if let Ok(Decision { event: Some(Event::Recorded(event)), .. }) = &mut decided {
+            // What is told of a trial is what was asked for.
+            event.movements.truncate(event.main_movements().len());
+        }
         let steps = match &decided {
             Ok(Decision { event: Some(Event::Recorded(event)), .. }) => steps(&self.state, event),
             _ => Vec::new(),
@@ -365,14 +370,14 @@ impl Writer {
             return Err(Answer::KeyTaken);
         }
         let (known, refused) = (key.known.clone(), key.refused.clone());
-        let wanted = event.rows_count().min(rows_wanted.min(limits::ANSWER_ROWS_MAX) as u64);
+        let wanted = event.main_rows_count().min(rows_wanted.min(limits::ANSWER_ROWS_MAX) as u64);
         let mut rows = Vec::new();
         for number in event.first_row..event.first_row + wanted {
             rows.extend(self.row(number).map_err(|fault| self.stop_for(&fault))?);
         }
         Ok(Answer::Recorded(Recorded {
             rows,
-            rows_count: event.rows_count(),
+            rows_count: event.main_rows_count(),
             batch: event.batch_id(),
             known,
             refused,
@@ -396,6 +401,7 @@ impl Writer {
         let Decision { event, known, refused } = decision;
         match event {
             Some(Event::Recorded(mut event)) => {
+                self.name_lineage(&mut event).map_err(|fault| self.stop_for(&fault))?;
                 event.key = key.map(|KeyAsk { name, request }| {
                     Box::new(Key { name, request, known: known.clone(), refused: refused.clone() })
                 });
@@ -496,6 +502,7 @@ impl Writer {
             index_row(&self.books, &mut self.references, &mut self.children, &event, &row);
         }
         let rows = &self.open.rows[rows_before..];
+        let rows = if event.has_lineage() { &rows[..event.main_rows_count() as usize] } else { rows };
         Ok(Answer::Recorded(Recorded {
             rows: rows.iter().copied().take(rows_wanted.min(limits::ANSWER_ROWS_MAX)).collect(),
             rows_count: rows.len() as u64,
@@ -517,7 +524,7 @@ impl Writer {
         let mut bytes = Vec::new();
         codec::encode(event, &mut bytes);
         let bytes_max = self.checkpoints.segment_bytes.saturating_sub(4096).min(u64::from(RECORD_BYTES_MAX));
-        let more = recorded.movements.len() * limits::RUN_BYTES_MORE_MAX;
+        let more = recorded.movements.len() * limits::RUN_BYTES_MORE_MAX + self.lineage_bytes_of_run(recorded);
         let fits = (bytes.len() + more) as u64 <= bytes_max;
         if fits { Ok(()) } else { Err(Answer::Unavailable(Unavailable::TooLarge)) }
     }

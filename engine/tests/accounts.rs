@@ -44,6 +44,7 @@ fn owned_balance(engine: &Engine) -> (String, Id) {
             track_fund_lineage: false,
             allocation: Allocation::Fifo,
             alias: String::new(),
+            lineage_label: String::new(),
         }),
     ));
     (owner, look(engine, move |view| view.state.balance_id(balance)).expect("the engine answers"))

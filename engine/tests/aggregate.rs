@@ -78,6 +78,7 @@ fn add_balance(books: &mut Books3, random: &mut Random) {
         track_fund_lineage: false,
         allocation: Allocation::Fifo,
         alias: String::new(),
+        lineage_label: String::new(),
     };
     let handle = made(&submit(&books.engine, Command::CreateBalance(command)));
     let id = look(&books.engine, move |view| view.state.balance_id(handle)).expect("the engine answers");

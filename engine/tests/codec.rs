@@ -24,6 +24,7 @@ use ledger::event::{
 use ledger::id::Id;
 use ledger::identity::{Detail, KeyName, Sealed};
 use ledger::limits::{self, MONITOR_CONDITIONS_MAX, PRECISION_MAX};
+use ledger::lineage::Role;
 use ledger::monitor::{Condition, Definition, Field, Operator};
 use ledger::notes::Subject;
 use ledger::policy::{Floor, Policy, Velocity, Window};
@@ -152,6 +153,7 @@ fn any_event(random: &mut Random) -> Event {
             track_fund_lineage: random.one_in(2),
             allocation: [Allocation::Fifo, Allocation::Lifo, Allocation::Proportional][random.below(3) as usize],
             alias: any_text(random),
+            lineage_label: any_text(random),
         }),
         4 => Event::Rescheduled(Rescheduled {
             at,
@@ -181,7 +183,7 @@ fn any_event(random: &mut Random) -> Event {
         }),
         9 => {
             let (balance, identity) = (any_number(random) as u32, any_number(random) as u32);
-            Event::BalanceLinked(BalanceLinked { at, balance, identity })
+            Event::BalanceLinked(BalanceLinked { at, balance, identity, lineage_label: any_text(random) })
         }
         10 => Event::BalanceNamed(BalanceNamed { at, balance: any_number(random) as u32, alias: any_text(random) }),
         11 => Event::AccountCreated(AccountCreated {
@@ -282,12 +284,20 @@ fn any_recorded(random: &mut Random, at: i64, seed: u64) -> Recorded {
         .map(|_| Opened { indicator: text::push(&mut arena, &any_text(random)), currency: any_number(random) as u32 })
         .collect();
     let mut item = 0;
-    let movements = (0..random.below(5))
+    let mut movements: Vec<Movement> = (0..random.below(5))
         .map(|_| {
             item += random.below(3) as u32;
             any_movement(random, item, &mut arena)
         })
         .collect();
+    // They stand in the order of what they follow from.
+    let main = movements.len() as u64;
+    let mut following: Vec<u32> = (0..random.below(4)).map(|_| random.below(main.max(1)) as u32).collect();
+    following.sort_unstable();
+    for of in following.into_iter().filter(|_| main > 0) {
+        let following = any_following(random, of, &movements[of as usize], &mut arena);
+        movements.push(following);
+    }
     Recorded {
         at,
         seed,
@@ -339,7 +349,58 @@ fn any_movement(random: &mut Random, item: u32, arena: &mut String) -> Movement 
         allow_overdraft: random.one_in(2),
         inflight: random.one_in(2),
         atomic: random.one_in(2),
-        terms: Terms { overdraft_limit, effective_at, scheduled_at, expires_at, commits_at }.boxed(),
+        terms: Terms {
+            overdraft_limit,
+            effective_at,
+            scheduled_at,
+            expires_at,
+            commits_at,
+            provider: span(random),
+            owner: Span::EMPTY,
+        }
+        .boxed(),
+    }
+}
+
+/// A movement that follows from another in the lineage of a balance.
+fn any_following(random: &mut Random, of: u32, main: &Movement, arena: &mut String) -> Movement {
+    let settles = random.one_in(2);
+    let outcomes = if settles { [Outcome::Applied, Outcome::Voided] } else { [Outcome::Applied, Outcome::Held] };
+    let outcome = outcomes[random.below(2) as usize];
+    let roles = [
+        Role::Credit,
+        Role::Receive,
+        Role::Release(Allocation::Fifo),
+        Role::Release(Allocation::Lifo),
+        Role::Release(Allocation::Proportional),
+    ];
+    let role = roles[random.below(5) as usize];
+    let provider = any_text(random);
+    let main_reference = [main.reference.of(arena), main.outcome_suffix()].concat();
+    let reference = if random.one_in(3) { any_text(random) } else { role.reference(&main_reference, &provider) };
+    let owner = text::push(arena, &if random.one_in(2) { any_text(random) } else { String::new() });
+    Movement {
+        kind: match settles {
+            true => Kind::LineageSettlement { role, of, hold: any_number(random) },
+            false => Kind::Lineage { role, of },
+        },
+        outcome,
+        source: any_number(random) as u32 % NO_BALANCE,
+        destination: any_number(random) as u32 % NO_BALANCE,
+        source_text: Span::EMPTY,
+        destination_text: Span::EMPTY,
+        amount: any_amount(random),
+        currency: any_number(random) as u32,
+        reference: text::push(arena, &reference),
+        description: text::push(arena, &role.description(&provider)),
+        metadata: Span::EMPTY,
+        queued: false,
+        leg: 0,
+        atomic: false,
+        allow_overdraft: role.is_incoming(),
+        inflight: outcome == Outcome::Held,
+        terms: Terms { provider: text::push(arena, &provider), owner, ..Terms::NONE }.boxed(),
+        ..main.clone()
     }
 }
 
@@ -504,6 +565,7 @@ fn golden_events() -> Vec<(&'static str, Event)> {
                 track_fund_lineage: true,
                 allocation: Allocation::Proportional,
                 alias: String::new(),
+                lineage_label: String::new(),
             }),
         ),
         (
@@ -519,6 +581,7 @@ fn golden_events() -> Vec<(&'static str, Event)> {
                 track_fund_lineage: false,
                 allocation: Allocation::Fifo,
                 alias: "wallet-claire".into(),
+                lineage_label: String::new(),
             }),
         ),
         (
@@ -541,9 +604,34 @@ fn golden_events() -> Vec<(&'static str, Event)> {
                 metadata: "{\"ä\":null}".into(),
             }),
         ),
-        ("balance_linked", Event::BalanceLinked(BalanceLinked { at, balance: 300, identity: 7 })),
+        (
+            "balance_linked",
+            Event::BalanceLinked(BalanceLinked {
+                at,
+                balance: 300,
+                identity: 7,
+                lineage_label: "ada_obi_idt_7b1e".into(),
+            }),
+        ),
         ("balance_named", Event::BalanceNamed(BalanceNamed { at, balance: 300, alias: "purse".into() })),
         ("balance_unnamed", Event::BalanceNamed(BalanceNamed { at, balance: 0, alias: String::new() })),
+        (
+            "balance_labelled",
+            Event::BalanceCreated(BalanceCreated {
+                at,
+                seed,
+                ledger: 0,
+                identity: Some(300),
+                currency: "USD".into(),
+                indicator: String::new(),
+                metadata: String::new(),
+                track_fund_lineage: true,
+                allocation: Allocation::Lifo,
+                alias: String::new(),
+                lineage_label: "jürgen_obi_idt_7b1e".into(),
+            }),
+        ),
+        ("recorded_lineage", Event::Recorded(golden_lineage(at, seed))),
         ("recorded", Event::Recorded(golden_recorded(at, seed))),
         ("recorded_with_key", Event::Recorded(golden_with_key(at, seed))),
         (
@@ -711,6 +799,60 @@ fn golden_with_key(at: i64, seed: u64) -> Recorded {
     Recorded { batch: Batch::Independent, queued: false, key: Some(Box::new(key)), movements, ..golden }
 }
 
+/// What follows in the lineage of tracked balances: every role, posted, held and settled; one with a reference of its own.
+fn golden_lineage(at: i64, seed: u64) -> Recorded {
+    let mut golden = golden_recorded(at, seed);
+    let mut arena = std::mem::take(&mut golden.text);
+    let plain = golden.movements[0].clone();
+    let tagged = Terms { provider: text::push(&mut arena, "stripe"), ..Terms::NONE };
+    let settled = Kind::Settlement { hold: 6, queued: false };
+    golden.movements = vec![
+        Movement { terms: tagged.boxed(), ..plain.clone() },
+        Movement { outcome: Outcome::Held, queued: true, item: 1, inflight: true, ..plain.clone() },
+        Movement { kind: settled, item: 2, ..plain },
+    ];
+    let mut follow = |of: u32, role: Role, hold: Option<u64>, outcome: Outcome, reference: Option<&str>| {
+        let main = &golden.movements[of as usize];
+        let named = [main.reference.of(&arena), main.outcome_suffix()].concat();
+        let reference = reference.map_or_else(|| role.reference(&named, "stripe"), str::to_owned);
+        let owner = if role == Role::Credit { "idt_7" } else { "" };
+        let kind = match hold {
+            Some(hold) => Kind::LineageSettlement { role, of, hold },
+            None => Kind::Lineage { role, of },
+        };
+        Movement {
+            kind,
+            outcome,
+            item: main.item,
+            source: 300,
+            destination: 2,
+            amount: 5,
+            precision: main.precision,
+            reference: text::push(&mut arena, &reference),
+            description: text::push(&mut arena, &role.description("stripe")),
+            allow_overdraft: role.is_incoming(),
+            inflight: outcome == Outcome::Held,
+            queued: false,
+            terms: Terms {
+                provider: text::push(&mut arena, "stripe"),
+                owner: text::push(&mut arena, owner),
+                ..Terms::NONE
+            }
+            .boxed(),
+            ..main.clone()
+        }
+    };
+    let following = [
+        follow(0, Role::Credit, None, Outcome::Applied, None),
+        follow(1, Role::Release(Allocation::Lifo), None, Outcome::Held, None),
+        follow(1, Role::Receive, None, Outcome::Held, Some("order-1_q_receive_stripe_2")),
+        follow(2, Role::Release(Allocation::Fifo), Some(300), Outcome::Applied, None),
+        follow(2, Role::Release(Allocation::Proportional), Some(7), Outcome::Voided, None),
+    ];
+    golden.movements.extend(following);
+    Recorded { batch: Batch::Independent, text: arena, ..golden }
+}
+
 /// A movement of every kind and outcome, with everything that one can have.
 fn golden_recorded(at: i64, seed: u64) -> Recorded {
     let mut arena = String::new();
@@ -742,6 +884,7 @@ fn golden_recorded(at: i64, seed: u64) -> Recorded {
         scheduled_at: Some(at + 1),
         expires_at: Some(at + 2),
         commits_at: Some(at + 3),
+        ..Terms::NONE
     };
     let movements = vec![
         plain.clone(),
@@ -788,17 +931,17 @@ fn golden_recorded(at: i64, seed: u64) -> Recorded {
     }
 }
 
-fn golden(name: &str, version: u8) -> PathBuf {
+fn golden(version: u8, name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("event-{version}-{name}.hex"))
 }
 
 #[test]
-fn bytes_are_those_that_were_kept() {
+fn bytes_are_those_of_their_version() {
     for (name, event) in golden_events() {
         let lines: Vec<String> =
             bytes_of(&event).chunks(32).map(|chunk| chunk.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
         let text = lines.join("\n") + "\n";
-        let path = golden(name, bytes_of(&event)[1]);
+        let path = golden(bytes_of(&event)[1], name);
         if std::env::var("FLORIN_GOLDEN").is_ok_and(|value| value == "write") && !path.exists() {
             std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("folders can be made");
             std::fs::write(&path, &text).expect("it can be written");

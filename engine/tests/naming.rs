@@ -86,7 +86,10 @@ fn what_was_said_is_there_after_a_restart_and_without_derived_files() {
         ));
     }
     let identity = look(&engine, |view| view.state.identity_text(1)).expect("the engine answers");
-    assert_made(&submit(&engine, Command::LinkIdentity(LinkIdentity { balance: Some(b), identity })));
+    assert_made(&submit(
+        &engine,
+        Command::LinkIdentity(LinkIdentity { balance: Some(b), identity, lineage_label: String::new() }),
+    ));
     for (index, subject) in subjects().into_iter().enumerate() {
         for round in 0..=index {
             assert_made(&change(&engine, subject, &format!("{{\"round\":{round}}}")));

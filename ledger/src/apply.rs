@@ -9,6 +9,7 @@ use crate::event::{
     Outcome, PolicySet, Recorded, Rescheduled,
 };
 use crate::id::{self, NonceOf};
+use crate::lineage::{Fund, HeldPart, Purse};
 use crate::notes::Noted;
 use crate::policy::Policed;
 use crate::row::{Flags, Links, Parent, Posted, Row, Status};
@@ -38,7 +39,12 @@ pub fn apply(state: &mut State, event: &Event, record: u64, rows: &mut Vec<Row>)
         }
         Event::PolicySet(event) => set_policy(state, event),
         Event::MetadataChanged(event) => change_metadata(state, event, record),
-        Event::BalanceLinked(event) => state.set_owner(event.balance, Some(event.identity)),
+        Event::BalanceLinked(event) => {
+            state.set_owner(event.balance, Some(event.identity));
+            if state.balance(event.balance).track_fund_lineage {
+                state.set_lineage_label(event.balance, &event.lineage_label);
+            }
+        }
         Event::BalanceNamed(event) => state.set_alias(event.balance, &event.alias),
         Event::AccountCreated(event) => create_account(state, event, record),
         Event::MonitorSet(event) => {
@@ -139,6 +145,9 @@ fn create_balance(state: &mut State, event: &BalanceCreated, record: u64) {
     if !event.alias.is_empty() {
         state.set_alias(handle, &event.alias);
     }
+    if event.track_fund_lineage {
+        state.set_lineage_label(handle, &event.lineage_label);
+    }
 }
 
 fn new_balance(state: &State, at: i64, seed: u64, currency: u32, record: u64, opened: u32) -> Balance {
@@ -172,6 +181,8 @@ fn recorded(state: &mut State, event: &Recorded, record: u64, rows: &mut Vec<Row
         state.add_balance(balance, opened.indicator.of(&event.text));
     }
     let mut first_leg = event.first_row;
+    let has_lineage = event.has_lineage();
+    let mut outcome_rows = Vec::new();
     for (index, movement) in event.movements.iter().enumerate() {
         if movement.leg <= 1 {
             first_leg = state.rows_count;
@@ -179,6 +190,10 @@ fn recorded(state: &mut State, event: &Recorded, record: u64, rows: &mut Vec<Row
         let index = u32::try_from(index).expect("an event has few movements");
         let place = Place { event, record, index, first_leg };
         apply_movement(state, &place, movement, rows);
+        if has_lineage {
+            outcome_rows.push(state.rows_count - 1);
+            follow_lineage(state, event, movement, &outcome_rows);
+        }
     }
     if event.movements.iter().any(|movement| movement.outcome == Outcome::Scheduled) {
         for group in event.waiting() {
@@ -202,7 +217,11 @@ fn apply_movement(state: &mut State, place: &Place<'_>, movement: &Movement, row
         Kind::Posting if place.event.batch != crate::command::Batch::Single => Parent::Batch(place.event.first_row),
         Kind::Posting => Parent::None,
         Kind::Execution(row) | Kind::Refund(row) => Parent::Row(row),
-        Kind::Settlement { hold, .. } | Kind::Release { hold, .. } | Kind::Change { hold } => Parent::Row(hold),
+        Kind::Settlement { hold, .. }
+        | Kind::Release { hold, .. }
+        | Kind::Change { hold }
+        | Kind::LineageSettlement { hold, .. } => Parent::Row(hold),
+        Kind::Lineage { .. } => Parent::None,
     };
     if movement.outcome == Outcome::Scheduled {
         add_row(state, place, movement, Status::Scheduled, parent, Flags::default(), rows);
@@ -233,6 +252,7 @@ fn apply_movement(state: &mut State, place: &Place<'_>, movement: &Movement, row
     let row = add_row(state, place, movement, status, parent, flags, rows);
     match movement.kind {
         Kind::Change { hold } => change_hold(state, movement, hold),
+        Kind::Lineage { .. } | Kind::LineageSettlement { .. } => {}
         _ if movement.outcome == Outcome::Held => open_hold(state, movement, row),
         _ => {}
     }
@@ -255,6 +275,8 @@ pub fn change_of(movement: &Movement, open: i128) -> Option<Change> {
         (Kind::Settlement { .. }, _) => (amount, -amount.min(open)),
         (Kind::Release { .. }, _) | (Kind::Change { .. }, Outcome::Voided) => (0, -amount),
         (Kind::Execution(_), Outcome::Voided) => return None,
+        (Kind::LineageSettlement { .. }, Outcome::Applied) => (amount, -amount),
+        (Kind::LineageSettlement { .. }, _) => (0, -amount),
         (_, Outcome::Held) => (0, amount),
         (_, Outcome::Applied | Outcome::Voided) => (amount, 0),
     };
@@ -302,7 +324,53 @@ pub(crate) fn spending(movement: &Movement, change: Change) -> Option<(i128, u64
         Kind::Settlement { .. } | Kind::Change { .. } => {
             Some((change.posted + change.held, 0)).filter(|(amount, _)| *amount > 0)
         }
-        Kind::Release { .. } => None,
+        Kind::Release { .. } | Kind::Lineage { .. } | Kind::LineageSettlement { .. } => None,
+    }
+}
+
+/// Takes a lineage movement into the funds of its tracked balance. The rows are those of the movements so far.
+fn follow_lineage(state: &mut State, event: &Recorded, movement: &Movement, rows: &[u64]) {
+    let Some((role, of)) = movement.kind.lineage() else { return };
+    let (main, row) = (&event.movements[of as usize], rows[rows.len() - 1]);
+    let handle = role.balance_of(main);
+    let amount = movement.amount;
+    let main_hold = match main.kind {
+        Kind::Settlement { hold, .. } | Kind::Release { hold, .. } | Kind::Change { hold } => hold,
+        _ => rows[of as usize],
+    };
+    let tracked = state.tracked.get_mut(&handle).expect("lineage follows from movements of tracked balances");
+    let provider = movement.terms().provider.of(&event.text);
+    let fund = tracked.funds.iter().position(|fund| &*fund.provider == provider).unwrap_or_else(|| {
+        let (shadow, aggregate) = role.balances_of(movement);
+        let purse = Purse::default();
+        tracked.funds.push(Fund { provider: provider.into(), shadow, aggregate, since: event.at, purse });
+        tracked.funds.len() - 1
+    });
+    let purse = &mut tracked.funds[fund].purse;
+    match movement.kind {
+        Kind::LineageSettlement { hold, .. } => {
+            purse.settle(role, amount, movement.outcome == Outcome::Applied);
+            let parts = state.held_parts.get_mut(&main_hold).expect("lineage settles what a hold has of a provider");
+            let index = parts.iter().position(|part| part.row == hold).expect("it settles a part of the hold");
+            parts[index].remaining -= amount;
+            assert!(parts[index].remaining >= 0 && amount > 0, "no more is settled than was held");
+            if parts[index].remaining == 0 {
+                parts.remove(index);
+            }
+            if parts.is_empty() {
+                state.held_parts.remove(&main_hold);
+            }
+        }
+        _ if movement.outcome == Outcome::Held => {
+            purse.hold(role, amount);
+            let fund = u32::try_from(fund).expect("a balance has few providers");
+            let part = HeldPart { row, role, balance: handle, fund, remaining: amount };
+            match state.held_parts.get_mut(&main_hold) {
+                Some(parts) => parts.push(part),
+                None => drop(state.held_parts.insert(main_hold, vec![part])),
+            }
+        }
+        _ => purse.post(role, amount),
     }
 }
 
@@ -376,7 +444,11 @@ fn add_row(
         .with(Flags::EFFECTIVE.when(movement.terms().effective_at.is_some()))
         .with(Flags::REFUND.when(matches!(movement.kind, Kind::Refund(_))))
         .with(Flags::EXECUTION.when(matches!(movement.kind, Kind::Execution(_))))
-        .with(Flags::SETTLEMENT.when(matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. })))
+        .with(Flags::SETTLEMENT.when(matches!(
+            movement.kind,
+            Kind::Settlement { .. } | Kind::Release { .. } | Kind::LineageSettlement { .. }
+        )))
+        .with(Flags::LINEAGE.when(movement.kind.lineage().is_some()))
         .with(Flags::CHANGE.when(matches!(movement.kind, Kind::Change { .. })));
     let dated = movement.terms().effective_at.is_some();
     let (source_after, source_links) = history(state, movement.source, number, dated);

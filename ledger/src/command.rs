@@ -3,6 +3,7 @@
 
 use crate::id::Id;
 use crate::identity::Detail;
+use crate::lineage::Part;
 use crate::monitor::Definition;
 use crate::notes::Subject;
 use crate::policy::Policy;
@@ -146,6 +147,8 @@ pub struct CreateBalance {
     pub allocation: Allocation,
     /// Its alias, or empty.
     pub alias: String,
+    /// What its lineage is named after, at most [`crate::limits::LINEAGE_LABEL_BYTES_MAX`] bytes; empty when it is not tracked.
+    pub lineage_label: String,
 }
 
 /// In which order tracked funds are spent.
@@ -266,12 +269,24 @@ pub struct Terms {
     pub expires_at: Option<i64>,
     /// When a hold is committed by itself, microseconds since 1970.
     pub commits_at: Option<i64>,
+    /// Where the money comes from, as the caller tagged it; of a lineage movement, whose money it is. At most
+    /// [`crate::limits::PROVIDER_BYTES_MAX`] bytes.
+    pub provider: Span,
+    /// Of a lineage credit: the id of the owner of the tracked balance, as it is shown.
+    pub owner: Span,
 }
 
 impl Terms {
     /// Nothing of it.
-    pub const NONE: Terms =
-        Terms { overdraft_limit: 0, effective_at: None, scheduled_at: None, expires_at: None, commits_at: None };
+    pub const NONE: Terms = Terms {
+        overdraft_limit: 0,
+        effective_at: None,
+        scheduled_at: None,
+        expires_at: None,
+        commits_at: None,
+        provider: Span::EMPTY,
+        owner: Span::EMPTY,
+    };
 
     /// These terms, or nothing when they say nothing.
     pub fn boxed(self) -> Option<Box<Terms>> {
@@ -428,6 +443,8 @@ pub enum Ended {
     Voided,
     /// It never was a hold.
     NoHold,
+    /// It follows another hold in the lineage of a balance, and ends with that.
+    Follows,
 }
 
 /// Give back what was posted, and hold in the other direction what was voided: all of it, or nothing.
@@ -450,8 +467,10 @@ pub struct Original {
     pub amount: Option<i128>,
     /// What the row says. Filled by the gatherer.
     pub facts: Option<Row>,
-    /// What was given back before, in minor units. Filled by the gatherer.
-    pub refunded: i128,
+    /// What was given back before, in minor units: part by part, oldest first. Filled by the gatherer.
+    pub refunded: Vec<i128>,
+    /// What its lineage posted. Filled by the gatherer.
+    pub lineage: Vec<Part>,
     /// The reference of the refund; of a later one, the gatherer adds its number.
     pub reference: Span,
     /// A keyed hash of the reference.
@@ -523,6 +542,8 @@ pub struct LinkIdentity {
     pub balance: Option<Id>,
     /// The id of the owner, as sent.
     pub identity: String,
+    /// What names the lineage balances of the owner; only kept when the funds of the balance are tracked.
+    pub lineage_label: String,
 }
 
 /// Give a balance another alias, or take it away.

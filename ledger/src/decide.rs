@@ -6,6 +6,7 @@
 mod accounts;
 mod holds;
 mod identities;
+mod lineage;
 mod monitors;
 mod naming;
 mod record;
@@ -141,6 +142,7 @@ fn create_balance(state: &State, command: CreateBalance, moment: Moment) -> Resu
         track_fund_lineage: command.track_fund_lineage,
         allocation: command.allocation,
         alias: command.alias,
+        lineage_label: command.lineage_label,
     })))
 }
 
@@ -188,27 +190,26 @@ fn set_policy(state: &State, command: SetPolicy, moment: Moment) -> Result<Decis
     Ok(Decision::of(Event::PolicySet(PolicySet { at: moment.at, balance, policy })))
 }
 
-/// The event of some movements; its text is filled by the caller, as it is still borrowed here.
+/// The event of some movements, whose texts are in an arena, and of what follows from them.
 fn recorded(
-    state: &State,
-    draft: &Draft<'_>,
+    draft: Draft<'_>,
     moment: Moment,
     batch: Batch,
     queued: bool,
     movements: Vec<Movement>,
-    text: &mut String,
+    mut text: String,
 ) -> Recorded {
-    let currencies = draft.currencies.iter().map(|currency| text::push(text, currency)).collect();
+    let currencies = draft.currencies.iter().map(|currency| text::push(&mut text, currency)).collect();
     let opened = draft
         .opened
         .iter()
-        .map(|(indicator, currency)| Opened { indicator: text::push(text, indicator), currency: *currency })
+        .map(|(indicator, currency)| Opened { indicator: text::push(&mut text, indicator), currency: *currency })
         .collect();
     let Moment { at, seed } = moment;
-    Recorded {
+    let mut event = Recorded {
         at,
         seed,
-        first_row: state.rows_count,
+        first_row: draft.state().rows_count,
         batch,
         queued,
         announced: false,
@@ -216,12 +217,14 @@ fn recorded(
         currencies,
         opened,
         movements,
-        text: String::new(),
-    }
+        text,
+    };
+    lineage::write(draft, &mut event);
+    event
 }
 
 impl Movement {
-    const EMPTY: Movement = Movement {
+    pub(crate) const EMPTY: Movement = Movement {
         kind: Kind::Posting,
         outcome: Outcome::Applied,
         queued: false,

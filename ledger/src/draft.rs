@@ -3,11 +3,14 @@
 //! The state is not touched. When an item is refused its own changes are taken back; when the command is refused the
 //! whole draft is dropped.
 
+pub(crate) mod lineage;
+
 use crate::apply::{change_of, spending};
 use crate::event::Movement;
 use crate::policy::Policed;
 use crate::row::Posted;
 use crate::state::{Figures, State};
+use lineage::{Following, LineageDraft};
 use std::collections::BTreeMap;
 
 /// Memory of drafts that is used again and again. It holds nothing between two commands.
@@ -35,6 +38,17 @@ impl Slots {
             self.epoch = 0;
         }
         self.epoch += 1;
+    }
+
+    /// Makes room for more than was expected; answers where a handle is to be put.
+    fn grow(&mut self, handle: u32, touched: &[(u32, Figures)]) -> usize {
+        self.entries = vec![(0, 0, 0); self.entries.len() * 2];
+        self.epoch = 1;
+        for (index, (of, _)) in touched.iter().enumerate() {
+            let slot = self.find(*of).expect_err("each is named once");
+            self.entries[slot] = (1, *of, u32::try_from(index).expect("a command names few balances"));
+        }
+        self.find(handle).expect_err("it is put because it is not there")
     }
 
     /// The index of a handle, or the slot where it is to be put.
@@ -70,6 +84,8 @@ pub(crate) struct Draft<'a> {
     policed: BTreeMap<u32, Policed>,
     /// What those were before the item, newest last; `None` when the state still had the truth.
     policed_undo: Vec<(u32, Option<Policed>)>,
+    /// What follows in the lineage of tracked balances.
+    pub lineage: LineageDraft,
 }
 
 impl<'a> Draft<'a> {
@@ -95,13 +111,25 @@ impl<'a> Draft<'a> {
             currencies_index: BTreeMap::new(),
             policed: BTreeMap::new(),
             policed_undo: Vec::new(),
+            lineage: LineageDraft::default(),
         }
+    }
+
+    /// The state that the command is decided against.
+    pub const fn state(&self) -> &State {
+        self.state
+    }
+
+    /// What follows in the lineage of tracked balances, at the end.
+    pub fn into_following(self) -> Vec<Following> {
+        self.lineage.following
     }
 
     /// Marks the beginning of an item.
     pub fn begin_item(&mut self) {
         self.scratch.undo.clear();
         self.policed_undo.clear();
+        self.lineage.begin_item();
         self.opened_before_item = self.opened.len();
         self.currencies_before_item = self.currencies.len();
     }
@@ -124,6 +152,7 @@ impl<'a> Draft<'a> {
                 None => drop(self.policed.remove(&handle)),
             }
         }
+        self.lineage.undo_item();
         for key in self.opened.drain(self.opened_before_item..) {
             self.opened_index.remove(&key);
         }
@@ -235,7 +264,11 @@ impl<'a> Draft<'a> {
                 self.scratch.undo.push((index, *before));
                 *before = figures;
             }
-            Err(slot) => {
+            Err(mut slot) => {
+                // What follows in the lineage of tracked balances names more than a command's own movements.
+                if self.scratch.touched.len() * 2 >= self.scratch.slots.entries.len() {
+                    slot = self.scratch.slots.grow(handle, &self.scratch.touched);
+                }
                 let index = u32::try_from(self.scratch.touched.len()).expect("a command names few balances");
                 let before =
                     self.state.balances.get(handle as usize).map_or(Figures::default(), |balance| balance.figures);

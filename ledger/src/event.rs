@@ -4,6 +4,7 @@ use crate::command::{Allocation, Batch, Terms};
 use crate::decide::Known;
 use crate::id::{self, Id, NonceOf};
 use crate::identity::Detail;
+use crate::lineage::{Part, Role};
 use crate::monitor::Definition;
 use crate::notes::Subject;
 use crate::policy::Policy;
@@ -176,6 +177,8 @@ pub struct BalanceCreated {
     pub allocation: Allocation,
     /// Its alias, or empty.
     pub alias: String,
+    /// What its lineage is named after; empty when it is not tracked, or in a record of an older program.
+    pub lineage_label: String,
 }
 
 /// An account exists. Its handle is the number of accounts before it. Its name is not part of it: that is personal data of its
@@ -270,6 +273,8 @@ pub struct BalanceLinked {
     pub balance: u32,
     /// The handle of its owner from now on.
     pub identity: u32,
+    /// Of a balance whose funds are tracked: what names the lineage balances of providers that it has not had yet.
+    pub lineage_label: String,
 }
 
 /// A balance has another alias, or none any more.
@@ -332,7 +337,7 @@ pub struct Recorded {
     pub currencies: Vec<Span>,
     /// Balances of indicators that were named for the first time; their handles follow those that were.
     pub opened: Vec<Opened>,
-    /// What was done, in order of rows.
+    /// What was done, in order of rows. What follows from it in the lineage of tracked balances stands behind all else.
     pub movements: Vec<Movement>,
     /// The arena of all texts.
     pub text: String,
@@ -342,6 +347,75 @@ impl Recorded {
     /// How many rows the event makes.
     pub fn rows_count(&self) -> u64 {
         self.movements.iter().map(|movement| movement.rows_count()).sum()
+    }
+
+    /// The movements that were asked for, without those of the lineage that follow from them.
+    pub fn main_movements(&self) -> &[Movement] {
+        if !self.has_lineage() {
+            return &self.movements;
+        }
+        let main = self.movements.partition_point(|movement| movement.kind.lineage().is_none());
+        &self.movements[..main]
+    }
+
+    /// Whether something followed in the lineage of tracked balances.
+    pub fn has_lineage(&self) -> bool {
+        self.movements.last().is_some_and(|last| last.kind.lineage().is_some())
+    }
+
+    /// How many rows the movements make that were asked for; those of the lineage come behind.
+    pub fn main_rows_count(&self) -> u64 {
+        self.main_movements().iter().map(Movement::rows_count).sum()
+    }
+
+    /// The lineage movements, each with its row. They make one row each, behind all others.
+    pub fn lineage(&self) -> impl Iterator<Item = (u64, &Movement)> {
+        let main = self.main_movements().len();
+        let first = if self.has_lineage() { self.first_row + self.main_rows_count() } else { 0 };
+        self.movements[main..].iter().enumerate().map(move |(index, movement)| (first + index as u64, movement))
+    }
+
+    /// The lineage movements that followed from one movement, each with its row. `of` is the index of the movement.
+    pub fn lineage_of(&self, of: u32) -> impl Iterator<Item = (u64, &Movement)> {
+        let main = self.main_movements().len();
+        let following = &self.movements[main..];
+        // They stand in the order of what they follow from.
+        let from = |movement: &Movement| movement.kind.lineage().map_or(0, |(_, from)| from);
+        let start = following.partition_point(|movement| from(movement) < of);
+        let end = following.partition_point(|movement| from(movement) <= of);
+        let first = if start < end { self.first_row + self.main_rows_count() } else { 0 };
+        following[start..end]
+            .iter()
+            .enumerate()
+            .map(move |(index, movement)| (first + (start + index) as u64, movement))
+    }
+
+    /// The rows of the outcomes of the movements that were asked for, by index.
+    pub fn outcome_rows(&self) -> Vec<u64> {
+        let mut next = self.first_row;
+        let outcome = |movement: &Movement| {
+            next += movement.rows_count();
+            next - 1
+        };
+        self.main_movements().iter().map(outcome).collect()
+    }
+
+    /// What followed from a movement in the lineage of tracked balances and is posted, provider by provider. `of` is the
+    /// index of the movement.
+    pub fn posted_parts(&self, of: u32) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for (_, movement) in self.lineage_of(of) {
+            let Some((role, _)) = movement.kind.lineage() else { continue };
+            if movement.outcome != Outcome::Applied {
+                continue;
+            }
+            let (provider, incoming) = (movement.terms().provider.of(&self.text), role.is_incoming());
+            match parts.iter_mut().find(|part| part.incoming == incoming && part.provider == provider) {
+                Some(part) => part.amount += movement.amount,
+                None => parts.push(Part { provider: provider.to_owned(), incoming, amount: movement.amount }),
+            }
+        }
+        parts
     }
 
     /// The requests of this event that wait for their time, as they will run: the legs of an item together, and of an atomic
@@ -498,6 +572,11 @@ impl Movement {
             _ => 1,
         }
     }
+
+    /// What stands behind the reference in that of the outcome.
+    pub const fn outcome_suffix(&self) -> &'static str {
+        if self.queued || matches!(self.kind, Kind::Execution(_)) { "_q" } else { "" }
+    }
 }
 
 /// What a movement is.
@@ -531,7 +610,35 @@ pub enum Kind {
         /// The row of the hold.
         hold: u64,
     },
+    /// What followed in the lineage of a tracked balance, posted or held as what it followed from.
+    Lineage {
+        /// What it does.
+        role: Role,
+        /// The index of the movement that it followed from.
+        of: u32,
+    },
+    /// A commit ([`Outcome::Applied`]) or void of a lineage hold, or of a part of it.
+    LineageSettlement {
+        /// What the hold does.
+        role: Role,
+        /// The index of the movement that it followed from.
+        of: u32,
+        /// The row of the lineage hold.
+        hold: u64,
+    },
 }
+
+impl Kind {
+    /// What it does in the lineage of a tracked balance, and the index of the movement that it followed from.
+    pub const fn lineage(self) -> Option<(Role, u32)> {
+        match self {
+            Kind::Lineage { role, of } | Kind::LineageSettlement { role, of, .. } => Some((role, of)),
+            _ => None,
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Kind>() == 16, "lineage does not make movements larger");
 
 /// What came of a movement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

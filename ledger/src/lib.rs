@@ -17,6 +17,7 @@ pub mod event;
 pub mod id;
 pub mod identity;
 pub mod limits;
+pub mod lineage;
 pub mod monitor;
 pub mod monitors;
 pub mod notes;

@@ -77,6 +77,21 @@ pub const MONITOR_CONDITIONS_MAX: usize = 16;
 pub const CALL_BACK_URL_BYTES_MAX: usize = 2048;
 /// Longest name of a registered currency, in bytes.
 pub const CURRENCY_NAME_BYTES_MAX: usize = 256;
+/// Longest provider that a transaction may be tagged with, in bytes.
+pub const PROVIDER_BYTES_MAX: usize = 100;
+/// Longest label of an identity in the indicators of its lineage, in bytes.
+pub const LINEAGE_LABEL_BYTES_MAX: usize = 140;
+/// Most providers that one tracked balance may have.
+pub const PROVIDERS_MAX: usize = 1_000;
+/// Most lineage movements that one event may make.
+pub const LINEAGE_MOVEMENTS_MAX: usize = EVENT_ROWS_MAX;
+/// Most parts of providers that one hold may have: raising it again and again adds some each time.
+pub const LINEAGE_PARTS_MAX: usize = 4 * PROVIDERS_MAX;
 
+const _: () = assert!(
+    PROVIDER_BYTES_MAX + LINEAGE_LABEL_BYTES_MAX + "@__lineage".len() <= INDICATOR_BYTES_MAX,
+    "the indicator of a shadow balance is one"
+);
+const _: () = assert!(LINEAGE_PARTS_MAX <= LINEAGE_MOVEMENTS_MAX, "a hold can always be settled by itself");
 const _: () = assert!(BATCH_ITEMS_MAX * 2 <= EVENT_ROWS_MAX, "a full queued batch makes two rows an item");
 const _: () = assert!(SPLIT_LEGS_MAX < BATCH_ITEMS_MAX, "one split is never larger than a batch");

@@ -86,23 +86,29 @@ pub enum Rejection {
     TooManyChanges = 39,
     /// Another balance has the alias.
     AliasTaken = 40,
-    /// The number of an account is taken.
-    AccountNumberTaken = 50,
-    /// As many accounts as a server can hold.
-    TooManyAccounts = 51,
+    /// The identity has other fields than those from which the change was made.
+    IdentityChanged = 42,
     /// There is no monitor of this id.
     MonitorNotFound = 46,
     /// As many monitors as a server can hold, or as many changes of them.
     TooManyMonitors = 47,
     /// As many monitors as can watch one balance.
     TooManyMonitorsOfBalance = 48,
-    /// The identity has other fields than those from which the change was made.
-    IdentityChanged = 42,
+    /// The number of an account is taken.
+    AccountNumberTaken = 50,
+    /// As many accounts as a server can hold.
+    TooManyAccounts = 51,
+    /// As many providers as a tracked balance can have.
+    TooManyProviders = 54,
+    /// More follows in the lineage of tracked balances than one event, or one hold, can have.
+    TooMuchLineage = 55,
+    /// It follows another transaction in the lineage of a balance, and does not change by itself.
+    FollowsAnother = 56,
 }
 
 impl Rejection {
     /// Every rejection, in order.
-    pub const ALL: [Rejection; 46] = [
+    pub const ALL: [Rejection; 49] = [
         Rejection::DuplicateReference,
         Rejection::SourceNotFound,
         Rejection::DestinationNotFound,
@@ -143,12 +149,15 @@ impl Rejection {
         Rejection::MetadataChanged,
         Rejection::TooManyChanges,
         Rejection::AliasTaken,
-        Rejection::AccountNumberTaken,
-        Rejection::TooManyAccounts,
+        Rejection::IdentityChanged,
         Rejection::MonitorNotFound,
         Rejection::TooManyMonitors,
         Rejection::TooManyMonitorsOfBalance,
-        Rejection::IdentityChanged,
+        Rejection::AccountNumberTaken,
+        Rejection::TooManyAccounts,
+        Rejection::TooManyProviders,
+        Rejection::TooMuchLineage,
+        Rejection::FollowsAnother,
     ];
 
     /// The stored number of the rejection.

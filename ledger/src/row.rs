@@ -181,6 +181,8 @@ impl Flags {
     pub const SETTLEMENT: Flags = Flags(32);
     /// It raises or lowers a hold, or gives it other dates.
     pub const CHANGE: Flags = Flags(64);
+    /// It follows another row in the lineage of a tracked balance.
+    pub const LINEAGE: Flags = Flags(128);
 
     /// Whether all marks of the other are set.
     pub const fn has(self, other: Flags) -> bool {

@@ -10,6 +10,7 @@ use crate::event::NO_BALANCE;
 use crate::id::{Id, Prefix};
 use crate::identity::KeyName;
 use crate::limits::SUM_MAX;
+use crate::lineage::{HeldPart, Tracked};
 use crate::monitors::Monitors;
 use crate::notes::{Noted, Subject};
 use crate::policy::Policed;
@@ -60,6 +61,10 @@ pub struct State {
     pub accounts: Accounts,
     /// Monitors, those that were deleted included.
     pub monitors: Monitors,
+    /// The lineage of tracked balances, by handle. [`Balance::track_fund_lineage`] tells which have one.
+    pub tracked: Sharded<u32, Tracked>,
+    /// What open holds hold of providers, by the row of the hold.
+    pub held_parts: Sharded<u64, Vec<HeldPart>>,
     indicators: Sharded<Box<str>, Vec<(u32, u32)>>,
     chosen_identities: Sharded<Box<str>, u32>,
 }
@@ -92,6 +97,8 @@ impl State {
             alias_of: Sharded::default(),
             accounts: Accounts::default(),
             monitors: Monitors::default(),
+            tracked: Sharded::default(),
+            held_parts: Sharded::default(),
             indicators: Sharded::default(),
             chosen_identities: Sharded::default(),
         }
@@ -163,6 +170,26 @@ impl State {
         if !alias.is_empty() {
             assert!(self.aliases.insert(alias.into(), handle).is_none(), "decide gives an alias to one balance");
             self.alias_of.insert(handle, alias.into());
+        }
+    }
+
+    /// The lineage of a balance, if it is tracked and owned.
+    pub fn tracked(&self, handle: u32) -> Option<&Tracked> {
+        if self.tracked.is_empty() {
+            return None;
+        }
+        let tracked = self.balances.get(handle as usize).is_some_and(|balance| balance.track_fund_lineage);
+        if tracked { self.tracked.get(&handle) } else { None }
+    }
+
+    /// Names the lineage of a tracked balance: providers that come later get their balances under this label, those that
+    /// are known keep theirs. An empty label is the id of the owner.
+    pub(crate) fn set_lineage_label(&mut self, handle: u32, label: &str) {
+        let Some(identity) = self.balance(handle).identity else { return };
+        let label = if label.is_empty() { self.identity_text(identity).into() } else { label.into() };
+        match self.tracked.get_mut(&handle) {
+            Some(tracked) => tracked.label = label,
+            None => drop(self.tracked.insert(handle, Tracked { label, funds: Vec::new() })),
         }
     }
 

@@ -10,6 +10,7 @@ mod support {
     pub mod judge;
     pub mod model;
     pub mod order;
+    pub mod origins;
     pub mod police;
     pub mod random;
     pub mod said;
@@ -23,10 +24,10 @@ use ledger::decide::Decision;
 use ledger::event::{Event, Outcome};
 use ledger::id::{Id, Prefix};
 use ledger::rejection::Refused;
-use ledger::row::{NO_ROW, Row};
+use ledger::row::{Flags, NO_ROW, Row};
 use ledger::sharded::Sharded;
 use ledger::state::State;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
 use support::book::Book;
 use support::digest::digest;
@@ -99,6 +100,7 @@ fn play(book: &mut Book, step: Step) -> Option<Result<Decision, Refused>> {
 fn every_command_keeps_the_books() {
     let mut outcomes = HashSet::new();
     let mut longest = 0;
+    let mut followed = BTreeMap::new();
     for seed in seeds() {
         let _told = Told(seed);
         let mut book = book_of(seed);
@@ -130,6 +132,7 @@ fn every_command_keeps_the_books() {
         longest = book.state.balances.iter().map(|balance| balance.history.count).fold(longest, u64::max);
         walk_histories(&book);
         read_ids(&book);
+        count_lineage(&book, &mut followed);
     }
     if std::env::var_os("FLORIN_SEED").is_none() {
         let refusal = |verdict: &&Verdict| matches!(verdict, Verdict::Refused(_) | Verdict::Rejected(_));
@@ -138,6 +141,9 @@ fn every_command_keeps_the_books() {
             reached >= 45 && longest >= 1000,
             "histories are rich: {reached} refusals, {longest} rows of a balance"
         );
+        // Seven kinds of movements have a lineage: it is posted, held or both; three of them settle it too.
+        let often = followed.values().filter(|count| **count >= 5).count();
+        assert!(often >= 30, "much is traced, in every way: {followed:?}");
     }
 }
 
@@ -190,6 +196,8 @@ fn assert_equal(one: &State, other: &State) {
     assert_eq!(sorted(&one.scheduled), sorted(&other.scheduled), "requests that wait");
     assert_eq!(sorted(&one.adjusted), sorted(&other.adjusted), "amounts that were changed");
     assert_eq!(sorted(&one.policies), sorted(&other.policies), "policies, and what was moved under them");
+    assert_eq!(sorted(&one.tracked), sorted(&other.tracked), "funds of tracked balances");
+    assert_eq!(sorted(&one.held_parts), sorted(&other.held_parts), "parts of open holds");
     assert!(one.currencies.all_registered().eq(other.currencies.all_registered()), "registered currencies");
     let indicators = |state: &State| {
         let mut all: Vec<_> =
@@ -204,6 +212,22 @@ fn sorted<K: Hash + Ord + Clone, V: Clone>(map: &Sharded<K, V>) -> Vec<(K, V)> {
     let mut pairs: Vec<(K, V)> = map.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     pairs.sort_by(|one, other| one.0.cmp(&other.0));
     pairs
+}
+
+/// Counts what followed from what, and how.
+fn count_lineage(book: &Book, counts: &mut BTreeMap<String, u64>) {
+    let word =
+        |text: String| text.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().to_owned();
+    for event in &book.events {
+        let Event::Recorded(event) = event else { continue };
+        for (_, movement) in event.lineage() {
+            let (role, of) = movement.kind.lineage().expect("it is one of the lineage");
+            let main = word(format!("{:?}", event.movements[of as usize].kind));
+            let own = word(format!("{:?}", movement.kind));
+            let role = word(format!("{role:?}"));
+            *counts.entry(format!("{main}: {own} {role} {:?}", movement.outcome)).or_default() += 1;
+        }
+    }
 }
 
 /// Walking back from the newest row of a balance meets exactly the rows that name it, and figures that only go down.
@@ -252,10 +276,13 @@ fn read_ids(book: &Book) {
             owned[identity as usize] += 1;
         }
     }
+    for account in book.state.accounts.iter() {
+        owned[account.identity as usize] += 1;
+    }
     for (handle, identity) in book.state.identities.iter().enumerate() {
         let found = book.state.find_identity(&book.state.identity_text(handle as u32));
         assert_eq!(found == Some(handle as u32), !identity.is_deleted, "one that is deleted is not found");
-        assert_eq!(identity.uses, owned[handle], "an identity knows how many balances are its own");
+        assert_eq!(identity.uses, owned[handle], "an identity knows how many balances and accounts are its own");
         assert!(!identity.is_deleted || identity.uses == 0, "nothing belongs to nobody");
     }
 }
@@ -307,7 +334,7 @@ fn check_kept_items(free: &[u32], answer: &Result<Decision, Refused>) {
         Err(refused) => (None, vec![*refused]),
     };
     let mut kept: Vec<u32> = match event {
-        Some(Event::Recorded(event)) => event.movements.iter().map(|movement| movement.item).collect(),
+        Some(Event::Recorded(event)) => event.main_movements().iter().map(|movement| movement.item).collect(),
         _ => Vec::new(),
     };
     kept.dedup();
@@ -359,6 +386,12 @@ fn check_one_by_one(alone: &(Book, Vec<Verdict>), book: &Book, answer: &Result<D
     assert_eq!(book.rows.len(), alone.rows.len(), "and makes the rows that they make: {told}");
     let same =
         |(one, other): (&Row, &Row)| (one.status, one.amount, one.flags) == (other.status, other.amount, other.flags);
-    assert!(book.rows.iter().zip(&alone.rows).all(same), "{told}");
+    for lineage in [false, true] {
+        // What follows in the lineage stands behind the whole batch.
+        let of = |book: &Book| -> Vec<Row> {
+            book.rows.iter().filter(|row| row.flags.has(Flags::LINEAGE) == lineage).copied().collect()
+        };
+        assert!(of(book).iter().zip(&of(alone)).all(same), "{told}");
+    }
     assert_eq!(book.state.holds.len(), alone.state.holds.len(), "{told}");
 }

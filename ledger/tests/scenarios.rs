@@ -11,6 +11,7 @@ mod support {
     pub mod digest;
     pub mod judge;
     pub mod order;
+    pub mod origins;
     pub mod police;
     pub mod random;
     pub mod said;

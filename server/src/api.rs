@@ -12,6 +12,7 @@ pub mod filter;
 pub mod identity;
 pub mod inflight;
 pub mod ledger;
+pub mod lineage;
 pub mod metadata;
 pub mod monitor;
 pub mod number;

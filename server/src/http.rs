@@ -29,6 +29,7 @@ pub mod inflight;
 pub mod inflight_bulk;
 pub mod layers;
 pub mod ledgers;
+pub mod lineage;
 pub mod listen;
 pub mod metadata;
 pub mod monitors;

@@ -40,7 +40,7 @@ mod routes {
             }
         }
     }
-    mod balances {
+    pub mod balances {
         mod aggregate;
         mod get;
         mod indicator;
@@ -49,7 +49,7 @@ mod routes {
             mod get;
         }
         mod snapshots;
-        mod id {
+        pub mod id {
             mod alias {
                 mod put;
             }
@@ -64,6 +64,9 @@ mod routes {
                 mod broken_off;
                 mod forms;
                 mod get;
+            }
+            pub mod lineage {
+                pub mod get;
             }
             mod policy {
                 mod delete;
@@ -128,6 +131,9 @@ mod routes {
         mod dry_run;
         mod id {
             mod get;
+            mod lineage {
+                mod get;
+            }
         }
         mod inflight {
             mod bulk {

@@ -14,12 +14,6 @@ def test_metadata_of_a_transaction(blnk, books):
     assert ok(blnk.transactions.get(paid), 200)["meta_data"] == {"order": 1}
 
 
-def test_lineage(blnk, books):
-    """Right would be 200 and {"transaction_id": ..., "shadow_transactions": null}; see TransactionLineageResponse."""
-    paid = ok(books.pay(books.a, books.b, "pay", amount=1, skip_queue=True))["transaction_id"]
-    no_such_page(blnk.transactions.get_lineage(paid))
-
-
 def test_search(blnk):
     """Right would be 200 and a SearchResponse of SearchTransactionDocument."""
     no_such_page(blnk.search.search({"q": "*", "query_by": "reference"}, "transactions"))

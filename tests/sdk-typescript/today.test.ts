@@ -15,11 +15,6 @@ test('metadata of a transaction: right would be 200 and {meta_data} with both ke
   assert.deepEqual((await books.row(paid)).meta_data, {order: 1});
 });
 
-test('lineage: right would be 200 and {transaction_id, shadow_transactions: null}', async () => {
-  const paid = ok(await books.pay(books.a, books.b, 'pay', {amount: 1, skip_queue: true})).transaction_id;
-  noSuchPage(await blnk.Transactions.getLineage(paid));
-});
-
 test('search: right would be 200 and a SearchTransactionResponse', async () => {
   noSuchPage(await blnk.Search.search({q: '*', query_by: 'reference'}, 'transactions'));
 });

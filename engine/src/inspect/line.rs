@@ -142,6 +142,10 @@ fn movement_text(movement: &Movement, arena: &str) -> String {
         Kind::Release { hold, .. } => format!(" release of row {hold}"),
         Kind::Refund(row) => format!(" refund of row {row}"),
         Kind::Change { hold } => format!(" change of row {hold}"),
+        Kind::Lineage { role, of } => format!(" lineage {} of movement {of}", role.word()),
+        Kind::LineageSettlement { role, of, hold } => {
+            format!(" lineage {} of movement {of}, settlement of row {hold}", role.word())
+        }
     };
     let side = |handle: u32, named: Span| match handle {
         NO_BALANCE => format!("{:?}", named.of(arena)),

@@ -65,6 +65,7 @@ pub fn value_of(record: &Record) -> Value {
             };
             fields.push(("allocation", text(allocation)));
             put_text(&mut fields, "alias", &event.alias);
+            put_text(&mut fields, "lineage_label", &event.lineage_label);
         }
         Event::Recorded(event) => put_recorded(&mut fields, event),
         Event::Rescheduled(event) => {
@@ -98,6 +99,7 @@ pub fn value_of(record: &Record) -> Value {
         Event::BalanceLinked(event) => {
             fields.push(("balance", number(event.balance)));
             fields.push(("identity", number(event.identity)));
+            put_text(&mut fields, "lineage_label", &event.lineage_label);
         }
         Event::BalanceNamed(event) => {
             fields.push(("balance", number(event.balance)));
@@ -279,9 +281,15 @@ fn movement_of(movement: &Movement, arena: &str) -> Value {
         Kind::Release { hold, .. } => ("release", Some(hold)),
         Kind::Refund(row) => ("refund", Some(row)),
         Kind::Change { hold } => ("change", Some(hold)),
+        Kind::Lineage { .. } => ("lineage", None),
+        Kind::LineageSettlement { hold, .. } => ("lineage_settlement", Some(hold)),
     };
     let mut fields = vec![("kind", text(kind))];
     fields.extend(of.map(|row| ("of_row", number(row))));
+    if let Some((role, main)) = movement.kind.lineage() {
+        fields.push(("of_movement", number(main)));
+        fields.push(("role", text(role.word())));
+    }
     let outcome = match movement.outcome {
         Outcome::Applied => "applied",
         Outcome::Held => "held",
@@ -309,12 +317,12 @@ fn movement_of(movement: &Movement, arena: &str) -> Value {
     put_text(&mut fields, "reference", movement.reference.of(arena));
     put_text(&mut fields, "description", movement.description.of(arena));
     put_text(&mut fields, "metadata", movement.metadata.of(arena));
-    put_terms(&mut fields, movement);
+    put_terms(&mut fields, movement, arena);
     Value::Fields(fields)
 }
 
 /// What few movements have.
-fn put_terms(fields: &mut Fields, movement: &Movement) {
+fn put_terms(fields: &mut Fields, movement: &Movement, arena: &str) {
     let asked_queued =
         matches!(movement.kind, Kind::Settlement { queued: true, .. } | Kind::Release { queued: true, .. });
     for (name, set) in [
@@ -337,4 +345,6 @@ fn put_terms(fields: &mut Fields, movement: &Movement) {
     ] {
         fields.extend(at.map(|at| (name, Value::Text(time(at)))));
     }
+    put_text(fields, "provider", terms.provider.of(arena));
+    put_text(fields, "owner", terms.owner.of(arena));
 }

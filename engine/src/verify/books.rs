@@ -88,6 +88,16 @@ pub fn check_holds(state: &State, problems: &mut Problems) {
         held.entry(hold.destination).or_default().credit += hold.remaining;
         timers += usize::from(hold.expires_at.is_some()) + usize::from(hold.commits_at.is_some());
     }
+    for part in state.held_parts.iter().flat_map(|(_, parts)| parts) {
+        let fund = state.tracked(part.balance).and_then(|tracked| tracked.funds.get(part.fund as usize));
+        let Some(fund) = fund else {
+            problems.add(Part::Books, format!("lineage hold {} is of no fund", part.row));
+            continue;
+        };
+        let (source, destination) = part.role.sides(fund.shadow, fund.aggregate);
+        held.entry(source).or_default().debit += part.remaining;
+        held.entry(destination).or_default().credit += part.remaining;
+    }
     for (handle, balance) in state.balances.iter().enumerate() {
         let wanted = held.get(&(handle as u32)).copied().unwrap_or_default();
         if balance.figures.held != wanted {
@@ -154,6 +164,9 @@ pub fn compare(wanted: &State, found: &State, name: &str, problems: &mut Problem
     let aliases = wanted.aliases().count() == found.aliases().count();
     if !aliases || wanted.aliases().any(|(alias, handle)| found.find_alias(alias) != Some(handle)) {
         differ("aliases".to_owned());
+    }
+    if !same_map(&wanted.tracked, &found.tracked) || !same_map(&wanted.held_parts, &found.held_parts) {
+        differ("funds of tracked balances".to_owned());
     }
     if !wanted.currencies.all_registered().eq(found.currencies.all_registered()) {
         differ("registered currencies".to_owned());

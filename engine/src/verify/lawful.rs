@@ -3,6 +3,7 @@
 //! `apply` stops the program at a contradiction, as a wrong ledger must not go on. A program that looks for contradictions
 //! has to find them before.
 
+mod lineage;
 #[cfg(test)]
 mod tests;
 
@@ -197,9 +198,12 @@ fn check_recorded(state: &State, event: &Recorded) -> Result<(), String> {
     check_room(state.balances.len() + event.opened.len())?;
     check_names(state, event)?;
     let mut taken = BTreeMap::new();
+    let mut followed = lineage::Followed::default();
     check_executions(state, event)?;
     for (index, movement) in event.movements.iter().enumerate() {
-        check_movement(state, event, movement, &mut taken).map_err(|text| format!("its movement {index} {text}"))?;
+        check_movement(state, event, movement, &mut taken)
+            .and_then(|()| followed.check(state, event, movement))
+            .map_err(|text| format!("its movement {index} {text}"))?;
     }
     Ok(())
 }
@@ -266,7 +270,7 @@ fn check_movement(
         // What is held is counted already; only what goes beyond it is new.
         let held = match movement.kind {
             Kind::Settlement { hold, .. } => state.holds.get(&hold).map_or(0, |hold| hold.remaining),
-            Kind::Release { .. } => movement.amount,
+            Kind::Release { .. } | Kind::LineageSettlement { .. } => movement.amount,
             Kind::Change { .. } if movement.outcome == Outcome::Voided => movement.amount,
             _ => 0,
         };
@@ -285,7 +289,7 @@ fn check_movement(
         return Err("waits for a time that it does not tell".to_owned());
     }
     match movement.kind {
-        Kind::Posting => Ok(()),
+        Kind::Posting | Kind::Lineage { .. } | Kind::LineageSettlement { .. } => Ok(()),
         Kind::Execution(row) | Kind::Refund(row) if row < event.first_row => Ok(()),
         Kind::Execution(row) | Kind::Refund(row) => Err(format!("follows row {row}, which does not exist")),
         Kind::Settlement { hold, .. } | Kind::Release { hold, .. } => check_hold(state, movement, hold, taken),

@@ -94,6 +94,7 @@ pub fn balance(engine: &Engine, ledger: &str) -> Id {
             track_fund_lineage: false,
             allocation: Allocation::Fifo,
             alias: String::new(),
+            lineage_label: String::new(),
         }),
     );
     let Answer::Made { handle, .. } = made else { panic!("a balance is made, not {made:?}") };
@@ -111,6 +112,8 @@ pub struct Post {
     pub inflight: bool,
     pub scheduled_at: Option<i64>,
     pub expires_at: Option<i64>,
+    /// Where the money comes from, or empty.
+    pub provider: String,
     /// Bytes of the description.
     pub padding: usize,
 }
@@ -125,6 +128,7 @@ pub fn post(source: &str, destination: &str, amount: i128, reference: &str) -> P
         inflight: false,
         scheduled_at: None,
         expires_at: None,
+        provider: String::new(),
         padding: 4,
     }
 }
@@ -162,7 +166,13 @@ pub fn record_all(engine: &Engine, batch: Batch, goes_on: bool, queued: bool, po
             allow_overdraft: one.overdraft,
             inflight: one.inflight,
             atomic: false,
-            terms: Terms { scheduled_at: one.scheduled_at, expires_at: one.expires_at, ..Terms::NONE }.boxed(),
+            terms: Terms {
+                scheduled_at: one.scheduled_at,
+                expires_at: one.expires_at,
+                provider: text::push(&mut arena, &one.provider),
+                ..Terms::NONE
+            }
+            .boxed(),
         });
     }
     Command::Record(Record {
@@ -257,7 +267,8 @@ pub fn refund_through(engine: &Engine, queued: bool, row: u64, amount: Option<i1
         row,
         amount,
         facts: None,
-        refunded: 0,
+        refunded: Vec::new(),
+        lineage: Vec::new(),
         reference: text::push(&mut arena, reference),
         fingerprint: engine.books().fingerprint(reference),
         outcome_fingerprint: engine.books().fingerprint_of_parts(reference, "_q"),

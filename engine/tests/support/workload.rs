@@ -431,6 +431,7 @@ fn command_of(engine: &Engine, step: &Step, ids: &BTreeMap<String, String>) -> C
             track_fund_lineage: false,
             allocation: Allocation::Fifo,
             alias: String::new(),
+            lineage_label: String::new(),
         }),
         Step::Record { batch, goes_on, queued, orders } => {
             let posts: Vec<Post> = orders.iter().map(|order| post_of(order, &name_of)).collect();
@@ -483,6 +484,7 @@ fn post_of(order: &Order, name_of: &impl Fn(&String) -> String) -> Post {
         inflight: order.inflight,
         scheduled_at: order.scheduled_at,
         expires_at: order.expires_at,
+        provider: String::new(),
         padding: order.padding,
     }
 }

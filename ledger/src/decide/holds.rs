@@ -1,10 +1,11 @@
 //! Holds: commit, void, and change them.
 
+use super::lineage::{self, Origin};
 use super::record::{Found, check_policies};
 use super::{Decision, recorded, refuse};
 use crate::command::{Action, Batch, ChangeHold, Ended, HoldAsk, Moment, Settle, Terms};
 use crate::draft::{Draft, Scratch};
-use crate::event::{Event, Kind, Movement, Outcome, Recorded};
+use crate::event::{Event, Kind, Movement, Outcome};
 use crate::policy::check_funds;
 use crate::rejection::{Refused, Rejection};
 use crate::state::{Hold, State};
@@ -21,7 +22,7 @@ pub(super) fn settle(
         return refuse(0, Rejection::NotInflight);
     }
     assert!(!over_capture || holds.len() == 1, "the edge lets more than is left be committed of one hold only");
-    let draft = Draft::new(state, scratch, holds.len());
+    let mut draft = Draft::new(state, scratch, holds.len());
     let mut movements = Vec::with_capacity(holds.len());
     for (index, ask) in holds.iter().enumerate() {
         let Some(hold) = state.holds.get(&ask.row) else { return refuse(index, ended(ask)) };
@@ -36,12 +37,38 @@ pub(super) fn settle(
             }
         };
         let item = u32::try_from(index).expect("commands have few items");
-        movements.push(Movement { kind, outcome, item, amount, ..of_hold(ask, hold) });
+        let movement = Movement { kind, outcome, item, amount, ..of_hold(ask, hold) };
+        if let Err(rejection) = follow_settlement(&mut draft, state, &movement, index, hold, ask.row, moment.at) {
+            return refuse(index, rejection);
+        }
+        movements.push(movement);
     }
     let twice = |at: usize| holds[..at].iter().any(|before| before.row == holds[at].row);
     assert!(holds.len() > 64 || !(0..holds.len()).any(twice), "the gatherer names each hold once");
-    let event = recorded(state, &draft, moment, Batch::Single, false, movements, &mut String::new());
-    Ok(Decision::of(Event::Recorded(Recorded { text, ..event })))
+    Ok(Decision::of(Event::Recorded(recorded(draft, moment, Batch::Single, false, movements, text))))
+}
+
+/// What follows in the lineage when a hold is committed or voided: what it has of each provider, and what goes beyond it as
+/// if it were posted by itself.
+fn follow_settlement(
+    draft: &mut Draft<'_>,
+    state: &State,
+    main: &Movement,
+    index: usize,
+    hold: &Hold,
+    row: u64,
+    at: i64,
+) -> Result<(), Rejection> {
+    if state.tracked.is_empty() {
+        return Ok(());
+    }
+    let held = main.amount.min(hold.remaining);
+    lineage::settle(draft, state, main, index, row, (held, hold.remaining))?;
+    if main.amount > held {
+        let tag = Origin::Tag(lineage::tag_of_hold(state, row));
+        lineage::follow(draft, main, index, main.amount - held, tag, at)?;
+    }
+    Ok(())
 }
 
 /// Why nothing can be done with a hold that is not open.
@@ -49,6 +76,7 @@ fn ended(ask: &HoldAsk) -> Rejection {
     match ask.ended {
         Some(Ended::Committed) => Rejection::AlreadyCommitted,
         Some(Ended::Voided) => Rejection::AlreadyVoided,
+        Some(Ended::Follows) => Rejection::FollowsAnother,
         Some(Ended::NoHold) | None => Rejection::NotInflight,
     }
 }
@@ -110,7 +138,7 @@ pub(super) fn change_hold(
 ) -> Result<Decision, Refused> {
     let ChangeHold { hold: ask, held, expires_at, commits_at, text } = command;
     let Some(hold) = state.holds.get(&ask.row) else { return refuse(0, ended(&ask)) };
-    let draft = Draft::new(state, scratch, 1);
+    let mut draft = Draft::new(state, scratch, 1);
     let held = held.unwrap_or(hold.remaining);
     if held < 0 {
         return refuse(0, Rejection::AmountNegative);
@@ -133,6 +161,28 @@ pub(super) fn change_hold(
         Terms { expires_at: expires_at.or(hold.expires_at), commits_at: commits_at.or(hold.commits_at), ..Terms::NONE };
     let kind = Kind::Change { hold: ask.row };
     let movement = Movement { kind, outcome, amount, inflight: true, terms: terms.boxed(), ..of_hold(&ask, hold) };
-    let event = recorded(state, &draft, moment, Batch::Single, false, vec![movement], &mut String::new());
-    Ok(Decision::of(Event::Recorded(Recorded { text, ..event })))
+    if amount > 0
+        && !state.tracked.is_empty()
+        && let Err(rejection) = follow_change(&mut draft, state, &movement, hold, ask.row, moment.at)
+    {
+        return refuse(0, rejection);
+    }
+    Ok(Decision::of(Event::Recorded(recorded(draft, moment, Batch::Single, false, vec![movement], text))))
+}
+
+/// What follows in the lineage when a hold is raised or lowered.
+fn follow_change(
+    draft: &mut Draft<'_>,
+    state: &State,
+    main: &Movement,
+    hold: &Hold,
+    row: u64,
+    at: i64,
+) -> Result<(), Rejection> {
+    if main.outcome == Outcome::Voided {
+        return lineage::settle(draft, state, main, 0, row, (main.amount, hold.remaining));
+    }
+    let tag = Origin::Tag(lineage::tag_of_hold(state, row));
+    lineage::follow(draft, main, 0, main.amount, tag, at)?;
+    lineage::check_parts(draft, state, row)
 }

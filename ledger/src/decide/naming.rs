@@ -35,7 +35,9 @@ pub(super) fn link_identity(state: &State, command: LinkIdentity, moment: Moment
     let Some(balance) = command.balance.and_then(|id| state.find_balance(id)) else {
         return refuse(0, Rejection::BalanceNotFound);
     };
-    Ok(Decision::of(Event::BalanceLinked(BalanceLinked { at: moment.at, balance, identity })))
+    let is_tracked = state.balance(balance).track_fund_lineage;
+    let lineage_label = if is_tracked { command.lineage_label } else { String::new() };
+    Ok(Decision::of(Event::BalanceLinked(BalanceLinked { at: moment.at, balance, identity, lineage_label })))
 }
 
 /// Give a balance another alias, or take it away.

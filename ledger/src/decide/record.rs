@@ -1,5 +1,6 @@
 //! Record transactions: one, or a batch.
 
+use super::lineage::{self, Origin};
 use super::{Decision, Known, recorded, refuse};
 use crate::command::{Ask, Batch, Mismatch, Moment, Party, Prior, Record};
 use crate::draft::{Draft, Scratch};
@@ -133,8 +134,16 @@ fn check_room(draft: &Draft<'_>) -> Result<(), Rejection> {
     if draft.balances_count() + 2 > limits::BALANCES_MAX { Err(Rejection::TooManyBalances) } else { Ok(()) }
 }
 
-/// Decides one ask: its movement, whose outcome tells when it was rejected. The draft is changed accordingly.
-pub(super) fn decide_ask(draft: &mut Draft<'_>, state: &State, ask: &Ask, text: &str, how: How) -> Movement {
+/// Decides one ask: its movement, whose outcome tells when it was rejected. The draft is changed accordingly. `index` is
+/// that of the movement in the event.
+pub(super) fn decide_ask(
+    draft: &mut Draft<'_>,
+    state: &State,
+    ask: &Ask,
+    text: &str,
+    how: How,
+    index: usize,
+) -> Movement {
     let checked = look_up(draft, state, ask, text);
     let mut movement = movement_of(ask, how.queued, &checked);
     let verdict = check_room(draft).and_then(|()| check(draft, ask, text, &checked, how));
@@ -151,6 +160,12 @@ pub(super) fn decide_ask(draft: &mut Draft<'_>, state: &State, ask: &Ask, text: 
     movement.destination = open(checked.destination);
     movement.outcome = if ask.inflight { Outcome::Held } else { Outcome::Applied };
     draft.take(&movement, 0, how.at);
+    if !state.tracked.is_empty() {
+        let tag = Origin::Tag(ask.terms().provider.of(text));
+        if let Err(rejection) = lineage::follow(draft, &movement, index, movement.amount, tag, how.at) {
+            movement.outcome = Outcome::Rejected(rejection);
+        }
+    }
     movement
 }
 
@@ -198,7 +213,7 @@ pub(super) fn record(
     command: Record,
     moment: Moment,
 ) -> Result<Decision, Refused> {
-    let Record { batch, goes_on, announced, trial, queued, asks, mut text, priors, mismatch } = command;
+    let Record { batch, goes_on, announced, trial, queued, asks, text, priors, mismatch } = command;
     assert!(!asks.is_empty(), "the edge refuses empty batches");
     assert!(!goes_on || batch == Batch::Independent, "only items that stand for themselves are passed over");
     let how = How { queued, waits: queued && !trial, mismatch, at: moment.at };
@@ -263,13 +278,14 @@ pub(super) fn record(
     if batch == Batch::Atomic && movements.iter().any(|movement| matches!(movement.outcome, Outcome::Rejected(_))) {
         reject_all(&mut movements, state.balances.len());
         draft.opened.clear();
+        draft.lineage.following.clear();
     }
-    if state.rows_count + movements.len() as u64 * 2 > limits::ROWS_MAX {
+    if state.rows_count + (movements.len() * 2 + draft.lineage.following.len()) as u64 > limits::ROWS_MAX {
         return refuse(0, Rejection::TooManyRows);
     }
-    let event = recorded(state, &draft, moment, batch, queued, movements, &mut text);
+    let event = recorded(draft, moment, batch, queued, movements, text);
     let announced = announced && refused.is_empty();
-    let event = Event::Recorded(Recorded { text, announced, ..event });
+    let event = Event::Recorded(Recorded { announced, ..event });
     Ok(Decision { event: Some(event), known, refused })
 }
 
@@ -306,7 +322,7 @@ fn decide_item(
     }
     let mut failed = None;
     for ask in legs {
-        let movement = decide_ask(draft, state, ask, text, how);
+        let movement = decide_ask(draft, state, ask, text, how, movements.len());
         if let Outcome::Rejected(rejection) = movement.outcome {
             failed = failed.or(Some(rejection));
         }

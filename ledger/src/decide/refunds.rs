@@ -1,10 +1,11 @@
 //! Give back what was posted.
 
+use super::lineage::{self, Origin};
 use super::record::{Found, check_policies};
 use super::{Decision, recorded, refuse};
 use crate::command::{Batch, Moment, Overdraft, Refund};
 use crate::draft::{Draft, Scratch};
-use crate::event::{Event, Kind, Movement, Outcome, Recorded};
+use crate::event::{Event, Kind, Movement, Outcome};
 use crate::policy::check_funds;
 use crate::rejection::{Refused, Rejection};
 use crate::row::{Flags, Parent, Status};
@@ -35,7 +36,10 @@ pub(super) fn refund(
         if row.status == Status::Void && !row.flags.has(Flags::SETTLEMENT) {
             return refuse(index, Rejection::NothingToRefund);
         }
-        let left = row.amount - original.refunded;
+        if row.flags.has(Flags::LINEAGE) {
+            return refuse(index, Rejection::FollowsAnother);
+        }
+        let left = row.amount - original.refunded.iter().sum::<i128>();
         // What an original before it gives back is not among what was given back before.
         if left <= 0 || originals.len() > 1 && !named.insert(row.number) {
             return refuse(index, Rejection::AlreadyRefunded);
@@ -79,8 +83,14 @@ pub(super) fn refund(
             ..Movement::EMPTY
         };
         draft.take(&movement, 0, moment.at);
+        if !state.tracked.is_empty() {
+            let returned = lineage::returned(&original.lineage, row.amount, &original.refunded, amount);
+            let origin = Origin::Returned(&returned);
+            if let Err(rejection) = lineage::follow(&mut draft, &movement, index, amount, origin, moment.at) {
+                return refuse(index, rejection);
+            }
+        }
         movements.push(movement);
     }
-    let event = recorded(state, &draft, moment, Batch::Single, queued, movements, &mut String::new());
-    Ok(Decision::of(Event::Recorded(Recorded { text, ..event })))
+    Ok(Decision::of(Event::Recorded(recorded(draft, moment, Batch::Single, queued, movements, text))))
 }

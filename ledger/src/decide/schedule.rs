@@ -4,7 +4,7 @@ use super::record::{How, decide_ask, reject_all};
 use super::{Decision, recorded, refuse};
 use crate::command::{Batch, Cancel, Execute, Moment, Party, Reschedule, Run};
 use crate::draft::{Draft, Scratch};
-use crate::event::{Event, Kind, Movement, NO_BALANCE, Outcome, Recorded, Rescheduled};
+use crate::event::{Event, Kind, Movement, NO_BALANCE, Outcome, Rescheduled};
 use crate::rejection::{Refused, Rejection};
 use crate::state::State;
 use crate::text::Span;
@@ -16,7 +16,7 @@ pub(super) fn execute(
     command: Execute,
     moment: Moment,
 ) -> Result<Decision, Refused> {
-    let Execute { mut runs, mut text, mismatch } = command;
+    let Execute { mut runs, text, mismatch } = command;
     assert!(state.scheduled.get(&runs[0].request).is_some(), "what is run still waits");
     if let Some(&amount) = state.adjusted.get(&runs[0].request) {
         assert_eq!(runs.len(), 1, "only a request that runs by itself has another amount");
@@ -26,16 +26,15 @@ pub(super) fn execute(
     let mut draft = Draft::new(state, scratch, runs.len());
     draft.begin_item();
     let mut movements = Vec::with_capacity(runs.len());
-    for Run { request, ask } in &runs {
-        let movement = decide_ask(&mut draft, state, ask, &text, how);
+    for (index, Run { request, ask }) in runs.iter().enumerate() {
+        let movement = decide_ask(&mut draft, state, ask, &text, how, index);
         movements.push(Movement { kind: Kind::Execution(*request), ..movement });
     }
     if movements.iter().any(|movement| matches!(movement.outcome, Outcome::Rejected(_))) {
         draft.undo_item();
         reject_all(&mut movements, state.balances.len());
     }
-    let event = recorded(state, &draft, moment, Batch::Single, false, movements, &mut text);
-    Ok(Decision::of(Event::Recorded(Recorded { text, ..event })))
+    Ok(Decision::of(Event::Recorded(recorded(draft, moment, Batch::Single, false, movements, text))))
 }
 
 /// Call off what still waits of some groups. Each request gets the outcome that it was voided.
@@ -45,7 +44,7 @@ pub(super) fn cancel(
     command: Cancel,
     moment: Moment,
 ) -> Result<Decision, Refused> {
-    let Cancel { groups, runs, mut text } = command;
+    let Cancel { groups, runs, text } = command;
     if !groups.iter().any(|group| state.scheduled.get(group).is_some()) {
         return refuse(0, Rejection::AlreadyRun);
     }
@@ -80,8 +79,7 @@ pub(super) fn cancel(
             ..Movement::EMPTY
         });
     }
-    let event = recorded(state, &draft, moment, Batch::Single, false, movements, &mut text);
-    Ok(Decision::of(Event::Recorded(Recorded { text, ..event })))
+    Ok(Decision::of(Event::Recorded(recorded(draft, moment, Batch::Single, false, movements, text))))
 }
 
 /// Give what still waits of some groups another time, or another amount.

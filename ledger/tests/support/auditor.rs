@@ -2,6 +2,7 @@
 //! from what the rows say. Written without looking at `apply`, from section 13 of the specification of transactions.
 
 use crate::support::judge::{self, Side, Want};
+use crate::support::origins::Origins;
 use crate::support::police::{Police, Spending};
 use crate::support::said::Said;
 use ledger::command::{Batch, Mismatch};
@@ -30,6 +31,8 @@ pub struct Auditor {
     pub waiting: BTreeMap<u64, Waiting>,
     /// Policies, and what was moved under them.
     pub police: Police,
+    /// Where the money of tracked balances came from.
+    pub origins: Origins,
     /// Precisions of registered currencies.
     pub registered: BTreeMap<String, u64>,
     /// Aliases, owners and changes of metadata.
@@ -128,10 +131,13 @@ impl Auditor {
 
     fn add_recorded(&mut self, state: &State, event: &Recorded, rows: &[Row], mismatch: Mismatch) {
         let new = &rows[self.rows_count..];
-        assert!(event.movements.is_sorted_by_key(|movement| movement.item), "items do not go back: {event:?}");
+        assert!(event.main_movements().is_sorted_by_key(|movement| movement.item), "items do not go back: {event:?}");
         check_parents(event, new);
         check_names(state, event, self.before.len());
         check_fates(event);
+        let open: BTreeMap<u64, i128> = self.holds.iter().map(|(row, hold)| (*row, hold.remaining())).collect();
+        let amount_of = |row: u64| rows[row as usize].amount;
+        self.origins.add(state, event, &self.refunds, &open, &amount_of);
         self.end_waiting(event, rows);
         for row in new {
             let movement = &event.movements[row.movement as usize];
@@ -168,6 +174,7 @@ impl Auditor {
             Status::Queued => assert!(movement.queued, "only what is queued has a request of its own"),
             Status::Scheduled => assert!(movement.queued && movement.outcome == Outcome::Scheduled),
             Status::Rejected => self.add_rejected(state, line),
+            _ if row.flags.has(Flags::LINEAGE) => self.add_lineage(line),
             Status::Void if row.flags.has(Flags::EXECUTION) => {}
             _ if row.flags.has(Flags::CHANGE) => self.add_change(state, line),
             Status::Inflight => self.add_hold(state, line),
@@ -256,7 +263,7 @@ impl Auditor {
             line.row.flags.has(Flags::OUTCOME) || line.row.flags.has(Flags::EXECUTION),
             "only requests are rejected"
         );
-        let group = line.row.flags.has(Flags::EXECUTION) && line.event.movements.len() > 1;
+        let group = line.row.flags.has(Flags::EXECUTION) && line.event.main_movements().len() > 1;
         let alone = line.event.batch != Batch::Atomic && line.movement.leg == 0 && !group;
         assert!(!alone || rejection != Rejection::BatchRejected, "what stands alone falls alone");
         if alone {
@@ -321,6 +328,22 @@ impl Auditor {
         }
         self.hold(row, -row.amount.min(remaining));
         if !void {
+            self.post(row, row.amount);
+        } else {
+            self.count(row);
+        }
+    }
+
+    /// What follows in the lineage is posted, held, or settled; no check of funds or policies is made for it.
+    fn add_lineage(&mut self, line: &Line<'_>) {
+        let (row, settles) = (line.row, line.row.flags.has(Flags::SETTLEMENT));
+        assert!(row.amount > 0 && row.source != row.destination);
+        match row.status {
+            Status::Inflight => self.hold(row, row.amount),
+            _ if settles => self.hold(row, -row.amount),
+            _ => assert_eq!(row.status, Status::Applied),
+        }
+        if row.status == Status::Applied {
             self.post(row, row.amount);
         } else {
             self.count(row);
@@ -479,6 +502,7 @@ impl Auditor {
         let adjusted = self.waiting.values().filter(|group| group.amount.is_some());
         assert_eq!(state.adjusted.len(), adjusted.count(), "nothing is left of an amount that was changed");
         self.police.compare(state);
+        self.origins.compare(state);
         let registered = state.currencies.all_registered();
         let known = registered.map(|(number, one)| (state.currencies.text(number).to_owned(), one.precision));
         assert_eq!(known.collect::<BTreeMap<_, _>>(), self.registered, "currencies are registered as they were told");
@@ -522,7 +546,7 @@ fn check_fates(event: &Recorded) {
     let together = |one: &Movement, next: &Movement| {
         event.batch == Batch::Atomic || one.item == next.item || runs(one) && runs(next)
     };
-    for movements in event.movements.chunk_by(together) {
+    for movements in event.main_movements().chunk_by(together) {
         assert!(
             movements.iter().all(|one| rejected(one) == rejected(&movements[0])),
             "all fall, or none: {movements:?}"
@@ -542,6 +566,8 @@ fn check_parents(event: &Recorded, rows: &[Row]) {
             Kind::Posting => Parent::None,
             Kind::Execution(of) | Kind::Refund(of) => Parent::Row(of),
             Kind::Settlement { hold, .. } | Kind::Release { hold, .. } | Kind::Change { hold } => Parent::Row(hold),
+            Kind::Lineage { .. } => Parent::None,
+            Kind::LineageSettlement { hold, .. } => Parent::Row(hold),
         };
         assert_eq!(row.parent, expected, "a row belongs to what it came with");
         if let Parent::Split(leg) = expected {

@@ -11,7 +11,7 @@ use crate::support::trial;
 use ledger::apply::apply;
 use ledger::command::{
     Action, Ask, Batch, Cancel, ChangeHold, Command, Ended, Execute, HoldAsk, Mismatch, Moment, Original, Overdraft,
-    Party, Prior, Record, Refund, Reschedule, Run, Settle,
+    Party, Prior, Record, Refund, Reschedule, Run, Settle, Terms,
 };
 use ledger::decide::{Decision, decide};
 use ledger::draft::Scratch;
@@ -209,7 +209,8 @@ impl Book {
                 row,
                 amount,
                 facts: None,
-                refunded: 0,
+                refunded: Vec::new(),
+                lineage: Vec::new(),
                 fingerprint: self.fingerprint(&reference),
                 outcome_fingerprint: self.fingerprint(&format!("{reference}_q")),
                 reference: text::push(&mut text, &reference),
@@ -291,6 +292,7 @@ impl Book {
             false => Party::Unknown(copied),
         };
         assert_eq!(movement.kind, Kind::Posting, "only postings wait");
+        let provider = copy(movement.terms().provider);
         Ask {
             item: movement.item,
             leg: 0,
@@ -307,7 +309,7 @@ impl Book {
             allow_overdraft: movement.allow_overdraft,
             inflight: movement.inflight,
             atomic: movement.atomic,
-            terms: movement.terms.clone(),
+            terms: Terms { provider, ..movement.terms().clone() }.boxed(),
         }
     }
 
@@ -332,7 +334,8 @@ impl Book {
 
     fn gather_hold(&self, hold: &mut HoldAsk) {
         if self.state.holds.get(&hold.row).is_none() {
-            hold.ended = Some(self.ended(hold.row));
+            let follows = self.rows.get(hold.row as usize).is_some_and(|row| row.flags.has(Flags::LINEAGE));
+            hold.ended = Some(if follows { Ended::Follows } else { self.ended(hold.row) });
         }
     }
 
@@ -342,7 +345,9 @@ impl Book {
             original.facts = self.rows.get(original.row as usize).copied();
             let refunds: Vec<&Row> =
                 self.children(original.row).filter(|child| child.flags.has(Flags::REFUND)).collect();
-            original.refunded = refunds.iter().map(|row| row.amount).sum();
+            original.refunded = refunds.iter().map(|row| row.amount).collect();
+            original.lineage =
+                original.facts.map_or_else(Vec::new, |row| self.movement(&row).0.posted_parts(row.movement));
             let mut reference = original.reference.of(&refund.text).to_owned();
             if !refunds.is_empty() {
                 reference = format!("{reference}_{}", refunds.len() + 1);

@@ -48,6 +48,17 @@ pub fn digest(state: &State) -> u64 {
         state.monitors.of_balance(monitor.balance).iter().for_each(|one| number(u64::from(*one)));
     }
     state.monitors.changes().iter().for_each(|change| number(change.record ^ change.first_row << 32));
+    let mut tracked: Vec<_> = state.tracked.iter().collect();
+    tracked.sort_by_key(|(handle, _)| **handle);
+    for fund in tracked.into_iter().flat_map(|(_, tracked)| &tracked.funds) {
+        let purse = fund.purse;
+        for amount in [purse.received, purse.spent, purse.held_in, purse.held_out] {
+            number(amount as u64);
+        }
+        number(u64::from(fund.shadow) << 32 ^ u64::from(fund.aggregate) ^ fund.since as u64);
+    }
+    let parts = state.held_parts.iter().flat_map(|(_, parts)| parts);
+    number(parts.fold(0, |sum, part| sum.wrapping_add(part.row.wrapping_mul(31) ^ part.remaining as u64)));
     number(state.indicators().count() as u64);
     for account in state.accounts.iter() {
         number(account.nonce ^ account.created_at as u64 ^ account.record << 32);

@@ -176,11 +176,19 @@ fn of_order(book: &Book, queued: bool, order: &Order) -> Verdict {
 
 /// Why nothing can be done with a hold that is not open.
 fn refusal_of_ended(book: &Book, row: u64) -> Rejection {
+    if follows(book, row) {
+        return Rejection::FollowsAnother;
+    }
     match book.auditor.ended.get(&row) {
         Some(true) => Rejection::AlreadyVoided,
         Some(false) => Rejection::AlreadyCommitted,
         None => Rejection::NotInflight,
     }
+}
+
+/// Whether a row follows another in the lineage of a balance.
+fn follows(book: &Book, row: u64) -> bool {
+    book.rows.get(row as usize).is_some_and(|row| row.flags.has(Flags::LINEAGE))
 }
 
 fn refusal_of_hold(book: &Book, action: Action, row: u64, amount: Option<i128>, over: bool) -> Option<Rejection> {
@@ -214,6 +222,9 @@ fn refusal_of_refund(book: &Book, part: (u64, Option<i128>), queued: bool) -> Op
     let released = |row: &&Row| row.status == Status::Void && row.flags.has(Flags::SETTLEMENT);
     let original = book.rows.get(row as usize).filter(|row| posted(row) || released(row));
     let Some(original) = original else { return Some(Rejection::NothingToRefund) };
+    if follows(book, row) {
+        return Some(Rejection::FollowsAnother);
+    }
     let parts = book.auditor.refunds.get(&row).map_or(&[][..], Vec::as_slice);
     let left = original.amount - parts.iter().sum::<i128>();
     if left == 0 {

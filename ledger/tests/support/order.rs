@@ -17,6 +17,8 @@ pub struct Order {
     pub reference: String,
     pub allow_overdraft: bool,
     pub inflight: bool,
+    /// Where the money comes from, or empty.
+    pub provider: String,
     pub terms: Terms,
 }
 
@@ -33,6 +35,7 @@ impl Order {
             reference: reference.to_owned(),
             allow_overdraft: false,
             inflight: false,
+            provider: String::new(),
             terms: Terms::NONE,
         }
     }
@@ -54,7 +57,7 @@ impl Order {
             allow_overdraft: self.allow_overdraft,
             inflight: self.inflight,
             atomic: false,
-            terms: self.terms.clone().boxed(),
+            terms: Terms { provider: text::push(arena, &self.provider), ..self.terms.clone() }.boxed(),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! alias A a | none, owner A I                                 another alias, another owner
 //! note A|L|p1 [stale]                                         change metadata, perhaps made from what is no longer so
 //! update I [stale], reveal I, delete I                        give an identity other fields; look at it; delete it
+//!   [tracked=fifo|lifo|proportional] [label=ada]              whose lineage is tracked, under this name
 //! fund A 200.00                                               post from @World, which may go below zero
 //! pay p1 A -> B 10.00 [EUR] [queued] [overdraft] [limit=5.00] post; hold the same; the label is the reference
 //! split s1 A -> B 6.00 + C 4.00                               legs from or to several balances
@@ -24,12 +25,13 @@
 //! forget M                                                    delete a monitor
 //! try pay p1 A -> B 10.00                                     say what would come of it, and of both balances
 //! wait 60                                                     let seconds pass and carry out what is due
+//! lineage A                                                   whose money a balance has, and what holds have of it
 //! balances, rows, timers, policies, monitors                  tell the books, in indented lines
 //! units minor, mismatch allow, fingerprints equal             settings
 //! ```
 //!
-//! Further words of an order: `reference=…` (also `refund:p1`), `precision=…`, `inflight`, and seconds from the start as
-//! `at=`, `expires=`, `commits=`, `effective=`. Amounts are hundredths; with `units minor` they are integers.
+//! Further words of an order: `tag=…` (a provider), `reference=…` (also `refund:p1`), `precision=…`, `inflight`, and seconds
+//! from the start as `at=`, `expires=`, `commits=`, `effective=`. Amounts are hundredths; with `units minor` they are integers.
 
 use crate::support::book::{Book, Changed, START};
 use crate::support::order::Order;
@@ -101,6 +103,7 @@ impl Script {
             ("rows", []) => return self.tell(out, statement, Self::rows),
             ("timers", []) => return self.tell(out, statement, Self::timers),
             ("monitors", []) => return self.tell(out, statement, Self::monitors),
+            ("lineage", [name]) => return self.tell_lineage(out, statement, name),
             ("policies", []) => return self.tell(out, statement, Self::policies),
             ("batch", words) => return self.batch(statement, words, indented, out),
             ("units", ["minor"]) => {
@@ -158,7 +161,7 @@ impl Script {
             ("owner", [name, owner]) => {
                 let balance = Some(self.balance(name));
                 let identity = self.names.get(*owner).cloned().unwrap_or((*owner).to_owned());
-                self.ruled(Command::LinkIdentity(LinkIdentity { balance, identity }))
+                self.ruled(Command::LinkIdentity(LinkIdentity { balance, identity, lineage_label: String::new() }))
             }
             ("note", [name, rest @ ..]) => {
                 let subject = self.subject(name);
@@ -213,8 +216,16 @@ impl Script {
                 identity: name("identity").unwrap_or_default(),
                 indicator: option(words, "indicator").unwrap_or_default().to_owned(),
                 metadata: String::new(),
-                track_fund_lineage: false,
-                allocation: Allocation::Fifo,
+                track_fund_lineage: option(words, "tracked").is_some(),
+                allocation: match option(words, "tracked") {
+                    Some("lifo") => Allocation::Lifo,
+                    Some("proportional") => Allocation::Proportional,
+                    Some("fifo") | None => Allocation::Fifo,
+                    Some(word) => {
+                        panic!("no such order of spending: {word}")
+                    }
+                },
+                lineage_label: option(words, "label").unwrap_or_default().to_owned(),
                 alias: option(words, "alias").unwrap_or_default().to_owned(),
             }),
         };
@@ -428,6 +439,7 @@ impl Script {
         order.inflight = words[0] == "hold" || words.contains(&"inflight");
         order.allow_overdraft = words.contains(&"overdraft");
         order.terms.overdraft_limit = option(words, "limit").map_or(0, |limit| self.amount(limit));
+        order.provider = option(words, "tag").unwrap_or_default().to_owned();
         order.precision = option(words, "precision").map_or(100, |precision| precision.parse().expect("a precision"));
         (order.terms.scheduled_at, order.terms.effective_at) = (date(words, "at"), date(words, "effective"));
         (order.terms.expires_at, order.terms.commits_at) = (date(words, "expires"), date(words, "commits"));

@@ -219,6 +219,29 @@ impl Script {
         policies.into_iter().map(line).collect()
     }
 
+    /// Whose money a balance has, and what holds bring and take.
+    pub(super) fn tell_lineage(&self, out: &mut String, statement: &str, name: &str) {
+        let id = ledger::id::Id::parse(Prefix::Balance, &self.names[name]).expect("lineage is that of a balance");
+        let tracked = self.book.state.find_balance(id).and_then(|handle| self.book.state.tracked(handle));
+        out.push_str(&format!("{statement}\n"));
+        for fund in &tracked.expect("lineage is that of a tracked balance").funds {
+            let purse = fund.purse;
+            let money = |amount| self.money(amount);
+            let (shadow, aggregate) = (self.name_of(fund.shadow), self.name_of(fund.aggregate));
+            let (came, there, went) = (money(purse.received), money(purse.available()), money(purse.spent));
+            let held = [("coming", purse.held_in), ("going", purse.held_out)];
+            let held: String = held
+                .iter()
+                .filter(|(_, sum)| *sum != 0)
+                .map(|(name, sum)| format!(" {name}={}", money(*sum)))
+                .collect();
+            out.push_str(&format!(
+                "  {:<8} {there} of {came}, spent {went}{held} in {shadow} of {aggregate}\n",
+                fund.provider
+            ));
+        }
+    }
+
     pub(super) fn timers(&self) -> Vec<String> {
         let word = |due| match due {
             Due::Execute => "execute",

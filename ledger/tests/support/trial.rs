@@ -30,7 +30,7 @@ fn fates(answer: &Result<Decision, Refused>) -> BTreeMap<u32, Fate> {
         Ok(decision) => decision,
     };
     if let Some(Event::Recorded(event)) = event {
-        for movements in event.movements.chunk_by(|one, next| one.item == next.item) {
+        for movements in event.main_movements().chunk_by(|one, next| one.item == next.item) {
             // A trial numbers the currencies of what it refuses too.
             let same_currency = movements.iter().map(|one| Movement { currency: 0, ..one.clone() });
             fates.insert(movements[0].item, Fate::Moved(same_currency.collect()));

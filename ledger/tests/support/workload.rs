@@ -8,12 +8,13 @@ use ledger::command::{
     DeleteIdentity, DeleteMonitor, LinkIdentity, NameBalance, RegisterCurrency, RenameLedger, RevealIdentity,
     SetMonitor, SetPolicy, UpdateIdentity, Wanted,
 };
+use ledger::event::Event;
 use ledger::id::{Id, Prefix};
 use ledger::identity::Detail;
 use ledger::monitor::{Condition, Definition, Field, Operator};
 use ledger::notes::Subject;
 use ledger::policy::{Floor, Policy, Velocity, Window};
-use ledger::row::{Parent, Status};
+use ledger::row::{Flags, Parent, Status};
 use ledger::state::GENERAL_LEDGER_ID;
 
 /// What a client does next.
@@ -47,6 +48,11 @@ pub struct Workload {
     hot: bool,
     /// Whether balances get policies, and currencies precisions.
     ruled: bool,
+    /// Whether most balances are tracked, and most money is tagged.
+    traced: bool,
+    /// Whether what is made is one of several that are sent together. Such do not name shadow balances: the items are judged
+    /// one after the other, each with what follows from it, while the rows of all that follows stand behind theirs.
+    together: bool,
     references: u64,
     /// Single orders of the past, to be sent again.
     sent: Vec<(bool, Order)>,
@@ -55,14 +61,23 @@ pub struct Workload {
 impl Workload {
     pub fn new(seed: u64) -> Workload {
         let (hot, ruled) = (seed % 4 == 1, seed % 3 != 2);
-        Workload { random: Random::new(seed), hot, ruled, references: 0, sent: Vec::new() }
+        let traced = seed % 5 == 2;
+        let ruled = ruled && !(traced && seed.is_multiple_of(2));
+        Workload { random: Random::new(seed), hot, ruled, traced, together: false, references: 0, sent: Vec::new() }
     }
 
     pub fn step(&mut self, book: &Book) -> Step {
         if book.state.balances.len() < 6 {
+            if self.traced && book.state.identities.len() < 3 {
+                return Step::Command(Command::CreateIdentity(CreateIdentity {
+                    id: String::new(),
+                    detail: ledger::identity::Detail::Plain("{}".into()),
+                }));
+            }
             return Step::Command(self.create_balance(book));
         }
-        match self.below(100) {
+        let die = if self.traced && self.one_in(8) { 99 } else { self.below(100) };
+        match die {
             0..4 => Step::Command(self.create_balance(book)),
             4..6 if self.one_in(2) => Step::Command(self.say(book)),
             4..6 => Step::Command(self.create_other(book)),
@@ -99,6 +114,12 @@ impl Workload {
 
     fn refund(&mut self, book: &Book) -> Step {
         let mut rows = vec![self.recent_row(book)];
+        if self.traced && book.rows.get(rows[0] as usize).is_some_and(|row| row.flags.has(Flags::LINEAGE)) {
+            let Event::Recorded(event) = &book.events[book.rows[rows[0] as usize].record as usize] else {
+                panic!("rows come from recorded events")
+            };
+            rows[0] = event.first_row;
+        }
         if let Some((row, _)) = book.auditor.refunds.last_key_value().filter(|_| self.one_in(3)) {
             // More of what was given back in part, or all of it.
             rows = vec![*row];
@@ -273,7 +294,7 @@ impl Workload {
         let ledger = self.below(ledgers) as u32;
         let in_general = ledger == 0 || self.one_in(4);
         let identities = book.state.identities.len() as u64;
-        let identity = if identities > 0 && self.one_in(3) {
+        let identity = if identities > 0 && (self.traced || self.one_in(3)) {
             book.state.identity_text(self.below(identities) as u32)
         } else if self.one_in(20) {
             "idt_nobody".to_owned()
@@ -287,11 +308,13 @@ impl Workload {
                 _ => "ldg_nowhere".to_owned(),
             },
             currency: self.currency(),
+            // The edge asks for an owner where funds are tracked.
+            track_fund_lineage: !identity.is_empty() && if self.traced { !self.one_in(4) } else { self.one_in(2) },
             identity,
             indicator: if in_general && self.one_in(4) { self.indicator() } else { String::new() },
             metadata: String::new(),
-            track_fund_lineage: self.one_in(5),
-            allocation: Allocation::Fifo,
+            allocation: [Allocation::Fifo, Allocation::Lifo, Allocation::Proportional][self.below(3) as usize],
+            lineage_label: if self.one_in(3) { String::new() } else { format!("l{}", self.below(3)) },
             alias: if self.one_in(6) { self.alias() } else { String::new() },
         })
     }
@@ -315,7 +338,11 @@ impl Workload {
                 let known = identities > 0 && !self.one_in(10);
                 let identity =
                     if known { book.state.identity_text(self.below(identities) as u32) } else { "idt_x".into() };
-                Command::LinkIdentity(LinkIdentity { balance: (!self.one_in(20)).then_some(balance), identity })
+                Command::LinkIdentity(LinkIdentity {
+                    balance: (!self.one_in(20)).then_some(balance),
+                    identity,
+                    lineage_label: String::new(),
+                })
             }
             _ => {
                 let row = self.below(book.state.rows_count.max(1));
@@ -375,6 +402,9 @@ impl Workload {
     }
 
     fn currency(&mut self) -> String {
+        if self.traced && !self.one_in(8) {
+            return CURRENCIES[0].to_owned();
+        }
         if self.one_in(30) { format!("X{}", self.below(60)) } else { self.pick(&CURRENCIES).to_owned() }
     }
 
@@ -389,6 +419,16 @@ impl Workload {
             2..12 => self.indicator(),
             12..15 => self.alias(),
             _ => {
+                if self.traced && !self.one_in(10) {
+                    let of = book.state.currencies.find(currency);
+                    let purses = book.auditor.origins.purses.keys().copied();
+                    let tracked: Vec<u32> =
+                        purses.filter(|one| Some(book.state.balance(*one).currency) == of).take(6).collect();
+                    if !tracked.is_empty() {
+                        let handle = tracked[self.below(tracked.len() as u64) as usize];
+                        return book.state.balance_id(handle).text(Prefix::Balance);
+                    }
+                }
                 let handles = if self.hot { 3 } else { book.state.balances.len() as u64 };
                 let wanted = book.state.currencies.find(currency);
                 let mut handle = self.below(handles) as u32;
@@ -397,6 +437,9 @@ impl Workload {
                         break;
                     }
                     handle = self.below(handles) as u32;
+                }
+                if self.together && book.auditor.origins.moved.contains_key(&handle) {
+                    handle = 0;
                 }
                 book.state.balance_id(handle).text(Prefix::Balance)
             }
@@ -407,8 +450,8 @@ impl Workload {
         match self.below(100) {
             0 => 0,
             1 => -1,
-            2 => 10i128.pow(30),
-            3 => i128::MAX / (1 + i128::from(self.below(8))),
+            2 if !self.traced => 10i128.pow(30),
+            3 if !self.traced => i128::MAX / (1 + i128::from(self.below(8))),
             _ => 1 + i128::from(self.below(5000)),
         }
     }
@@ -429,10 +472,23 @@ impl Workload {
         let (amount, reference) = (self.amount(), self.reference());
         let mut order = Order::new(&source, &destination, amount, &currency, &reference);
         order.allow_overdraft = self.one_in(2);
+        if self.traced && self.one_in(2) {
+            // Money comes from outside, or goes there.
+            let outside = self.indicator();
+            if self.one_in(2) {
+                order.source = outside
+            } else {
+                order.destination = outside
+            }
+            order.allow_overdraft |= order.source.starts_with('@');
+        }
         if self.one_in(3) {
             order.terms.overdraft_limit = i128::from(self.below(4000)) - 500;
         }
         order.inflight = self.one_in(3);
+        if self.one_in(if self.traced { 2 } else { 12 }) {
+            order.provider = self.pick(&["stripe", "paypal", "cash", "r1_shadow_stripe"]).into();
+        }
         if self.one_in(15) {
             order.precision = 1000;
         }
@@ -473,6 +529,7 @@ impl Workload {
 
     /// Legs from one balance to several, or from several to one.
     fn split(&mut self, book: &Book, item: u32) -> Vec<Order> {
+        let before = std::mem::replace(&mut self.together, true);
         let mut first = self.order(book);
         let to_many = self.one_in(2);
         first.item = item;
@@ -485,10 +542,12 @@ impl Workload {
             order.amount = self.amount();
             legs.push(order);
         }
+        self.together = before;
         legs
     }
 
     fn batch(&mut self, book: &Book) -> Step {
+        self.together = true;
         let batch = if self.one_in(2) { Batch::Atomic } else { Batch::Independent };
         let queued = self.one_in(2);
         let mut orders: Vec<Order> = Vec::new();
@@ -511,6 +570,7 @@ impl Workload {
                 order.terms.scheduled_at = Some(if order.item % 3 == 2 { due_at + SECOND } else { due_at });
             }
         }
+        self.together = false;
         let goes_on = batch == Batch::Independent && self.one_in(2);
         Step::Record { batch, goes_on, queued, orders }
     }

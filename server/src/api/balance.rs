@@ -66,7 +66,20 @@ impl BalanceBody<'_> {
         let alias = text(&self.alias);
         check_alias(&mut problems, &alias);
         problems.into_result(Code::GenValidationError)?;
-        Ok(CreateBalance { alias, ledger, currency, identity, indicator, metadata, track_fund_lineage, allocation })
+        // The label is that of the owner, who is looked up by the route.
+        let lineage_label = String::new();
+        let owned = CreateBalance {
+            ledger,
+            currency,
+            identity,
+            indicator,
+            metadata,
+            track_fund_lineage,
+            allocation,
+            alias,
+            lineage_label,
+        };
+        Ok(owned)
     }
 }
 

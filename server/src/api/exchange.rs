@@ -8,6 +8,7 @@ pub mod rate;
 pub mod view;
 
 use self::rate::{RATE_DECIMALS_MAX, RATE_DIGITS_MAX, Rate, RateFault};
+use super::lineage::{self, check_provider};
 use super::metadata::{self, Metadata};
 use super::time::Moment;
 use super::transaction::{Precise, Wrong, check_party, check_precision, party, whole_number};
@@ -301,6 +302,7 @@ impl ExchangeBody<'_> {
 
     /// The metadata of each leg: the caller's, and what the leg is of which exchange.
     fn leg_metadata(&self, problems: &mut Problems, rate: Rate) -> Vec<String> {
+        check_provider(problems, self.metadata.map_or("", |object| object.0));
         let given = self.metadata.and_then(|object| Metadata::parse(&metadata::stored(object.0))).unwrap_or_default();
         let legs: &[&str] =
             if self.spread.is_some() { &["source", "destination", "spread"] } else { &["source", "destination"] };
@@ -444,6 +446,8 @@ impl<'a> Exchange<'a> {
             [&body.source_currency, &body.destination_currency, &body.description]
                 .map(|field| text::push(arena, sent(field)));
         let effective_at = self.effective.map(Moment::micros);
+        let provider = self.metadata.first().and_then(|metadata| lineage::provider(metadata)).unwrap_or_default();
+        let provider = text::push(arena, &provider);
         let leg = |amount: i128, side: Side, (source, destination): (Party, Party)| Ask {
             item: 0,
             leg: 0,
@@ -461,13 +465,13 @@ impl<'a> Exchange<'a> {
             allow_overdraft: true,
             inflight: false,
             atomic: false,
-            terms: Terms { effective_at, ..Terms::NONE }.boxed(),
+            terms: Terms { effective_at, provider, ..Terms::NONE }.boxed(),
         };
         let kept = self.spread.filter(|(side, _)| *side == Side::Destination).map_or(0, |(_, minor)| minor);
         let mut asks = vec![
             Ask {
                 allow_overdraft: body.allow_overdraft.unwrap_or(false),
-                terms: Terms { effective_at, overdraft_limit: self.overdraft_limit, ..Terms::NONE }.boxed(),
+                terms: Terms { effective_at, overdraft_limit: self.overdraft_limit, provider, ..Terms::NONE }.boxed(),
                 ..leg(self.amount, Side::Source, (source, via))
             },
             leg(self.worth - kept, Side::Destination, (via, destination)),

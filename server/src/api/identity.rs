@@ -1,5 +1,6 @@
 //! Identities on the wire.
 
+use super::lineage::lineage_label;
 use super::metadata::Metadata;
 use super::time::{Moment, ZERO};
 use super::token::{Mode, TOKENIZABLE};
@@ -147,6 +148,11 @@ impl IdentityView {
     /// The date of birth, microseconds since 1970; long ago when there is none.
     pub fn born_at(&self) -> i64 {
         Moment::parse(&self.dob).or_else(|| Moment::parse(ZERO)).map_or(0, Moment::micros)
+    }
+
+    /// What the lineage of its balances is named after.
+    pub fn lineage_label(&self) -> String {
+        lineage_label(&self.first_name, &self.last_name, &self.organization_name, &self.identity_id)
     }
 
     /// What its maker noted, with the fields that are tokens.

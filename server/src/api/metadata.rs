@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Keys of transactions that the server writes itself. A caller who gives them is not heard: flags have fields of their own.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 9] = [
     "QUEUED_PARENT_TRANSACTION",
     "inflight",
     "atomic",
@@ -18,7 +18,12 @@ const RESERVED: [&str; 8] = [
     "queue_pair_key",
     "blnk_rejection_reason",
     EXCHANGE,
+    FUND_ALLOCATION,
 ];
+/// Key by which a caller tells where the money of a transaction comes from.
+pub const PROVIDER: &str = "BLNK_LINEAGE_PROVIDER";
+/// Key of what a transaction spent of each provider.
+pub const FUND_ALLOCATION: &str = "BLNK_FUND_ALLOCATION";
 /// Key of what a leg of an exchange says about the whole; see [`super::exchange::LegFacts`].
 pub const EXCHANGE: &str = "florin_exchange";
 

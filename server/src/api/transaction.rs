@@ -3,6 +3,7 @@
 pub mod changes;
 pub mod view;
 
+use super::lineage::{check_provider, provider};
 use super::metadata;
 use super::split::{PartBody, Parts};
 use super::time::Moment;
@@ -173,6 +174,7 @@ impl<'a> TransactionBody<'a> {
         problems.text("reference", self.reference.as_deref().unwrap_or_default(), limits::REFERENCE_BYTES_MAX);
         problems.text("description", self.description.as_deref().unwrap_or_default(), limits::DESCRIPTION_BYTES_MAX);
         problems.length("meta_data", self.metadata.map_or("", |object| object.0), limits::METADATA_BYTES_MAX);
+        check_provider(problems, self.metadata.map_or("", |object| object.0));
     }
 
     fn check_sides(&self, problems: &mut Problems) {
@@ -432,6 +434,8 @@ impl TransactionBody<'_> {
             scheduled_at: facts.scheduled.map(Moment::micros),
             expires_at: facts.expires.map(Moment::micros),
             commits_at: facts.commits.map(Moment::micros),
+            provider: text::push(arena, &provider(&stored).unwrap_or_default()),
+            owner: Span::EMPTY,
         };
         Ask {
             item: 0,

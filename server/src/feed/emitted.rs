@@ -99,7 +99,7 @@ fn recorded(event: &Recorded) -> Vec<Emitted> {
     }
     let failed = whole_failed(event);
     if event.announced && failed.is_none() {
-        let held = event.movements.iter().all(|movement| movement.inflight);
+        let held = event.main_movements().iter().all(|movement| movement.inflight);
         all.push(Emitted::BatchRecorded {
             name: if held { "bulk_transaction.inflight" } else { "bulk_transaction.applied" },
         });

@@ -241,7 +241,7 @@ fn batch_recorded(event: &Recorded, name: &'static str) -> Data {
         batch_id: event.batch_id().map(|id| id.text(Prefix::Batch)).unwrap_or_default(),
         status: if name == "bulk_transaction.inflight" { "inflight" } else { "applied" },
         timestamp: time::text(event.at),
-        transaction_count: event.movements.last().map_or(0, |last| last.item + 1),
+        transaction_count: event.main_movements().last().map_or(0, |last| last.item + 1),
     })
 }
 

@@ -181,7 +181,12 @@ pub const CREATE_BALANCE: Operation = Operation {
 /// `POST /balances`.
 pub async fn create_balance(State(state): State<AppState>, body: RequestBody) -> Answer {
     let body: BalanceBody<'_> = body.decode()?;
-    let command = body.command()?;
+    let mut command = body.command()?;
+    if command.track_fund_lineage
+        && let Some(owner) = identities::find(&state, command.identity.clone()).await?
+    {
+        command.lineage_label = owner.lineage_label();
+    }
     let (indicator, currency) = (command.indicator.clone(), command.currency.clone());
     let alias = command.alias.clone();
     let handle = match ask::change(&state, Command::CreateBalance(command), 0).await? {

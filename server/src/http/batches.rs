@@ -129,7 +129,7 @@ fn outcomes(event: &Recorded) -> Vec<Outcome> {
     use ledger::event::Outcome as Decided;
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(event.movements.len());
     let mut next_row = event.first_row;
-    for (index, movement) in event.movements.iter().enumerate() {
+    for (index, movement) in event.main_movements().iter().enumerate() {
         let place = outcomes
             .last()
             .map_or(0, |before| before.place + usize::from(event.movements[before.movement].item != movement.item));

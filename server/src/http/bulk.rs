@@ -289,7 +289,7 @@ fn outcomes<'a>(
         if let (Some(event), Some(id)) = (&recorded.event, recorded.batch) {
             batch_id = id.text(Prefix::Batch);
             let mut row = event.first_row;
-            for movement in &event.movements {
+            for movement in event.main_movements() {
                 let (index, own) = (movement.item as usize, own_id(event, movement, row));
                 let (transaction_id, status) = (own.text(Prefix::Transaction), status_of(movement)?.word());
                 let reference = reference(index);

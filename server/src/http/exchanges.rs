@@ -167,7 +167,7 @@ fn legs_of(viewer: &mut Viewer<'_>, recorded: &Recorded, count: usize) -> Result
     let mut legs = recorded.rows.clone();
     legs.retain(|row| !row.flags.has(Flags::OUTCOME));
     let Some(first) = legs.first() else { return Ok(legs) };
-    let whole = viewer.event(first)?.movements.len() == count;
+    let whole = viewer.event(first)?.main_movements().len() == count;
     let together = legs.iter().all(|row| row.record == first.record);
     if !(whole && together && legs.len() == count) {
         legs.clear();

@@ -88,6 +88,9 @@ pub fn refusal(rejection: Rejection, about: About<'_>) -> ApiError {
             ApiError::new(Code::GenBadRequest, message)
         }
         Rejection::IdentityChanged => plain(Code::GenConflict),
+        Rejection::TooManyProviders => plain(Code::TxnValidationError),
+        Rejection::TooMuchLineage => plain(Code::TxnValidationError),
+        Rejection::FollowsAnother => plain(Code::GenConflict),
     }
 }
 
@@ -144,6 +147,11 @@ pub const fn reason(rejection: Rejection) -> &'static str {
             "the balance has as many monitors as a balance can have; delete one first"
         }
         Rejection::IdentityChanged => "the identity was changed meanwhile",
+        Rejection::TooManyProviders => "a tracked balance has as many lineage providers as it can, 1000",
+        Rejection::TooMuchLineage => {
+            "more follows in the lineage of tracked balances than one request can have; send less at once"
+        }
+        Rejection::FollowsAnother => "it follows another transaction in the lineage of a balance; change that one",
     }
 }
 

@@ -269,7 +269,7 @@ impl Ending {
         match outcome {
             Outcome::Recorded(recorded) => {
                 // What was done an earlier time is told as it was then, whatever the settings say and whatever holds the id has now.
-                let ends = recorded.event.as_ref().map_or(&[][..], |event| &event.movements);
+                let ends = recorded.event.as_ref().map_or(&[][..], |event| event.main_movements());
                 let Some(Kind::Settlement { hold, queued } | Kind::Release { hold, queued }) =
                     ends.last().map(|end| end.kind)
                 else {
@@ -404,7 +404,7 @@ pub struct Inherited {
 
 /// What a new row of a hold takes over from it.
 pub fn inherited(viewer: &mut Viewer<'_>, hold: &Row) -> Result<Inherited, ApiError> {
-    let metadata = viewer.metadata(hold)?;
+    let metadata = viewer.own_metadata(hold)?;
     let event = viewer.event(hold)?;
     let movement = &event.movements[hold.movement as usize];
     let description = movement.description.of(&event.text).to_owned();

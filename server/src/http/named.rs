@@ -20,7 +20,7 @@ pub enum Named {
 pub fn find(books: &Books, id: &str) -> Result<Option<Named>, ApiError> {
     if let Some(batch) = Id::parse(Prefix::Batch, id) {
         let Some((first, event)) = books.find_batch(batch)? else { return Ok(None) };
-        let rows = ask::rows_of_record(books, first.number, event.rows_count())?;
+        let rows = ask::rows_of_record(books, first.number, event.main_rows_count())?;
         return Ok(Some(Named::Whole(rows, event)));
     }
     let Some(parsed) = Id::parse(Prefix::Transaction, id) else { return Ok(None) };
@@ -28,7 +28,7 @@ pub fn find(books: &Books, id: &str) -> Result<Option<Named>, ApiError> {
         return Ok(Some(Named::One(hold_of_change(books, row)?)));
     }
     let Some((first, event)) = books.find_split(parsed)? else { return Ok(None) };
-    let movements = &event.movements[first.movement as usize..];
+    let movements = &event.main_movements()[first.movement as usize..];
     let legs = movements.iter().take_while(|movement| movement.item == movements[0].item);
     let rows = ask::rows_of_record(books, first.number, legs.map(Movement::rows_count).sum())?;
     Ok(Some(Named::Whole(rows, event)))

@@ -6,7 +6,7 @@ use super::balances::{ALIAS, BALANCE, Found, Texts, alias_taken};
 use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
-use super::identities::edit::DONE;
+use super::identities::{self, edit::DONE};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
 use crate::api::balance::check_alias;
@@ -61,7 +61,8 @@ pub async fn link_identity(State(state): State<AppState>, Path(id): Path<String>
         return Err(ApiError::new(Code::GenMalformedRequest, "identity_id: cannot be blank."));
     }
     let balance = Id::parse(Prefix::Balance, &id);
-    let command = Command::LinkIdentity(LinkIdentity { balance, identity: identity.clone() });
+    let lineage_label = lineage_label(&state, balance, &identity).await?;
+    let command = Command::LinkIdentity(LinkIdentity { balance, identity: identity.clone(), lineage_label });
     match ask::change(&state, command, 0).await? {
         Outcome::Made(..) => {
             Ok(answer::json(StatusCode::OK, &json!({"message": "Balance identity updated successfully"})))
@@ -74,6 +75,18 @@ pub async fn link_identity(State(state): State<AppState>, Path(id): Path<String>
         }),
         Outcome::Recorded(_) | Outcome::Rescheduled(_) | Outcome::Unchanged => Err(ApiError::internal()),
     }
+}
+
+/// What names the lineage of an owner, when the funds of a balance are tracked: of others nobody's name is written down.
+async fn lineage_label(state: &AppState, balance: Option<Id>, identity: &str) -> Result<String, ApiError> {
+    let is_tracked = ask::look(state, move |view| {
+        let handle = balance.and_then(|id| view.state.find_balance(id));
+        handle.is_some_and(|handle| view.state.balance(handle).track_fund_lineage)
+    });
+    if !is_tracked.await? {
+        return Ok(String::new());
+    }
+    Ok(identities::find(state, identity.to_owned()).await?.map(|owner| owner.lineage_label()).unwrap_or_default())
 }
 
 /// Document of [`set_alias`].

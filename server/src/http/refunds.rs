@@ -216,7 +216,7 @@ fn refund_command(
     let mut originals = Vec::with_capacity(rows.len());
     let given = metadata::given(body.metadata);
     for row in rows {
-        let mut inherited = viewer.metadata(row)?;
+        let mut inherited = viewer.own_metadata(row)?;
         if queued {
             inherited.remove("QUEUED_PARENT_TRANSACTION");
         }
@@ -230,7 +230,8 @@ fn refund_command(
             row: row.number,
             amount: part,
             facts: None,
-            refunded: 0,
+            refunded: Vec::new(),
+            lineage: Vec::new(),
             reference: text::push(&mut arena, &reference),
             fingerprint: books.fingerprint(&reference),
             outcome_fingerprint: books.fingerprint_of_parts(&reference, "_q"),

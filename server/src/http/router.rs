@@ -6,8 +6,8 @@ use super::openapi::Operation;
 use super::state::AppState;
 use super::{
     accounts, aggregate, answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds,
-    identities, inflight, inflight_bulk, ledgers, metadata, monitors, naming, path, policies, recover, refunds,
-    scheduled, service, statements, transactions,
+    identities, inflight, inflight_bulk, ledgers, lineage, metadata, monitors, naming, path, policies, recover,
+    refunds, scheduled, service, statements, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -38,6 +38,7 @@ pub fn routes() -> Vec<Route> {
         get("/identities/{id}/statement", &statements::GET_IDENTITY_STATEMENT, statements::get_identity_statement),
         get("/ledgers/{id}/statement", &statements::GET_LEDGER_STATEMENT, statements::get_ledger_statement),
         post("/balances-snapshots", &history::TAKE_SNAPSHOTS, history::take_snapshots),
+        get("/balances/{id}/lineage", &lineage::GET_BALANCE_LINEAGE, lineage::get_balance_lineage),
         get(
             "/balances/indicator/{indicator}/currency/{currency}",
             &balances::GET_BALANCE_BY_INDICATOR,
@@ -104,6 +105,7 @@ pub fn routes() -> Vec<Route> {
         ),
         put("/balance-monitors/{id}", &monitors::UPDATE_MONITOR, monitors::update_monitor),
         delete("/balance-monitors/{id}", &monitors::DELETE_MONITOR, monitors::delete_monitor),
+        get("/transactions/{id}/lineage", &lineage::GET_TRANSACTION_LINEAGE, lineage::get_transaction_lineage),
         post("/refund-transaction/{id}", &refunds::REFUND_TRANSACTION, refunds::refund_transaction),
         post("/exchanges", &exchanges::CREATE_EXCHANGE, exchanges::create_exchange),
     ]

@@ -191,6 +191,7 @@ fn entry(books: &Books, viewer: &mut Viewer<'_>, line: &Line) -> Result<Entry, B
         Kind::Settlement { .. } => "settlement",
         Kind::Release { .. } => "release",
         Kind::Change { .. } => "change",
+        Kind::Lineage { .. } | Kind::LineageSettlement { .. } => "lineage",
     };
     Ok(Entry {
         id: row.id(),

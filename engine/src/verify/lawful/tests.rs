@@ -10,6 +10,7 @@ use ledger::event::{
 use ledger::id::Id;
 use ledger::identity::Detail;
 use ledger::limits::SUM_MAX;
+use ledger::lineage::Role;
 use ledger::monitor::{Condition, Definition, Field, Operator};
 use ledger::notes::Subject;
 use ledger::policy::Policy;
@@ -79,6 +80,7 @@ fn state() -> State {
             track_fund_lineage: false,
             allocation: Allocation::Fifo,
             alias: String::new(),
+            lineage_label: String::new(),
         });
         follow(&mut state, &event);
     }
@@ -272,7 +274,9 @@ fn what_is_said_is_said_of_what_is_there() {
     let change = |subject, first_row, earlier| {
         Event::MetadataChanged(MetadataChanged { at: 9, subject, first_row, earlier, metadata: "{}".into() })
     };
-    let link = |balance, identity| Event::BalanceLinked(BalanceLinked { at: 9, balance, identity });
+    let link = |balance, identity| {
+        Event::BalanceLinked(BalanceLinked { at: 9, balance, identity, lineage_label: String::new() })
+    };
     let name = |balance, alias: &str| Event::BalanceNamed(BalanceNamed { at: 9, balance, alias: alias.to_owned() });
     let row = Subject::Rows(Parent::Row(HOLD));
     for event in [
@@ -359,4 +363,89 @@ fn monitors_watch_what_is_there_and_follow_each_other() {
         assert!(check(&state, &event).is_err(), "{event:?}");
     }
     follow(&mut state, &delete(1, next));
+}
+
+/// A tracked balance (0) with 100 of a provider, of which a hold (row 2, its lineage row 3) takes 60.
+fn traced_state() -> State {
+    let mut state = State::new();
+    let identity =
+        ledger::event::IdentityCreated { at: 1, seed: 1, id: String::new(), detail: Detail::Plain("{}".into()) };
+    apply(&mut state, &Event::IdentityCreated(identity), 0, &mut Vec::new());
+    for (index, indicator) in ["", "@World", "@shadow", "@aggregate"].into_iter().enumerate() {
+        let event = Event::BalanceCreated(BalanceCreated {
+            at: 1,
+            seed: 1,
+            ledger: 0,
+            identity: (index == 0).then_some(0),
+            currency: "USD".into(),
+            indicator: indicator.into(),
+            metadata: String::new(),
+            track_fund_lineage: index == 0,
+            allocation: Allocation::Fifo,
+            alias: String::new(),
+            lineage_label: String::new(),
+        });
+        apply(&mut state, &event, 0, &mut Vec::new());
+    }
+    let deposit = Movement { source: 1, destination: 0, ..movement(Kind::Posting, Outcome::Applied, 100) };
+    let event = traced(&state, vec![deposit, follows(Role::Credit, None, Outcome::Applied, 100, "stripe")]);
+    apply(&mut state, &event, 0, &mut Vec::new());
+    let hold = movement(Kind::Posting, Outcome::Held, 60);
+    let event = traced(&state, vec![hold, follows(RELEASE, None, Outcome::Held, 60, "stripe")]);
+    apply(&mut state, &event, 0, &mut Vec::new());
+    state
+}
+
+const RELEASE: Role = Role::Release(Allocation::Fifo);
+
+/// A lineage movement of the first movement, between the shadow (2) and the aggregate (3). Its provider is its reference.
+fn follows(role: Role, hold: Option<u64>, outcome: Outcome, amount: i128, provider: &str) -> Movement {
+    let (source, destination) = role.sides(2, 3);
+    let kind = match hold {
+        Some(hold) => Kind::LineageSettlement { role, of: 0, hold },
+        None => Kind::Lineage { role, of: 0 },
+    };
+    let start = TEXT.find(provider).expect("it is one of the texts") as u32;
+    let provider = Span { start, len: provider.len() as u32 };
+    let terms = Terms { provider, ..Terms::NONE }.boxed();
+    Movement { source, destination, terms, ..movement(kind, outcome, amount) }
+}
+
+const TEXT: &str = "stripe paypal";
+
+fn traced(state: &State, movements: Vec<Movement>) -> Event {
+    let Event::Recorded(event) = recorded(state, movements) else { unreachable!("it is one") };
+    Event::Recorded(Recorded { text: TEXT.into(), ..event })
+}
+
+#[test]
+fn lineage_follows_what_moves_money_of_tracked_balances() {
+    let state = traced_state();
+    let lawful = |movements| assert_eq!(check(&state, &traced(&state, movements)), Ok(()));
+    let contradicts = |movements: Vec<Movement>, text: &str| {
+        let fault = check(&state, &traced(&state, movements)).expect_err("it contradicts the state");
+        assert!(fault.contains(text), "{fault}");
+    };
+    let spend = || movement(Kind::Posting, Outcome::Applied, 50);
+    let release = |amount, provider| follows(RELEASE, None, Outcome::Applied, amount, provider);
+    lawful(vec![spend(), release(40, "stripe")]);
+    contradicts(vec![spend(), release(41, "stripe")], "spends more of stripe than there is");
+    contradicts(vec![spend(), release(30, "stripe"), release(11, "stripe")], "spends more of stripe");
+    contradicts(vec![spend(), release(1, "paypal")], "spends more of paypal");
+    contradicts(vec![spend(), release(0, "stripe")], "which cannot be");
+    contradicts(vec![spend(), follows(RELEASE, None, Outcome::Held, 1, "stripe")], "is not what it follows from");
+    contradicts(vec![spend(), follows(Role::Credit, None, Outcome::Applied, 1, "stripe")], "which is not tracked");
+    let other = Movement { source: 2, destination: 3, ..release(1, "stripe") };
+    contradicts(vec![spend(), other], "is not between the balances of stripe");
+    let commit = |amount| movement(Kind::Settlement { hold: 2, queued: false }, Outcome::Applied, amount);
+    let settle = |row, amount| follows(RELEASE, Some(row), Outcome::Applied, amount, "stripe");
+    lawful(vec![commit(60), settle(3, 60)]);
+    lawful(vec![commit(60), settle(3, 20), settle(3, 40)]);
+    contradicts(vec![commit(60), settle(3, 61)], "more than is left");
+    contradicts(vec![commit(60), settle(3, 20), settle(3, 41)], "more than is left");
+    contradicts(vec![commit(60), settle(2, 1)], "which is not a part of hold 2");
+    contradicts(vec![spend(), settle(3, 1)], "without its hold");
+    let other = follows(Role::Release(Allocation::Lifo), Some(3), Outcome::Applied, 1, "stripe");
+    contradicts(vec![commit(60), other], "as what it is not");
+    contradicts(vec![commit(60), follows(RELEASE, Some(3), Outcome::Applied, 1, "paypal")], "as what it is not");
 }

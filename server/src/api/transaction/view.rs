@@ -1,6 +1,7 @@
 //! A transaction as clients see it.
 
-use crate::api::metadata::Metadata;
+use crate::api::lineage;
+use crate::api::metadata::{FUND_ALLOCATION, Metadata};
 use crate::api::number::NumberText;
 use crate::api::split::Parts;
 use crate::api::time::{self, ZERO};
@@ -83,12 +84,14 @@ pub struct Viewer<'a> {
     before: Option<(u64, Arc<Recorded>)>,
     /// Whether what was said since a row was recorded is left out.
     until_recorded: bool,
+    /// The rows of the movements of a record that something followed from.
+    outcome_rows: Option<(u64, Vec<u64>)>,
 }
 
 impl<'a> Viewer<'a> {
     /// A viewer.
     pub const fn new(books: &'a Books) -> Viewer<'a> {
-        Viewer { books, last: None, before: None, until_recorded: false }
+        Viewer { books, last: None, before: None, until_recorded: false, outcome_rows: None }
     }
 
     /// A viewer of rows that were just made, whose event is at hand.
@@ -99,11 +102,15 @@ impl<'a> Viewer<'a> {
 
     /// A viewer of the rows of a record that is at hand, as they were recorded: what was said of them since is left out.
     pub const fn of_record(books: &'a Books, position: u64, event: Arc<Recorded>) -> Viewer<'a> {
-        Viewer { books, last: Some((position, event)), before: None, until_recorded: true }
+        Viewer { books, last: Some((position, event)), before: None, until_recorded: true, outcome_rows: None }
     }
 
     /// The event of a row.
     pub fn event(&mut self, row: &Row) -> Result<&Recorded, BooksFault> {
+        self.shared_event(row).map(|event| &**event)
+    }
+
+    fn shared_event(&mut self, row: &Row) -> Result<&Arc<Recorded>, BooksFault> {
         if self.last.as_ref().is_none_or(|(position, _)| *position != row.record) {
             std::mem::swap(&mut self.last, &mut self.before);
         }
@@ -175,12 +182,60 @@ impl<'a> Viewer<'a> {
         })
     }
 
-    /// The metadata of a row: what is stored, what was said of it later, and what follows from its marks.
+    /// The metadata of a row: what is stored, what was said of it later, and what follows from its marks and from its lineage.
     pub fn metadata(&mut self, row: &Row) -> Result<Metadata, BooksFault> {
+        if row.flags.has(Flags::LINEAGE) {
+            let mut metadata = self.following(row)?;
+            changes::apply(self.books, row, self.until_recorded, &mut metadata)?;
+            return Ok(metadata);
+        }
+        let mut metadata = self.own_metadata(row)?;
+        let moved = !matches!(row.status, Status::Queued | Status::Scheduled | Status::Rejected);
+        let event = self.event(row)?;
+        if moved && event.has_lineage() {
+            let allocation = lineage::allocation(event, row.movement);
+            if !allocation.is_empty() {
+                metadata.set(FUND_ALLOCATION, allocation);
+            }
+        }
+        Ok(metadata)
+    }
+
+    /// The metadata of a row that follows another in the lineage of a balance.
+    fn following(&mut self, row: &Row) -> Result<Metadata, BooksFault> {
+        let books = self.books;
+        let known = self.outcome_rows.as_ref().is_some_and(|(record, _)| *record == row.record);
+        if !known {
+            self.outcome_rows = Some((row.record, self.event(row)?.outcome_rows()));
+        }
+        let event = Arc::clone(self.shared_event(row)?);
+        let movement = &event.movements[row.movement as usize];
+        let (role, of) = movement.kind.lineage().ok_or(BooksFault::Row(row.number))?;
+        let main = &event.movements[of as usize];
+        let followed = match main.kind {
+            Kind::Settlement { hold, .. } | Kind::Release { hold, .. } | Kind::Change { hold } => hold,
+            _ => self.outcome_rows.as_ref().map_or(row.number, |(_, rows)| rows[of as usize]),
+        };
+        let id = |handle: u32| books.balance_id(handle).map(|id| id.text(Prefix::Balance)).unwrap_or_default();
+        let terms = movement.terms();
+        let shadow_for = books.row(followed)?.ok_or(BooksFault::Row(followed))?.id().text(Prefix::Transaction);
+        let following = lineage::Following {
+            shadow_for,
+            role,
+            provider: terms.provider.of(&event.text),
+            owner: terms.owner.of(&event.text),
+            main_balance: id(role.balance_of(main)),
+            from_balance: id(main.source),
+        };
+        Ok(following.metadata())
+    }
+
+    /// The metadata of a row without what follows from its lineage: what rows that belong to it take over.
+    pub fn own_metadata(&mut self, row: &Row) -> Result<Metadata, BooksFault> {
         self.metadata_of(row, row)
     }
 
-    /// The metadata of a row as another shows it that takes it over, with what was said of that one.
+    /// The own metadata of a row as another shows it that takes it over, with what was said of that one.
     fn metadata_of(&mut self, row: &Row, shown: &Row) -> Result<Metadata, BooksFault> {
         let (books, until_recorded) = (self.books, self.until_recorded);
         let event = self.event(row)?;
@@ -336,7 +391,11 @@ impl TransactionView {
         let skip_queue = match movement.kind {
             Kind::Posting | Kind::Refund(_) => !movement.queued,
             Kind::Execution(_) => false,
-            Kind::Settlement { .. } | Kind::Release { .. } | Kind::Change { .. } => return view,
+            Kind::Settlement { .. }
+            | Kind::Release { .. }
+            | Kind::Change { .. }
+            | Kind::Lineage { .. }
+            | Kind::LineageSettlement { .. } => return view,
         };
         let terms = movement.terms();
         let told = |at: Option<i64>| at.map_or_else(|| ZERO.to_owned(), time::text);
@@ -350,6 +409,15 @@ impl TransactionView {
             inflight_commit_date: told(terms.commits_at),
             ..view
         }
+    }
+
+    /// What the lineage of a transaction tells of a row that follows it.
+    pub fn told_as_shadow(mut self, row: &Row) -> TransactionView {
+        self.parent_transaction = String::new();
+        if shows_inflight(row) {
+            self.meta_data.get_or_insert_default().set("inflight", true);
+        }
+        self
     }
 
     /// A scheduled request that waits, with the date and the amount that it has now.
