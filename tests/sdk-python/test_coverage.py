@@ -23,7 +23,7 @@ METHODS = {
         "get_by_reference": "test_reads.py", "get_lineage": "test_lineage.py", "recover_queue": "test_reads.py", "bulk_commit_inflight": "test_inflight.py",
         "bulk_void_inflight": "test_inflight.py", "create_bulk": "test_bulk.py"},
     search.Search: {"filter": "test_reads.py", "search": "test_today.py", "multi_search": "test_today.py"},
-    metadata.Metadata: {"update": "test_today.py"},
+    metadata.Metadata: {"update": "test_metadata.py"},
 }
 # Of Search, but not of transactions.
 ELSEWHERE = {"start_reindex", "get_reindex_status"}
@@ -33,7 +33,7 @@ INPUTS = {
     types.BulkTransactions: ["test_bulk.py", "test_dry_run.py"], types.BulkCommitInflightItem: ["test_inflight.py"],
     types.BulkCommitInflightRequest: ["test_inflight.py", "test_dry_run.py"], types.BulkVoidInflightRequest: ["test_inflight.py", "test_dry_run.py"],
     types.RecoverQueueRequest: ["test_reads.py"], ListOptions: ["test_reads.py"], FilterParams: ["test_reads.py"], FilterCondition: ["test_reads.py"],
-    UpdateMetadataData: ["test_today.py"],
+    UpdateMetadataData: ["test_metadata.py"],
 }
 # Answers whose every field is read: by `transaction` of answers.py, or by `typed` where they come.
 ANSWERS = {types.CreateTransactionResponse, types.BulkTransactionResponse, types.BulkCommitInflightResponse, types.BulkCommitInflightResult,
