@@ -3,15 +3,11 @@
 //! A checkpoint is written beside the others under a temporary name and renamed when everything else that is derived
 //! reaches as far. One that does not check out is passed over; without any, all is replayed.
 
-mod naming;
-
 mod accounts;
-
-mod monitors;
-
 mod identities;
-
 mod lineage;
+mod monitors;
+mod naming;
 
 use crate::codec::bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
 use crate::codec::{CodecFault, allocation, policy};

@@ -9,7 +9,7 @@ import re
 import typing
 
 import pytest
-from blnk_sdk.services import metadata, search, transactions
+from blnk_sdk.services import balance_monitors, identity, ledger_balances, ledgers, metadata, search, transactions
 from blnk_sdk.types import transactions as types
 from blnk_sdk.types.base import DTO
 from blnk_sdk.types.list_options import ListOptions
@@ -24,7 +24,17 @@ METHODS = {
         "bulk_void_inflight": "test_inflight.py", "create_bulk": "test_bulk.py"},
     search.Search: {"filter": "test_reads.py", "search": "test_today.py", "multi_search": "test_today.py"},
     metadata.Metadata: {"update": "test_metadata.py"},
+    ledgers.Ledgers: dict.fromkeys(["create", "get", "list", "update"], "test_balances.py"),
+    ledger_balances.LedgerBalances: {
+        "create": "test_balances.py", "get": "test_balances.py", "list": "test_balances.py", "get_by_indicator": "test_balances.py",
+        "update_identity": "test_metadata.py", "create_snapshot": "test_history.py", "get_at": "test_history.py", "get_lineage": "test_lineage.py"},
+    identity.Identity: dict.fromkeys(
+        ["create", "get", "list", "update", "delete", "get_tokenized_fields", "tokenize_field", "tokenize", "detokenize_field", "detokenize"],
+        "test_identities.py"),
+    balance_monitors.BalanceMonitor: dict.fromkeys(["create", "get", "list", "list_by_balance_id", "update", "delete"], "test_monitors.py"),
 }
+# What the client calls them, where that is not the name in small letters.
+NAMES = {ledger_balances.LedgerBalances: "ledger_balances", balance_monitors.BalanceMonitor: "balance_monitor"}
 # Of Search, but not of transactions.
 ELSEWHERE = {"start_reindex", "get_reindex_status"}
 INPUTS = {
@@ -50,7 +60,7 @@ def test_every_method_is_called(service):
     found = {name for name, _ in inspect.getmembers(service, inspect.isfunction) if not name.startswith("_")}
     assert found - ELSEWHERE == METHODS[service].keys()
     for name, file in METHODS[service].items():
-        called = f"blnk.{service.__name__.lower()}.{name}("
+        called = f"blnk.{NAMES.get(service, service.__name__.lower())}.{name}("
         assert called in text(file, "books.py"), f"{called} is not called in {file}"
 
 

@@ -27,7 +27,30 @@ const METHODS: Record<string, Record<string, string>> = {
     createBulk: 'bulk.test.ts',
   },
   Search: {filter: 'reads.test.ts', search: 'today.test.ts'},
-  Metadata: {update: 'today.test.ts'},
+  Metadata: {update: 'metadata.test.ts'},
+  Ledgers: {create: 'balances.test.ts', get: 'balances.test.ts', update: 'balances.test.ts'},
+  LedgerBalances: {
+    create: 'balances.test.ts',
+    get: 'balances.test.ts',
+    getByIndicator: 'balances.test.ts',
+    updateIdentity: 'metadata.test.ts',
+    createSnapshot: 'history.test.ts',
+    getAt: 'history.test.ts',
+    getLineage: 'lineage.test.ts',
+  },
+  Identity: {
+    create: 'identities.test.ts',
+    get: 'identities.test.ts',
+    list: 'identities.test.ts',
+    update: 'identities.test.ts',
+    delete: 'identities.test.ts',
+    getTokenizedFields: 'identities.test.ts',
+    tokenizeField: 'identities.test.ts',
+    tokenize: 'identities.test.ts',
+    detokenizeField: 'identities.test.ts',
+    detokenize: 'identities.test.ts',
+  },
+  BalanceMonitor: {create: 'monitors.test.ts', get: 'monitors.test.ts', list: 'monitors.test.ts', update: 'monitors.test.ts', delete: 'monitors.test.ts'},
 };
 /** Of Search, but not of transactions. */
 const ELSEWHERE = ['startReindex', 'getReindexStatus'];
