@@ -16,7 +16,7 @@ pub(super) fn settle(
     command: Settle,
     moment: Moment,
 ) -> Result<Decision, Refused> {
-    let Settle { action, holds, amount, over_capture, queued, text } = command;
+    let Settle { scope: _, action, holds, amount, over_capture, queued, text } = command;
     if holds.is_empty() {
         return refuse(0, Rejection::NotInflight);
     }
@@ -129,7 +129,7 @@ pub(super) fn change_hold(
     command: ChangeHold,
     moment: Moment,
 ) -> Result<Decision, Refused> {
-    let ChangeHold { hold: ask, held, expires_at, commits_at, text } = command;
+    let ChangeHold { scope: _, hold: ask, held, expires_at, commits_at, text } = command;
     let Some(hold) = state.holds.get(&ask.row) else { return refuse(0, ended(&ask)) };
     let draft = Draft::new(state, scratch, 1);
     let held = held.unwrap_or(hold.remaining);
