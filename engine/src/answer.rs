@@ -27,6 +27,9 @@ pub enum Answer {
     Unchanged,
     /// Something else was sent with the same key before. Nothing happened.
     KeyTaken,
+    /// The command names not all that the id stands for which it was made from: more has come since. Nothing happened; make it
+    /// again.
+    Outdated,
     /// The command was refused, and nothing happened.
     Refused(Refused),
     /// The command was not carried out, and nothing happened.
@@ -61,6 +64,15 @@ pub struct Trial {
     pub decided: Result<Decision, Refused>,
     /// The figures before and after each movement of the event.
     pub steps: Vec<Step>,
+}
+
+/// Why commands were not tried.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Untried {
+    /// One of them names not all that the id stands for which it was made from; make them again. See [`Answer::Outdated`].
+    Outdated,
+    /// The engine cannot try them.
+    Unavailable(Unavailable),
 }
 
 /// Why a command was not carried out.

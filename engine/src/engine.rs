@@ -1,6 +1,6 @@
 //! The way in: open a data folder, submit commands, read.
 
-use crate::answer::{Answer, Trial, Unavailable};
+use crate::answer::{Answer, Trial, Unavailable, Untried};
 use crate::clock::{Clock, Seeds};
 use crate::folder::{Folder, FolderFault};
 use crate::limits::{self, Sizes};
@@ -176,16 +176,12 @@ impl Engine {
 
     /// Says what would become of commands, each by itself, and does nothing of it. `reply` is called on the writer's thread,
     /// when all that the answer rests on is durable; it must not block. It is dropped when the engine cannot answer.
-    pub fn attempt(
-        &self,
-        commands: Vec<Command>,
-        reply: impl FnOnce(Result<Vec<Trial>, Unavailable>) + Send + 'static,
-    ) {
+    pub fn attempt(&self, commands: Vec<Command>, reply: impl FnOnce(Result<Vec<Trial>, Untried>) + Send + 'static) {
         let reply = Box::new(reply);
         if let Err(refused) = self.enter(Request::Try { commands, reply })
             && let (Request::Try { reply, .. }, why) = *refused
         {
-            reply(Err(why));
+            reply(Err(Untried::Unavailable(why)));
         }
     }
 

@@ -8,8 +8,8 @@ use crate::index::IndexFault;
 use crate::reading::{BooksFault, reference_of};
 use crate::writer::Writer;
 use ledger::command::{
-    Action, Ask, Cancel, Command, Ended, Execute, HoldAsk, Overdraft, Party, Prior, Record, Refund, Reschedule, Run,
-    Settle, Terms,
+    Action, Ask, Cancel, ChangeHold, Command, Ended, Execute, HoldAsk, Overdraft, Party, Prior, Record, Refund,
+    Reschedule, Run, Scope, Settle, Terms,
 };
 use ledger::event::{Event, Group, NO_BALANCE, Recorded};
 use ledger::id::{Id, Prefix};
@@ -193,6 +193,66 @@ impl Writer {
         Ok(rows)
     }
 
+    /// Whether more has come of what the id of a command stands for than the command names. Who makes a command looks that up
+    /// before its turn comes; a command that misses something would do a part of what was asked.
+    pub(crate) fn is_outdated(&self, command: &Command) -> Result<bool, GatherFault> {
+        let (mut named, found): (Vec<u64>, Vec<u64>) = match command {
+            Command::Settle(Settle { scope: Some(scope), holds, .. }) => {
+                (holds.iter().map(|hold| hold.row).collect(), self.holds_of(*scope)?)
+            }
+            Command::ChangeHold(ChangeHold { scope: Some(scope), hold, .. }) => {
+                (vec![hold.row], self.holds_of(*scope)?)
+            }
+            Command::Refund(Refund { scope: Some(scope), originals, .. }) => {
+                (originals.iter().map(|original| original.row).collect(), self.originals_of(*scope)?)
+            }
+            _ => return Ok(false),
+        };
+        named.sort_unstable();
+        Ok(named != found)
+    }
+
+    /// The holds of a scope, open or not, oldest first: those among its rows, and those that its scheduled requests became.
+    fn holds_of(&self, scope: Scope) -> Result<Vec<u64>, GatherFault> {
+        let mut holds = Vec::new();
+        for number in scope.first..scope.first + scope.count {
+            let Some(row) = self.row(number)? else { continue };
+            match row.status {
+                Status::Inflight => holds.push(number),
+                Status::Scheduled if row.flags.has(Flags::INFLIGHT) => {
+                    let outcomes = self.children_of(number)?.into_iter();
+                    holds.extend(outcomes.filter(|row| row.status == Status::Inflight).map(|row| row.number));
+                }
+                _ => {}
+            }
+        }
+        holds.sort_unstable();
+        Ok(holds)
+    }
+
+    /// What of a scope can be given back, oldest first: what was posted, by itself or of a hold, and voids when they count.
+    fn originals_of(&self, scope: Scope) -> Result<Vec<u64>, GatherFault> {
+        let mut originals = Vec::new();
+        for number in scope.first..scope.first + scope.count {
+            let Some(row) = self.row(number)? else { continue };
+            let outcomes = if row.status == Status::Scheduled { self.children_of(number)? } else { vec![row] };
+            for outcome in outcomes {
+                match outcome.status {
+                    Status::Applied => originals.push(outcome.number),
+                    Status::Inflight => {
+                        let mut ends = self.children_of(outcome.number)?;
+                        ends.retain(|end| end.flags.has(Flags::SETTLEMENT));
+                        ends.retain(|end| end.status == Status::Applied || scope.voids && end.status == Status::Void);
+                        originals.extend(ends.iter().map(|end| end.number));
+                    }
+                    Status::Queued | Status::Scheduled | Status::Void | Status::Rejected => {}
+                }
+            }
+        }
+        originals.sort_unstable();
+        Ok(originals)
+    }
+
     fn gather_originals(&mut self, refund: &mut Refund) -> Result<(), GatherFault> {
         for original in &mut refund.originals {
             original.facts = self.row(original.row)?;
@@ -336,7 +396,7 @@ impl Writer {
             metadata,
         };
         let queued = action == Action::Commit;
-        Settle { action, holds: vec![hold], amount: None, over_capture: false, queued, text: arena }
+        Settle { scope: None, action, holds: vec![hold], amount: None, over_capture: false, queued, text: arena }
     }
 }
 

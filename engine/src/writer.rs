@@ -19,7 +19,7 @@ pub(crate) mod checkpoints;
 mod lineage;
 pub(crate) mod publish;
 
-use crate::answer::{Answer, Recorded, Trial, Unavailable};
+use crate::answer::{Answer, Recorded, Trial, Unavailable, Untried};
 use crate::clock::{Clock, Seeds};
 use crate::codec;
 use crate::gather::{GatherFault, Waiting};
@@ -79,7 +79,7 @@ pub enum Request {
         /// The commands.
         commands: Vec<Command>,
         /// Called once with the answer.
-        reply: Box<dyn FnOnce(Result<Vec<Trial>, Unavailable>) + Send>,
+        reply: Box<dyn FnOnce(Result<Vec<Trial>, Untried>) + Send>,
     },
     /// Look at the state.
     Read(Query),
@@ -291,18 +291,21 @@ impl Writer {
             Request::Change { command, key, rows_wanted, reply } => match self.change_once(command, key, rows_wanted) {
                 Ok(answer) => self.answer_when_durable(reply, answer),
                 // A refusal may rest on changes that are not durable yet: it leaves with them.
-                Err(answer @ (Answer::Refused(_) | Answer::KeyTaken)) => self.answer_when_durable(reply, answer),
+                Err(answer @ (Answer::Refused(_) | Answer::KeyTaken | Answer::Outdated)) => {
+                    self.answer_when_durable(reply, answer);
+                }
                 Err(answer) => reply(answer),
             },
         }
     }
 
     /// Decides commands and does nothing of it. What is answered rests on changes that may not be durable yet.
-    fn try_all(&mut self, commands: Vec<Command>, reply: Box<dyn FnOnce(Result<Vec<Trial>, Unavailable>) + Send>) {
+    fn try_all(&mut self, commands: Vec<Command>, reply: Box<dyn FnOnce(Result<Vec<Trial>, Untried>) + Send>) {
         let trials: Result<Vec<Trial>, Answer> = commands.into_iter().map(|command| self.attempt(command)).collect();
         let trials = trials.map_err(|answer| match answer {
-            Answer::Unavailable(why) => why,
-            other => unreachable!("only a fault ends a trial: {other:?}"),
+            Answer::Unavailable(why) => Untried::Unavailable(why),
+            Answer::Outdated => Untried::Outdated,
+            other => unreachable!("nothing else ends a trial: {other:?}"),
         });
         let delivery: Delivery = Box::new(move || reply(trials));
         match self.seen_by_readers() {
@@ -313,6 +316,7 @@ impl Writer {
 
     fn attempt(&mut self, mut command: Command) -> Result<Trial, Answer> {
         self.check_health()?;
+        self.check_up_to_date(&command)?;
         self.gather_or_stop(&mut command)?;
         if let Command::Record(record) = &mut command {
             record.trial = true;
@@ -394,6 +398,7 @@ impl Writer {
         rows_wanted: usize,
     ) -> Result<Answer, Answer> {
         self.check_health()?;
+        self.check_up_to_date(&command)?;
         self.gather_or_stop(&mut command)?;
         self.check_health()?;
         let moment = self.moment();
@@ -411,6 +416,11 @@ impl Writer {
             None if known.is_empty() && refused.is_empty() => Ok(Answer::Unchanged),
             None => self.nothing_new(known, refused),
         }
+    }
+
+    fn check_up_to_date(&self, command: &Command) -> Result<(), Answer> {
+        let outdated = self.is_outdated(command).map_err(|fault| self.stop_for(&fault))?;
+        if outdated { Err(Answer::Outdated) } else { Ok(()) }
     }
 
     fn gather_or_stop(&mut self, command: &mut Command) -> Result<(), Answer> {

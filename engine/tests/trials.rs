@@ -5,7 +5,7 @@ mod support {
     pub mod harness;
 }
 
-use engine::answer::{Trial, Unavailable};
+use engine::answer::{Trial, Unavailable, Untried};
 use engine::engine::Engine;
 use engine::limits;
 use journal::disk::{Failure, MemoryDisk};
@@ -145,7 +145,7 @@ fn trials_stand_each_for_itself() {
         let sender = sender.clone();
         engine.attempt(commands, move |trials| drop(sender.send(trials.map(|trials| trials.len()))));
         if let Ok(answer) = receiver.try_recv() {
-            assert_eq!(answer, Err(Unavailable::Busy));
+            assert_eq!(answer, Err(Untried::Unavailable(Unavailable::Busy)));
             busy += 1;
         }
     }
@@ -174,5 +174,5 @@ fn a_trial_waits_for_what_it_rests_on() {
     assert!(receiver.recv().is_err());
     let (sender, receiver) = channel();
     engine.attempt(vec![two()], move |trials| drop(sender.send(trials)));
-    assert!(matches!(receiver.recv(), Ok(Err(Unavailable::Stopped(_)))));
+    assert!(matches!(receiver.recv(), Ok(Err(Untried::Unavailable(Unavailable::Stopped(_))))));
 }

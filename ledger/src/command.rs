@@ -360,11 +360,26 @@ pub struct Reschedule {
     pub amount: Option<i128>,
 }
 
+/// What an id stands for: rows that follow each other. What becomes of them later belongs to them: the holds of scheduled
+/// requests, the ends of holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scope {
+    /// The first row.
+    pub first: u64,
+    /// How many there are.
+    pub count: u64,
+    /// Whether a void counts as an end of a hold; only of refunds.
+    pub voids: bool,
+}
+
 /// Commit or void holds: all of them, or none when one cannot be.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settle {
     /// What to do.
     pub action: Action,
+    /// What the holds were found by, when more of them may have come since. The command is carried out only while it names
+    /// all holds of it.
+    pub scope: Option<Scope>,
     /// The holds, in the order in which they are to be settled.
     pub holds: Vec<HoldAsk>,
     /// How much to commit of each, in minor units. `None` is all that is left. Ignored when voiding.
@@ -422,6 +437,8 @@ impl Overdraft {
 /// Raise or lower what is open of a hold, or give it other dates.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChangeHold {
+    /// What the hold was found by, when there may be more by now; then the command is not carried out.
+    pub scope: Option<Scope>,
     /// The hold.
     pub hold: HoldAsk,
     /// What is to be held from now on, in minor units; what was committed before does not count. `None` leaves it.
@@ -450,6 +467,9 @@ pub enum Ended {
 /// Give back what was posted, and hold in the other direction what was voided: all of it, or nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refund {
+    /// What the originals were found by, when more of them may have come since. The command is carried out only while it
+    /// names all of them.
+    pub scope: Option<Scope>,
     /// What to give back, in order.
     pub originals: Vec<Original>,
     /// Whether the request and its outcome are two rows.

@@ -82,7 +82,7 @@ impl Books {
     fn raise(&mut self, hold: u64, held: i128) -> Result<Decision, Refused> {
         let (hold, text) = (ask(hold), String::new());
         let (held, expires_at, commits_at) = (Some(held), None, None);
-        self.perform(Command::ChangeHold(ChangeHold { hold, held, expires_at, commits_at, text }))
+        self.perform(Command::ChangeHold(ChangeHold { scope: None, hold, held, expires_at, commits_at, text }))
     }
 }
 
@@ -143,7 +143,8 @@ fn parts_of_a_hold() {
     assert_eq!(parts, limits::LINEAGE_PARTS_MAX);
     // Whatever a hold has can be settled at once, as a timer would.
     let (holds, text) = (vec![ask(row)], String::new());
-    let settle = Settle { action: Action::Void, holds, amount: None, over_capture: false, queued: false, text };
+    let settle =
+        Settle { scope: None, action: Action::Void, holds, amount: None, over_capture: false, queued: false, text };
     assert_eq!(event(books.perform(Command::Settle(settle))).lineage().count(), limits::LINEAGE_PARTS_MAX);
     assert!(books.state.held_parts.is_empty());
 }

@@ -16,6 +16,7 @@ mod routes {
     mod malformed;
     mod platform;
     mod unavailable;
+    mod wholes;
 
     mod docs;
     mod service;

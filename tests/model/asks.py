@@ -7,14 +7,6 @@ import collections, datetime, itertools, threading, urllib.parse
 
 import rules
 
-# What is named here is not asked for, or not compared: the server does it otherwise than the specification says. To be emptied as they are
-# mended.
-NOT_YET = {
-    "code_of_several_holds",  # of several finished holds the first met gives the code, not the order of section 15
-    "refund_in_one_step",  # a refund may miss a commit that is recorded while it runs
-    "status_of_a_batch",  # the answer to a commit by the id of a queued batch has the status of a request, not of a hold
-}
-
 PRECISIONS = {"USD": 100, "EUR": 100, "JPY": 1, "WEI": 10**18}
 ACCOUNTS = {"USD": 7, "EUR": 4, "JPY": 3, "WEI": 3}
 FUNDS = {"USD": 2_000_000, "EUR": 500_000, "JPY": 300_000, "WEI": 4 * 10**31}
@@ -26,11 +18,11 @@ RECENT = 60
 
 class Request:
     """`rule` names the prediction, `target` the id it is about; `items` are the parts of a bulk commit or void."""
-    __slots__ = ("name", "rule", "method", "path", "body", "target", "heads", "items", "began", "ended", "answer", "only")
+    __slots__ = ("name", "rule", "method", "path", "body", "target", "heads", "items", "began", "ended", "answer")
 
     def __init__(self, name, rule, method, path, body=None, target=None, heads=None, items=()):
         self.name, self.rule, self.method, self.path, self.body, self.target, self.heads, self.items = name, rule, method, path, body, target, heads, items
-        self.began = self.ended = self.answer = self.only = None
+        self.began = self.ended = self.answer = None
 
     def __repr__(self):
         return f"{self.name}: {self.method} {self.path} {self.body if self.body is not None else ''} {self.heads or ''}"
@@ -78,7 +70,7 @@ class World:
                 waits = asked.get("scheduled_for") and not asked.get("skip_queue")
                 if held:
                     self.holds.append(body["transaction_id"])
-                elif not (whole and waits and "refund_of_a_scheduled_whole" in NOT_YET):
+                else:
                     self.posted.append(body["transaction_id"])
                 self.sizes[body["transaction_id"]] = body["precise_amount"]
                 if waits:
@@ -92,12 +84,10 @@ class World:
                     self.rows.extend(parts)
                 else:
                     self.rows.append(body["transaction_id"])
-                if held and not (whole and not asked.get("skip_queue") and "refund_of_a_whole_of_queued_holds" in NOT_YET):
+                if held:
                     self.posted.append(body["transaction_id"])
             elif request.rule == "bulk" and body["batch_id"]:
-                waits = any(item.get("scheduled_for") for item in asked["transactions"])
-                if not (waits and "refund_of_a_scheduled_whole" in NOT_YET):
-                    (self.holds if asked.get("inflight") else self.posted).append(body["batch_id"])
+                (self.holds if asked.get("inflight") else self.posted).append(body["batch_id"])
                 self.references.extend(item["reference"] for item in asked["transactions"] if item.get("reference"))
             elif request.rule == "settle" and asked.get("skip_queue"):
                 self.rows.append(body["transaction_id"])
@@ -386,7 +376,7 @@ def refund(world, random):
     target, body = world.some(world.posted, random), {"skip_queue": True} if random.random() < 0.6 else None
     if random.random() < 0.1:
         target = world.some(world.scheduled, random)
-    if "partial_refund" not in NOT_YET and random.random() < 0.3:
+    if random.random() < 0.3:
         body = (body or {}) | {"precise_amount": magnitude(random, "USD")}
     return Request("refund", "refund", "POST", f"/refund-transaction/{target}", body, target)
 
@@ -403,7 +393,7 @@ def read(world, random):
     return Request("read row", "read_row", "GET", f"/transactions/{target}", target=target)
 
 
-# -- what is agreed on and not there yet -----------------------------------------------------------------------------------
+# -- what Blnk does not have -----------------------------------------------------------------------------------------------
 def dry_run(world, random):
     body = perhaps_mistaken(world, random, plain(world, random, dry_run=True, **({"skip_queue": True} if random.random() < 0.5 else {})), 0.15)
     sides = {"source", "destination", "currency"} <= set(body)
@@ -474,19 +464,13 @@ def keyed(world, random):
     return Request("keyed", "keyed", "POST", "/transactions", body, heads={"Idempotency-Key": key})
 
 
-# A weight, the request, the feature it needs. `reschedule` leaves no row, so its place among others cannot be told: only for one client.
+# A weight, and the request.
 OPERATIONS = [
-    (22, at_once, None), (12, queued, None), (10, hold, None), (7, split, None), (1.2, scheduled, None), (5, again, None),
-    (3, other_facts, None), (7, bulk, None), (16, settle, None), (3, settle_many, None), (8, refund, None), (10, read, None),
-    (4, dry_run, "dry_run"), (3, change_hold, "hold_change"), (3, over_capture, "over_capture"), (2, cancel, "cancel"),
-    (1, scheduled_far, "cancel"), (0.4, reschedule, "reschedule"), (0.5, scheduled_split, "scheduled_whole"),
-    (0.3, scheduled_batch, "scheduled_whole"), (3, continue_on_error, "continue_on_error"), (5, keyed, "idempotency")]
-ALONE = [(weight, function) for weight, function, feature in OPERATIONS if feature not in NOT_YET]
-# Of these the crowd cannot always tell afterwards who made which rows (about one run of 5 000 in fifteen): one client asks for them.
-UNTOLD = {"cancel", "scheduled_whole", "continue_on_error", "over_capture", "hold_change", "reschedule"}
-CROWD = [(weight, function) for weight, function, feature in OPERATIONS if feature not in NOT_YET | UNTOLD]
+    (22, at_once), (12, queued), (10, hold), (7, split), (1.2, scheduled), (5, again), (3, other_facts), (7, bulk), (16, settle),
+    (3, settle_many), (8, refund), (10, read), (4, dry_run), (3, change_hold), (3, over_capture), (2, cancel), (1, scheduled_far),
+    (0.4, reschedule), (0.5, scheduled_split), (0.3, scheduled_batch), (3, continue_on_error), (5, keyed)]
 
 
-def choose(world, random, alone=True):
-    weights, functions = zip(*(ALONE if alone else CROWD))
+def choose(world, random):
+    weights, functions = zip(*OPERATIONS)
     return random.choices(functions, weights)[0](world, random)

@@ -2,7 +2,7 @@
 
 `predict` says what the answer will be and which rows it leaves, and changes nothing; `apply` takes what was predicted into the books.
 """
-import asks, rules
+import rules
 from agreed import Agreed
 from making import draft_status, enqueue, executed, funds, hold_dates, record, refunding, repeated, settling, wanted
 from rows import Draft, Figures, Late, Outcome, ident, move, shown
@@ -51,8 +51,6 @@ class Books(Agreed):
         answer = {"transaction_id": whole if split else rows[0], "status": status, "reference": body["reference"], "precise_amount": precise,
                   "amount": body.get("amount") or rules.major(precise, rules.precision_of(body)), "precision": rules.precision_of(body),
                   "currency": body["currency"], "parent_transaction": "", "inflight": bool(body.get("inflight"))}
-        if split and "amount_of_a_split" in asks.NOT_YET:
-            del answer["amount"]
         if body.get("skip_queue") and not split:
             answer |= {"source": rows[0].source, "destination": rows[0].destination}
         return Outcome(201, None, answer, rows, timers)
@@ -108,8 +106,6 @@ class Books(Agreed):
         if target in self.rows and self.rows[target].status == "SCHEDULED":
             status = "SCHEDULED"
         answer = {"transaction_id": target, "status": status, "queued": True}
-        if target.startswith("bulk_") and "status_of_a_batch" in asks.NOT_YET:
-            del answer["status"]
         return Outcome(200, None, answer, rows)
 
     def settlement(self, target, body):
@@ -140,7 +136,7 @@ class Books(Agreed):
                 rows.append(settling(hold, action, hold.left if amount is None else amount))
                 if rows[-1].beyond:
                     funds(Draft(self), hold.source, rows[-1].beyond, hold.terms)
-        for code in wrong if "code_of_several_holds" in asks.NOT_YET else WORSE:
+        for code in WORSE:
             if code in wrong:
                 raise Refusal(400 if code == "TXN_COMMIT_AMOUNT_EXCEEDED" else 409, code)
         return rows
@@ -163,7 +159,7 @@ class Books(Agreed):
     # -- POST /refund-transaction/{id} ------------------------------------------------------------------------------------
     def refund(self, request):
         body = request.body or {}
-        originals = self.posted.get(request.target, [])[: request.only]
+        originals = self.posted.get(request.target, [])
         if not originals:
             raise Refusal(404, "TXN_NOT_FOUND")
         amount = None

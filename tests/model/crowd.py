@@ -9,7 +9,7 @@ So each answer is one that a single client could have been given, in an order th
 import collections, random, threading, time
 
 import asks
-from observed import Observed, Part, Wrong, answered, fits
+from observed import Observed, Part, Wrong, answered, fits, seconds
 from rows import ident
 
 NEVER = float("inf")
@@ -41,7 +41,7 @@ class Crowd(Observed):
         def client(number):
             try:
                 for _ in range(count):
-                    request = asks.choose(self.world, self.randoms[number], alone=False)
+                    request = asks.choose(self.world, self.randoms[number])
                     if request.rule in ("post", "keyed") and "reference" in request.body:
                         self.world.sent.append(request.body)  # before it is sent: others take it up while it is on its way
                     answer = self.clients[number].ask(request)
@@ -123,7 +123,7 @@ class Crowd(Observed):
         for play in self.candidates(row):
             if play not in self.open:
                 continue
-            outcome = self.predict_for(play)
+            outcome = self.books.predict(play.item)
             rows = listed[at : at + len(outcome.rows)]
             if not rows:
                 reasons.append(f"{play.item!r} would make no rows: {outcome!r}")
@@ -141,15 +141,6 @@ class Crowd(Observed):
             raise Wrong(f"a row that nothing explains: {row}\n  " + "\n  ".join(reasons[:4]))
         return taken
 
-    def predict_for(self, play):
-        """While a refund looks up what to refund before its turn comes, it may miss what was posted in between."""
-        item, outcome = play.item, self.books.predict(play.item)
-        if item.rule == "refund" and "refund_in_one_step" in asks.NOT_YET and play.answer.status == 201:
-            said, many = play.answer.body["parent_transaction"], self.books.posted.get(item.target, [])
-            item.only = next((at for at, row in enumerate(many, 1) if row.id == said), None)
-            outcome, item.only = self.books.predict(item), None
-        return outcome
-
     def place(self, play):
         """The next in the order is known. Whoever was answered before it was asked must stand before it."""
         if play.ended < self.latest:
@@ -157,6 +148,13 @@ class Crowd(Observed):
         self.latest = max(self.latest, play.began)
         self.open.remove(play)
         self.explain(play)
+
+    @staticmethod
+    def move(outcome):
+        """What was given another time leaves no row that would say since when, so from now on it may run at the earlier of the two. It must
+        run soon after: all other times are in a moment, and only requests that are far off are given none of these."""
+        for timer, due in outcome.moves:
+            timer.due = min(timer.due, due, key=seconds)
 
     def explain(self, coming):
         """Tries the answers that made no rows against the state before the coming one; at the end against the last state."""
@@ -168,6 +166,8 @@ class Crowd(Observed):
                 outcome = self.books.predict(play.item)
                 play.last = outcome
                 play.fit = not outcome.rows and not answered(outcome, play.answer, {})
+                if play.fit:
+                    self.move(outcome)
             if play.fit and coming is not None and coming.began > play.ended:
                 self.open.remove(play)  # all others began after its end as well, or they would be out of order
             elif coming is not None and coming.began > play.ended:

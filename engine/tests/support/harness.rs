@@ -202,12 +202,12 @@ pub fn settle_command(row: u64, action: Action, amount: Option<i128>) -> Command
 
 pub fn settle_as_far(row: u64, action: Action, amount: Option<i128>, over_capture: bool) -> Command {
     let (holds, text) = (vec![hold_ask(row)], String::new());
-    Command::Settle(Settle { action, holds, amount, over_capture, queued: false, text })
+    Command::Settle(Settle { scope: None, action, holds, amount, over_capture, queued: false, text })
 }
 
 pub fn change_command(row: u64, held: Option<i128>, expires_at: Option<i64>) -> Command {
     let (hold, text) = (hold_ask(row), String::new());
-    Command::ChangeHold(ChangeHold { hold, held, expires_at, commits_at: None, text })
+    Command::ChangeHold(ChangeHold { scope: None, hold, held, expires_at, commits_at: None, text })
 }
 
 pub fn cancel_command(groups: &[u64]) -> Command {
@@ -276,7 +276,7 @@ pub fn refund_through(engine: &Engine, queued: bool, row: u64, amount: Option<i1
         description: text::Span::EMPTY,
         metadata: text::Span::EMPTY,
     };
-    Command::Refund(Refund { originals: vec![original], queued, text: arena })
+    Command::Refund(Refund { scope: None, originals: vec![original], queued, text: arena })
 }
 
 /// What `verify` finds in a folder.

@@ -3,7 +3,7 @@
 
 use super::harness::{Post, cancel_command, change_command, look, record_all, refund_part, settle_as_far};
 use super::model::{Expected, Model, Order, Rules, Step};
-use engine::answer::{Answer, Trial, Unavailable};
+use engine::answer::{Answer, Trial, Unavailable, Untried};
 use engine::engine::Engine;
 use engine::reading::reference_of;
 use engine::writer::KeyAsk;
@@ -345,7 +345,7 @@ fn try_step(engine: &Engine, step: &Step, ids: &BTreeMap<String, String>) -> Opt
 }
 
 /// What a trial answers.
-type Tried = Result<Trial, Unavailable>;
+type Tried = Result<Trial, Untried>;
 
 fn told(answer: &Answer) -> Expected {
     match answer {
@@ -359,6 +359,7 @@ fn told(answer: &Answer) -> Expected {
         Answer::Unchanged => Expected::Unchanged,
         Answer::KeyTaken => Expected::KeyTaken,
         Answer::Refused(_) => Expected::Refused,
+        Answer::Outdated => panic!("these commands name what they are about by its row"),
         Answer::Unavailable(why) => panic!("the engine is there: {why}"),
     }
 }

@@ -10,38 +10,46 @@ use crate::policy::check_funds;
 use crate::rejection::{Refused, Rejection};
 use crate::state::{Hold, State};
 
-/// Commit or void holds: all that are named, or none.
+/// Commit or void holds: all that are named, or none. When several cannot be, the one that tells most is told; see [`rank`].
 pub(super) fn settle(
     state: &State,
     scratch: &mut Scratch,
     command: Settle,
     moment: Moment,
 ) -> Result<Decision, Refused> {
-    let Settle { action, holds, amount, over_capture, queued, text } = command;
+    let Settle { scope: _, action, holds, amount, over_capture, queued, text } = command;
     if holds.is_empty() {
         return refuse(0, Rejection::NotInflight);
     }
     assert!(!over_capture || holds.len() == 1, "the edge lets more than is left be committed of one hold only");
     let mut draft = Draft::new(state, scratch, holds.len());
     let mut movements = Vec::with_capacity(holds.len());
+    let mut refused: Option<(usize, Rejection)> = None;
     for (index, ask) in holds.iter().enumerate() {
-        let Some(hold) = state.holds.get(&ask.row) else { return refuse(index, ended(ask)) };
-        let (kind, outcome, amount) = match action {
-            Action::Void => (Kind::Release { hold: ask.row, queued }, Outcome::Voided, hold.remaining),
-            Action::Commit => {
-                let amount = amount.unwrap_or(hold.remaining);
-                if let Err(rejection) = check_commit(&draft, ask, hold, amount, over_capture, moment.at) {
-                    return refuse(index, rejection);
+        let movement = state.holds.get(&ask.row).ok_or_else(|| ended(ask)).and_then(|hold| {
+            let (kind, outcome, amount) = match action {
+                Action::Void => (Kind::Release { hold: ask.row, queued }, Outcome::Voided, hold.remaining),
+                Action::Commit => {
+                    let amount = amount.unwrap_or(hold.remaining);
+                    check_commit(&draft, ask, hold, amount, over_capture, moment.at)?;
+                    (Kind::Settlement { hold: ask.row, queued }, Outcome::Applied, amount)
                 }
-                (Kind::Settlement { hold: ask.row, queued }, Outcome::Applied, amount)
+            };
+            let item = u32::try_from(index).expect("commands have few items");
+            let movement = Movement { kind, outcome, item, amount, ..of_hold(ask, hold) };
+            follow_settlement(&mut draft, state, &movement, index, hold, ask.row, moment.at)?;
+            Ok(movement)
+        });
+        match movement {
+            Ok(movement) => movements.push(movement),
+            Err(rejection) if refused.is_none_or(|(_, before)| rank(rejection) < rank(before)) => {
+                refused = Some((index, rejection));
             }
-        };
-        let item = u32::try_from(index).expect("commands have few items");
-        let movement = Movement { kind, outcome, item, amount, ..of_hold(ask, hold) };
-        if let Err(rejection) = follow_settlement(&mut draft, state, &movement, index, hold, ask.row, moment.at) {
-            return refuse(index, rejection);
+            Err(_) => {}
         }
-        movements.push(movement);
+    }
+    if let Some((index, rejection)) = refused {
+        return refuse(index, rejection);
     }
     let twice = |at: usize| holds[..at].iter().any(|before| before.row == holds[at].row);
     assert!(holds.len() > 64 || !(0..holds.len()).any(twice), "the gatherer names each hold once");
@@ -69,6 +77,17 @@ fn follow_settlement(
         lineage::follow(draft, main, index, main.amount - held, tag, at)?;
     }
     Ok(())
+}
+
+/// Which of the refusals of several holds is told: the lowest; of equal ones, that of the hold named first.
+const fn rank(rejection: Rejection) -> u8 {
+    match rejection {
+        Rejection::NotInflight => 0,
+        Rejection::AlreadyCommitted => 1,
+        Rejection::AlreadyVoided => 2,
+        Rejection::ExceedsOriginal | Rejection::ExceedsRemaining => 3,
+        _ => 4,
+    }
 }
 
 /// Why nothing can be done with a hold that is not open.
@@ -136,7 +155,7 @@ pub(super) fn change_hold(
     command: ChangeHold,
     moment: Moment,
 ) -> Result<Decision, Refused> {
-    let ChangeHold { hold: ask, held, expires_at, commits_at, text } = command;
+    let ChangeHold { scope: _, hold: ask, held, expires_at, commits_at, text } = command;
     let Some(hold) = state.holds.get(&ask.row) else { return refuse(0, ended(&ask)) };
     let mut draft = Draft::new(state, scratch, 1);
     let held = held.unwrap_or(hold.remaining);

@@ -20,7 +20,7 @@ pub(super) fn refund(
     command: Refund,
     moment: Moment,
 ) -> Result<Decision, Refused> {
-    let Refund { originals, queued, text } = command;
+    let Refund { scope: _, originals, queued, text } = command;
     if originals.is_empty() {
         return refuse(0, Rejection::NothingToRefund);
     }

@@ -170,7 +170,7 @@ impl Book {
     ) -> Result<Decision, Refused> {
         let mut text = String::new();
         let holds = rows.iter().map(|&row| self.hold_ask(row, &mut text)).collect();
-        self.perform(Command::Settle(Settle { action, holds, amount, over_capture, queued: false, text }))
+        self.perform(Command::Settle(Settle { scope: None, action, holds, amount, over_capture, queued: false, text }))
     }
 
     fn hold_ask(&mut self, row: u64, text: &mut String) -> HoldAsk {
@@ -196,7 +196,7 @@ impl Book {
         let mut text = String::new();
         let hold = self.hold_ask(row, &mut text);
         let Changed { held, expires_at, commits_at } = change;
-        self.perform(Command::ChangeHold(ChangeHold { hold, held, expires_at, commits_at, text }))
+        self.perform(Command::ChangeHold(ChangeHold { scope: None, hold, held, expires_at, commits_at, text }))
     }
 
     /// Gives back rows, what is left of them or parts.
@@ -219,7 +219,7 @@ impl Book {
                 metadata: text::Span::EMPTY,
             });
         }
-        self.perform(Command::Refund(Refund { originals, queued, text }))
+        self.perform(Command::Refund(Refund { scope: None, originals, queued, text }))
     }
 
     /// Calls off groups of scheduled requests, each named by its first row.

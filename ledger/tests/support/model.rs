@@ -45,15 +45,16 @@ pub fn verdict(answer: &Result<Decision, Refused>) -> Verdict {
     }
 }
 
-/// What must come of a step: of single transactions, and of everything that names one hold, one original, or groups.
+/// What must come of a step: of single transactions, and of everything that names holds, one original, or groups.
 pub fn expected(book: &Book, step: &Step) -> Option<Verdict> {
     let refused = |refusal: Option<Rejection>| Some(refusal.map_or(Verdict::Done, Verdict::Refused));
     match step {
         Step::Record { batch: Batch::Single, queued, orders, .. } if orders.len() == 1 => {
             Some(of_order(book, *queued, &orders[0]))
         }
-        Step::Settle { action, rows, amount, over } if rows.len() == 1 => {
-            refused(refusal_of_hold(book, *action, rows[0], *amount, *over))
+        Step::Settle { action, rows, amount, over } => {
+            let refusals = rows.iter().filter_map(|row| refusal_of_hold(book, *action, *row, *amount, *over));
+            refused(told_first(refusals.collect()))
         }
         Step::Change(row, change) => refused(refusal_of_change(book, *row, change)),
         Step::Refund(parts, queued) if parts.len() == 1 => refused(refusal_of_refund(book, parts[0], *queued)),
@@ -189,6 +190,17 @@ fn refusal_of_ended(book: &Book, row: u64) -> Rejection {
 /// Whether a row follows another in the lineage of a balance.
 fn follows(book: &Book, row: u64) -> bool {
     book.rows.get(row as usize).is_some_and(|row| row.flags.has(Flags::LINEAGE))
+}
+
+/// Of the refusals of several holds: what comes first in section 15 of the specification, whichever hold is named first.
+fn told_first(refusals: Vec<Rejection>) -> Option<Rejection> {
+    let has = |one: Rejection| refusals.contains(&one).then_some(one);
+    let beyond = |one: &&Rejection| matches!(one, Rejection::ExceedsOriginal | Rejection::ExceedsRemaining);
+    has(Rejection::NotInflight)
+        .or(has(Rejection::AlreadyCommitted))
+        .or(has(Rejection::AlreadyVoided))
+        .or(refusals.iter().find(beyond).copied())
+        .or(refusals.first().copied())
 }
 
 fn refusal_of_hold(book: &Book, action: Action, row: u64, amount: Option<i128>, over: bool) -> Option<Rejection> {

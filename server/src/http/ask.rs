@@ -3,7 +3,7 @@
 use super::error::{ApiError, Code};
 use super::failure;
 use super::state::AppState;
-use engine::answer::{Answer, Trial, Unavailable};
+use engine::answer::{Answer, Trial, Unavailable, Untried};
 use engine::reading::{Books, reference_of};
 use engine::writer::{KeyAsk, View};
 use ledger::command::{Command, Refund};
@@ -11,6 +11,20 @@ use ledger::rejection::Refused;
 use ledger::row::{Parent, Row};
 use std::future::Future;
 use tokio::sync::oneshot;
+
+/// How often a command is made for one request. What it is about is looked up before its turn comes; when more has come of that
+/// since, it is not carried out and has to be made again. Twice in a row is rare already.
+pub const MAKINGS_MAX: usize = 16;
+
+/// What is answered when a command could not be made often enough.
+fn outdated() -> ApiError {
+    ApiError::new(Code::GenResourceLocked, "others are changing what this is about at this moment; try again")
+}
+
+/// Whether a command was not carried out because more had come of what it is about. It can be made again at once.
+pub fn is_outdated(error: &ApiError) -> bool {
+    error.code == Code::GenResourceLocked
+}
 
 /// What became of a command.
 pub enum Outcome {
@@ -58,6 +72,7 @@ pub fn change_once(
             Answer::KeyTaken => {
                 Err(ApiError::new(Code::GenConflict, "Idempotency-Key was sent before with another request"))
             }
+            Answer::Outdated => Err(outdated()),
             Answer::Refused(refused) => Ok(Outcome::Refused(refused)),
             Answer::Unavailable(why) => Err(failure::unavailable(&why)),
         }
@@ -72,7 +87,7 @@ pub fn replay(
     rows_wanted: usize,
 ) -> impl Future<Output = Result<Option<engine::answer::Recorded>, ApiError>> + use<> {
     // Nothing is asked for, so nothing can come of it but what came of the key before.
-    let nothing = Refund { originals: Vec::new(), queued: false, text: String::new() };
+    let nothing = Refund { scope: None, originals: Vec::new(), queued: false, text: String::new() };
     let outcome = change_once(state, Command::Refund(nothing), Some(key), rows_wanted);
     async move {
         match outcome.await? {
@@ -89,8 +104,11 @@ pub async fn attempt(state: &AppState, commands: Vec<Command>) -> Result<Vec<Tri
     deliveries.start();
     // The client may have gone.
     state.engine().attempt(commands, move |trials| deliveries.send(Box::new(move || drop(sender.send(trials)))));
-    let trials = receiver.await.unwrap_or(Err(Unavailable::Closing));
-    trials.map_err(|why| failure::unavailable(&why))
+    let trials = receiver.await.unwrap_or(Err(Untried::Unavailable(Unavailable::Closing)));
+    trials.map_err(|why| match why {
+        Untried::Outdated => outdated(),
+        Untried::Unavailable(why) => failure::unavailable(&why),
+    })
 }
 
 /// Looks at the state, as it is when everything that it tells is durable.
@@ -137,6 +155,22 @@ pub async fn rows_of_references(state: &AppState, references: &[String]) -> Resu
 pub async fn children(state: &AppState, parent: u64) -> Result<Vec<Row>, ApiError> {
     let found = look(state, move |view| view.children(parent)).await?;
     rows_of_parent(state.books(), parent, found.map_err(|fault| index_fault(&fault))?)
+}
+
+/// Of each row, the rows whose parent it is and that stand in other records, newest first.
+pub async fn children_of_each(state: &AppState, parents: &[u64]) -> Result<Vec<Vec<Row>>, ApiError> {
+    let mut children = Vec::with_capacity(parents.len());
+    for parents in parents.chunks(PARENTS_A_LOOK) {
+        let looked = parents.to_vec();
+        let found = look(state, move |view| {
+            looked.into_iter().map(|parent| view.children(parent)).collect::<Result<Vec<Vec<u64>>, _>>()
+        });
+        let found = found.await?.map_err(|fault| index_fault(&fault))?;
+        for (parent, numbers) in parents.iter().zip(found) {
+            children.push(rows_of_parent(state.books(), *parent, numbers)?);
+        }
+    }
+    Ok(children)
 }
 
 /// Those of some rows whose parent is this row.

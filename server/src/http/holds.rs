@@ -16,7 +16,7 @@ use crate::api::time;
 use crate::api::transaction::view::Viewer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use ledger::command::{ChangeHold, Command, HoldAsk};
+use ledger::command::{ChangeHold, Command, HoldAsk, Scope};
 use ledger::id::Prefix;
 use ledger::rejection::Rejection;
 use ledger::row::{Flags, Row, Status};
@@ -71,7 +71,7 @@ pub const GET_INFLIGHT: Operation = Operation {
 
 /// `GET /transactions/inflight/{id}`.
 pub async fn get_inflight(State(state): State<AppState>, Path(id): Path<String>) -> Answer {
-    let hold = one_hold(&state, &id).await?;
+    let (hold, _) = one_hold(&state, &id).await?;
     let number = hold.number;
     // One look, so that what is held and what was done belong to the same moment.
     let found = ask::look(&state, move |view| {
@@ -132,9 +132,24 @@ pub async fn change_inflight(State(state): State<AppState>, Path(id): Path<Strin
     let body: ChangeBody<'_> = sent.decode()?;
     let key = sent.key()?;
     let change = body.check()?;
-    let hold = one_hold(&state, &id).await?;
-    let command = change_command(&state, &hold, &body, &change)?;
-    match ask::change_once(&state, Command::ChangeHold(command), key, 1).await? {
+    let mut makings = 0;
+    let outcome = loop {
+        makings += 1;
+        let (hold, scope) = match (one_hold(&state, &id).await, &key) {
+            (Ok(found), _) => found,
+            (Err(error), None) => return Err(error),
+            // The id may stand for more than the first time; the answer is still that of then.
+            (Err(error), Some(key)) => {
+                break Outcome::Recorded(ask::replay(&state, key.clone(), 1).await?.ok_or(error)?);
+            }
+        };
+        let command = ChangeHold { scope, ..change_command(&state, &hold, &body, &change)? };
+        match ask::change_once(&state, Command::ChangeHold(command), key.clone(), 1).await {
+            Err(error) if ask::is_outdated(&error) && makings < ask::MAKINGS_MAX => {}
+            outcome => break outcome?,
+        }
+    };
+    match outcome {
         Outcome::Recorded(recorded) => {
             let row = recorded.rows.first().ok_or_else(ApiError::internal)?;
             let view = Viewer::of_answer(state.books(), &recorded).view(row, true)?.told_as_done(row);
@@ -145,11 +160,11 @@ pub async fn change_inflight(State(state): State<AppState>, Path(id): Path<Strin
     }
 }
 
-/// The one hold that an id stands for, open or not.
-async fn one_hold(state: &AppState, id: &str) -> Result<Row, ApiError> {
-    let Some((_, holds)) = inflight::target(state, id).await? else { return Err(transactions::not_found(id)) };
-    match holds.as_slice() {
-        [hold] => Ok(*hold),
+/// The one hold that an id stands for, open or not, and what it was found by when there may be more.
+async fn one_hold(state: &AppState, id: &str) -> Result<(Row, Option<Scope>), ApiError> {
+    let Some(target) = inflight::target(state, id).await? else { return Err(transactions::not_found(id)) };
+    match target.holds.as_slice() {
+        [hold] => Ok((*hold, target.scope)),
         [] => Err(failure::refusal(Rejection::NotInflight, About::default())),
         several => {
             let message = format!("id: it stands for {} holds; name one of them", several.len());
@@ -182,5 +197,5 @@ fn change_command(
         metadata: text::push(&mut text, &metadata),
     };
     let (expires_at, commits_at) = (change.expires.map(time::Moment::micros), change.commits.map(time::Moment::micros));
-    Ok(ChangeHold { hold: ask, held, expires_at, commits_at, text })
+    Ok(ChangeHold { scope: None, hold: ask, held, expires_at, commits_at, text })
 }

@@ -18,7 +18,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use engine::answer::Recorded;
 use engine::writer::KeyAsk;
-use ledger::command::{Action, Command, HoldAsk, Overdraft, Settle};
+use ledger::command::{Action, Command, HoldAsk, Overdraft, Scope, Settle};
 use ledger::event::Kind;
 use ledger::id::{Id, Prefix};
 use ledger::rejection::{Refused, Rejection};
@@ -81,11 +81,7 @@ pub async fn update_inflight(State(state): State<AppState>, Path(id): Path<Strin
     if body.dry_run == Some(true) {
         return dry_run::ends::project_settlement(&state, wanted).await;
     }
-    let settled = match prepare(&state, wanted).await {
-        Ok(ending) => ending.settle(&state, sent.key()?).await,
-        Err(trouble) => Err(trouble),
-    };
-    match settled {
+    match settle(&state, wanted, sent.key()?).await {
         Ok(Settled::New(recorded)) => {
             let row = recorded.rows.first().ok_or_else(ApiError::internal)?;
             let view = Viewer::of_answer(state.books(), &recorded).view(row, true)?.told_as_done(row);
@@ -189,9 +185,12 @@ impl Settled {
 
 /// The end of the holds of one id, ready to be asked for.
 pub struct Ending {
-    known: Row,
+    /// The row of the id; none when it stands for a whole.
+    known: Option<Row>,
     /// Oldest first.
     holds: Vec<Row>,
+    /// What they were found by, when more of them may come.
+    scope: Option<Scope>,
     action: Action,
     amount: Option<i128>,
     /// Whether more than is left may be committed.
@@ -199,13 +198,35 @@ pub struct Ending {
     queued: bool,
 }
 
+/// Ends the holds of an id: all of them, with those that come while they are looked up.
+pub async fn settle(state: &AppState, wanted: Wanted<'_>, key: Option<KeyAsk>) -> Result<Settled, Trouble> {
+    let mut makings = 0;
+    loop {
+        makings += 1;
+        let ending = match (prepare(state, wanted).await, &key) {
+            (Ok(ending), _) => ending,
+            (Err(trouble), None) => return Err(trouble),
+            // The id may stand for more than the first time; the answer is still that of then.
+            (Err(trouble), Some(key)) => {
+                let recorded = ask::replay(state, key.clone(), 1).await?.ok_or(trouble)?;
+                let known = named::find(state.books(), wanted.id)?.and_then(known_row);
+                return told(state, known.as_ref(), recorded);
+            }
+        };
+        match ending.settle(state, key.clone()).await {
+            Err(Trouble::Fault(error)) if ask::is_outdated(&error) && makings < ask::MAKINGS_MAX => {}
+            settled => return settled,
+        }
+    }
+}
+
 /// Finds the holds of an id and how much of them to commit. Changes nothing.
 pub async fn prepare(state: &AppState, wanted: Wanted<'_>) -> Result<Ending, Trouble> {
     let Wanted { id, action, amount, over_capture, queued } = wanted;
-    let (known, holds) = match target(state, id).await? {
+    let Target { known, holds, scope } = match target(state, id).await? {
         None => return Err(Trouble::Unknown),
-        Some((_, holds)) if holds.is_empty() => return Err(Trouble::NoHold),
-        Some(found) => found,
+        Some(target) if target.holds.is_empty() => return Err(Trouble::NoHold),
+        Some(target) => target,
     };
     if action == Action::Commit && !matches!(amount, SettleAmount::Rest) && are_exchange(id, &holds) {
         let message = "amount: an exchange is committed as a whole";
@@ -221,7 +242,7 @@ pub async fn prepare(state: &AppState, wanted: Wanted<'_>) -> Result<Ending, Tro
         let message = "allow_over_capture: the id stands for several holds; name one of them";
         return Err(Trouble::Fault(ApiError::new(Code::TxnValidationError, message)));
     }
-    Ok(Ending { known, holds, action, amount, over_capture, queued })
+    Ok(Ending { known, holds, scope, action, amount, over_capture, queued })
 }
 
 /// Whether the holds of an id are the legs of one exchange: nothing else but a batch has several currencies. The same amount
@@ -249,6 +270,33 @@ pub fn minor_units(amount: SettleAmount, precision: u64) -> Result<Option<i128>,
     }
 }
 
+/// The row of an id; none when it stands for a whole, which has no row.
+fn known_row(named: Named) -> Option<Row> {
+    match named {
+        Named::One(row) => Some(row),
+        Named::Whole(..) => None,
+    }
+}
+
+/// How the end of holds is told. What was done an earlier time is told as it was then, whatever the settings say and whatever
+/// holds the id has now.
+fn told(state: &AppState, known: Option<&Row>, recorded: Recorded) -> Result<Settled, Trouble> {
+    let ends = recorded.event.as_ref().map_or(&[][..], |event| event.main_movements());
+    let Some(Kind::Settlement { hold, queued } | Kind::Release { hold, queued }) = ends.last().map(|end| end.kind)
+    else {
+        return Err(ApiError::internal().into());
+    };
+    if !queued {
+        return Ok(Settled::New(recorded));
+    }
+    let row = match known {
+        Some(row) => *row,
+        // They are settled newest first, and told by the oldest.
+        None => state.books().row(hold).map_err(ApiError::from)?.ok_or_else(ApiError::internal)?,
+    };
+    Ok(Settled::Queued { row, replayed: recorded.replayed })
+}
+
 impl Ending {
     /// Asks the ledger for it, at once; the answer comes when it is durable.
     pub fn submit(
@@ -267,24 +315,7 @@ impl Ending {
     /// What came of it.
     pub async fn settled(&self, state: &AppState, outcome: Outcome) -> Result<Settled, Trouble> {
         match outcome {
-            Outcome::Recorded(recorded) => {
-                // What was done an earlier time is told as it was then, whatever the settings say and whatever holds the id has now.
-                let ends = recorded.event.as_ref().map_or(&[][..], |event| event.main_movements());
-                let Some(Kind::Settlement { hold, queued } | Kind::Release { hold, queued }) =
-                    ends.last().map(|end| end.kind)
-                else {
-                    return Err(ApiError::internal().into());
-                };
-                if !queued {
-                    return Ok(Settled::New(recorded));
-                }
-                let row = match ends.len() {
-                    1 => self.known,
-                    // They are settled newest first, and told by the oldest.
-                    _ => state.books().row(hold).map_err(ApiError::from)?.ok_or_else(ApiError::internal)?,
-                };
-                Ok(Settled::Queued { row, replayed: recorded.replayed })
-            }
+            Outcome::Recorded(recorded) => told(state, self.known.as_ref(), recorded),
             Outcome::Refused(refused) => {
                 let hold = self.hold(refused.item as usize);
                 let late = matches!(refused.rejection, Rejection::AlreadyCommitted | Rejection::AlreadyVoided);
@@ -317,8 +348,8 @@ impl Ending {
             let (row, precision) = (hold.number, hold.precision);
             holds.push(HoldAsk { row, ended: None, precision, overdraft, reference, description, metadata });
         }
-        let &Ending { action, amount, over_capture, queued, .. } = self;
-        Ok(Settle { action, holds, amount, over_capture, queued, text })
+        let &Ending { scope, action, amount, over_capture, queued, .. } = self;
+        Ok(Settle { scope, action, holds, amount, over_capture, queued, text })
     }
 
     async fn settle(&self, state: &AppState, key: Option<KeyAsk>) -> Result<Settled, Trouble> {
@@ -356,19 +387,39 @@ impl Ending {
     }
 }
 
-/// A row that an id is known by, and the holds that it means, oldest first: its own, those of its requests, of its legs, of
-/// its items. Nothing when there is nothing by this id.
-pub async fn target(state: &AppState, id: &str) -> Result<Option<(Row, Vec<Row>)>, ApiError> {
+/// What an id stands for when it is about holds.
+pub struct Target {
+    /// The row of the id; none when it stands for a whole, which has no row.
+    pub known: Option<Row>,
+    /// The holds that it means, oldest first: its own, those of its requests, of its legs, of its items.
+    pub holds: Vec<Row>,
+    /// What they were found by, when more of them may come. Whoever does something with all of them has to say so.
+    pub scope: Option<Scope>,
+}
+
+/// What an id stands for when it is about holds. Nothing when there is nothing by this id.
+pub async fn target(state: &AppState, id: &str) -> Result<Option<Target>, ApiError> {
     let (known, rows) = match named::find(state.books(), id)? {
         None => return Ok(None),
-        Some(Named::One(row)) => (row, with_outcome(state, row)?),
-        Some(Named::Whole(rows, _)) => (rows[0], rows),
+        Some(Named::One(row)) => (Some(row), with_outcome(state, row)?),
+        Some(Named::Whole(rows, _)) => (None, rows),
     };
-    Ok(Some((known, holds_of(state, &rows).await?)))
+    let scope = rows.iter().any(becomes_hold).then(|| scope_of(&rows, false));
+    Ok(Some(Target { known, holds: holds_of(state, &rows).await?, scope }))
+}
+
+/// Rows that follow each other, as the ledger is told of them.
+pub fn scope_of(rows: &[Row], voids: bool) -> Scope {
+    Scope { first: rows[0].number, count: rows.len() as u64, voids }
+}
+
+/// Whether a row is a request that is a hold when its time has come.
+fn becomes_hold(row: &Row) -> bool {
+    row.status == Status::Scheduled && row.flags.has(Flags::INFLIGHT)
 }
 
 /// A row, and the outcome beside it when it is a request.
-fn with_outcome(state: &AppState, row: Row) -> Result<Vec<Row>, ApiError> {
+pub fn with_outcome(state: &AppState, row: Row) -> Result<Vec<Row>, ApiError> {
     let mut rows = vec![row];
     if row.status == Status::Queued {
         rows.extend(state.books().row(row.number + 1)?);
@@ -378,15 +429,15 @@ fn with_outcome(state: &AppState, row: Row) -> Result<Vec<Row>, ApiError> {
 
 /// The holds among some rows; scheduled requests stand for the hold that they became.
 async fn holds_of(state: &AppState, rows: &[Row]) -> Result<Vec<Row>, ApiError> {
+    let scheduled: Vec<u64> = rows.iter().filter(|row| becomes_hold(row)).map(|row| row.number).collect();
+    let mut outcomes = ask::children_of_each(state, &scheduled).await?.into_iter();
     let mut holds = Vec::new();
     for row in rows {
-        match row.status {
-            Status::Inflight => holds.push(*row),
-            Status::Scheduled if row.flags.has(Flags::INFLIGHT) => {
-                let children = ask::children(state, row.number).await?;
-                holds.extend(children.into_iter().filter(|child| child.status == Status::Inflight));
-            }
-            _ => {}
+        if row.status == Status::Inflight {
+            holds.push(*row);
+        } else if becomes_hold(row) {
+            let outcomes = outcomes.next().unwrap_or_default();
+            holds.extend(outcomes.into_iter().filter(|outcome| outcome.status == Status::Inflight));
         }
     }
     Ok(holds)

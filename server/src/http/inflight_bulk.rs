@@ -180,7 +180,7 @@ async fn settle_all(state: &AppState, asked: Vec<Asked>, how: How, dry_run: bool
         check_keys(state, key).await?;
     }
     let mut endings = Vec::with_capacity(asked.len());
-    for wanted in wanted {
+    for &wanted in &wanted {
         endings.push(prepare(state, wanted).await);
     }
     let submit = |(index, ending): (usize, Result<Ending, Trouble>)| {
@@ -194,6 +194,11 @@ async fn settle_all(state: &AppState, asked: Vec<Asked>, how: How, dry_run: bool
         settled.push(match item {
             Ok((ending, outcome)) => match outcome.await {
                 Ok(outcome) => ending.settled(state, outcome).await,
+                // Its holds were looked up too early; the items behind it need not wait for it.
+                Err(fault) if ask::is_outdated(&fault) => {
+                    let key = key.as_ref().map(|key| key_of_item(key, settled.len()));
+                    inflight::settle(state, wanted[settled.len()], key).await
+                }
                 Err(fault) => Err(Trouble::Fault(fault)),
             },
             Err(trouble) => Err(trouble),
@@ -254,6 +259,7 @@ fn failure_of(trouble: Trouble, id: &str) -> (&'static str, String) {
             };
             (code, error.message)
         }
+        Trouble::Fault(error) if ask::is_outdated(&error) => ("LOCKED", error.message),
         Trouble::Fault(error) => ("INTERNAL_ERROR", error.message),
     }
 }

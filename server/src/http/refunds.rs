@@ -18,7 +18,8 @@ use crate::api::validate::Problems;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use engine::answer::Recorded;
-use ledger::command::{Command, Original, Refund};
+use engine::writer::KeyAsk;
+use ledger::command::{Command, Original, Refund, Scope};
 use ledger::id::Prefix;
 use ledger::limits;
 use ledger::rejection::{Refused, Rejection};
@@ -68,28 +69,46 @@ pub async fn refund_transaction(State(state): State<AppState>, Path(id): Path<St
     let queued = inflight::is_queued(&state, body.skip_queue);
     let part = asked_part(&body)?;
     let key = sent.key()?;
-    let originals = originals(&state, &id).await?;
+    let mut makings = 0;
+    loop {
+        makings += 1;
+        match refund_now(&state, &id, &body, (part, queued), key.clone()).await {
+            Err(error) if ask::is_outdated(&error) && makings < ask::MAKINGS_MAX => {}
+            answer => return answer,
+        }
+    }
+}
+
+/// Looks up what an id stands for, and gives that back.
+async fn refund_now(
+    state: &AppState,
+    id: &str,
+    body: &RefundBody<'_>,
+    (part, queued): (Option<SettleAmount>, bool),
+    key: Option<KeyAsk>,
+) -> Answer {
+    let (originals, scope) = originals(state, id).await?;
     if originals.is_empty() {
         return Err(failure::refusal(Rejection::NothingToRefund, About::default()));
     }
     let error_of = |refused: Refused| error_of(refused.rejection, &originals[refused.item as usize]);
     if body.dry_run == Some(true) {
-        let part = part_of(part, &originals, &body)?;
-        let command = refund_command(&state, &originals, &body, (part, queued))?;
-        return dry_run::ends::project_refund(&state, command, &originals, &id, error_of).await;
+        let part = part_of(part, &originals, body)?;
+        let command = Refund { scope, ..refund_command(state, &originals, body, (part, queued))? };
+        return dry_run::ends::project_refund(state, command, &originals, id, error_of).await;
     }
-    let part = match (part_of(part, &originals, &body), &key) {
+    let part = match (part_of(part, &originals, body), &key) {
         (Ok(part), _) => part,
         (Err(error), None) => return Err(error),
         // A hold may have been committed again since the first time; its answer is still that of then.
         (Err(error), Some(key)) => {
-            let replayed = ask::replay(&state, key.clone(), 1).await?;
-            return refunded(&state, &replayed.ok_or(error)?);
+            let replayed = ask::replay(state, key.clone(), 1).await?;
+            return refunded(state, &replayed.ok_or(error)?);
         }
     };
-    let command = refund_command(&state, &originals, &body, (part, queued))?;
-    match ask::change_once(&state, Command::Refund(command), key, 1).await? {
-        Outcome::Recorded(recorded) => refunded(&state, &recorded),
+    let command = Refund { scope, ..refund_command(state, &originals, body, (part, queued))? };
+    match ask::change_once(state, Command::Refund(command), key, 1).await? {
+        Outcome::Recorded(recorded) => refunded(state, &recorded),
         Outcome::Refused(refused) => Err(error_of(refused)),
         Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => Err(ApiError::internal()),
     }
@@ -148,60 +167,32 @@ fn part_of(part: Option<SettleAmount>, originals: &[Row], body: &RefundBody<'_>)
     }
 }
 
-/// The rows that an id stands for when it is given back, the newest first.
-async fn originals(state: &AppState, id: &str) -> Result<Vec<Row>, ApiError> {
-    match named::find(state.books(), id)? {
-        None => Ok(Vec::new()),
-        Some(Named::One(row)) => of_row(state, row).await,
-        Some(Named::Whole(rows, _)) => {
-            let mut posted = Vec::new();
-            for row in rows {
-                match row.status {
-                    Status::Applied => posted.push(row),
-                    Status::Inflight => posted.extend(ends_of_hold(state, &row, false).await?),
-                    Status::Scheduled => posted.extend(of_row(state, row).await?),
-                    // The outcome of a request is a row of the whole too.
-                    Status::Queued | Status::Void | Status::Rejected => {}
-                }
-            }
-            posted.sort_by_key(|row| Reverse(row.number));
-            Ok(posted)
-        }
-    }
-}
-
-/// What one row stands for: itself when it was posted, its outcome when it is a request, its ends when it is a hold.
-async fn of_row(state: &AppState, row: Row) -> Result<Vec<Row>, ApiError> {
-    match row.status {
-        Status::Applied => Ok(vec![row]),
-        Status::Inflight => ends_of_hold(state, &row, true).await,
-        Status::Queued => match state.books().row(row.number + 1)? {
-            Some(outcome) if outcome.status == Status::Applied => Ok(vec![outcome]),
-            Some(outcome) if outcome.status == Status::Inflight => ends_of_hold(state, &outcome, false).await,
-            _ => Ok(Vec::new()),
-        },
-        Status::Scheduled => {
-            let mut rows = Vec::new();
-            for outcome in ask::children(state, row.number).await? {
-                match outcome.status {
-                    Status::Applied => rows.push(outcome),
-                    Status::Inflight => rows.extend(ends_of_hold(state, &outcome, false).await?),
-                    _ => {}
-                }
-            }
-            Ok(rows)
-        }
-        Status::Void | Status::Rejected => Ok(Vec::new()),
-    }
-}
-
-/// The commits of a hold, newest first, and its void when that is wanted.
-async fn ends_of_hold(state: &AppState, hold: &Row, voids: bool) -> Result<Vec<Row>, ApiError> {
-    let mut ends = ask::children(state, hold.number).await?;
-    ends.retain(|end| {
+/// The rows that an id stands for when it is given back, the newest first, and what they were found by when more of them may
+/// come.
+async fn originals(state: &AppState, id: &str) -> Result<(Vec<Row>, Option<Scope>), ApiError> {
+    let (rows, voids) = match named::find(state.books(), id)? {
+        None => return Ok((Vec::new(), None)),
+        // A void is meant by the id of its hold alone.
+        Some(Named::One(row)) => (inflight::with_outcome(state, row)?, row.status == Status::Inflight),
+        Some(Named::Whole(rows, _)) => (rows, false),
+    };
+    let scheduled = numbers(&rows, Status::Scheduled);
+    let outcomes = ask::children_of_each(state, &scheduled).await?.concat();
+    let known: Vec<Row> = [rows.clone(), outcomes].concat();
+    let holds = numbers(&known, Status::Inflight);
+    let mut originals = ask::children_of_each(state, &holds).await?.concat();
+    originals.retain(|end| {
         end.flags.has(Flags::SETTLEMENT) && (end.status == Status::Applied || voids && end.status == Status::Void)
     });
-    Ok(ends)
+    originals.extend(known.into_iter().filter(|row| row.status == Status::Applied));
+    originals.sort_by_key(|row| Reverse(row.number));
+    let grows = !(scheduled.is_empty() && holds.is_empty());
+    Ok((originals, grows.then(|| inflight::scope_of(&rows, voids))))
+}
+
+/// The numbers of the rows that have this status.
+fn numbers(rows: &[Row], status: Status) -> Vec<u64> {
+    rows.iter().filter(|row| row.status == status).map(|row| row.number).collect()
 }
 
 fn refund_command(
@@ -240,5 +231,5 @@ fn refund_command(
             metadata: text::push(&mut arena, &inherited),
         });
     }
-    Ok(Refund { originals, queued, text: arena })
+    Ok(Refund { scope: None, originals, queued, text: arena })
 }

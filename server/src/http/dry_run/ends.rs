@@ -22,6 +22,17 @@ use std::collections::HashSet;
 
 /// Says what would become of the holds of an id. What cannot be found is an error, as is an amount that makes no sense.
 pub async fn project_settlement(state: &AppState, wanted: Wanted<'_>) -> Answer {
+    let mut makings = 0;
+    loop {
+        makings += 1;
+        match settlement_now(state, wanted).await {
+            Err(error) if ask::is_outdated(&error) && makings < ask::MAKINGS_MAX => {}
+            answer => return answer,
+        }
+    }
+}
+
+async fn settlement_now(state: &AppState, wanted: Wanted<'_>) -> Answer {
     let ending = match inflight::prepare(state, wanted).await {
         Ok(ending) => ending,
         Err(Trouble::Unknown) => return Err(transactions::not_found(wanted.id)),
@@ -38,6 +49,17 @@ pub async fn project_settlement(state: &AppState, wanted: Wanted<'_>) -> Answer 
 
 /// Says what would become of many settlements, each by itself.
 pub async fn project_settlements(state: &AppState, wanted: &[Wanted<'_>]) -> Answer {
+    let mut makings = 0;
+    loop {
+        makings += 1;
+        match settlements_now(state, wanted).await {
+            Err(error) if ask::is_outdated(&error) && makings < ask::MAKINGS_MAX => {}
+            answer => return answer,
+        }
+    }
+}
+
+async fn settlements_now(state: &AppState, wanted: &[Wanted<'_>]) -> Answer {
     let mut endings = Vec::with_capacity(wanted.len());
     let mut commands = Vec::new();
     for &wanted in wanted {

@@ -1,4 +1,4 @@
-use crate::books::payment;
+use crate::books::{payment, with};
 use crate::support::{NOW, TestServer, open};
 use serde_json::{Value, json};
 
@@ -137,6 +137,37 @@ async fn a_batch_is_ended_as_a_whole() {
     let told = end(&server, &batch, json!({"status": "commit"})).await;
     assert_eq!((told.status.as_u16(), told.field("transaction_id")), (200, batch));
     assert_eq!(server.figures(&a).await, [4500, 10_000, 5500, 0, 0]);
+}
+
+/// Through the queue the answer is about the id that was given: a request has the status of a request, and a whole, which has
+/// no row, that of its holds, however they were made.
+#[tokio::test]
+async fn a_batch_is_told_as_a_hold() {
+    let server = open();
+    let (a, b) = (server.funded(10_000).await, server.balance().await);
+    for (count, fields) in [(1, json!({})), (2, json!({})), (2, json!({"skip_queue": true}))] {
+        for action in ["commit", "void"] {
+            let name = format!("{action} {count} {fields}");
+            let item = |item: usize| {
+                payment(&a, &b, json!({"reference": format!("{name} {item}"), "amount": 1, "skip_queue": null}))
+            };
+            let body = with(
+                json!({"transactions": (0..count).map(item).collect::<Vec<_>>(), "inflight": true}),
+                fields.clone(),
+            );
+            let batch = server.post("/transactions/bulk", body).await.field("batch_id");
+            let told = end(&server, &batch, json!({"status": action})).await;
+            assert_eq!(
+                (told.status.as_u16(), told.field("transaction_id"), told.field("status"), &told.json()["queued"]),
+                (200, batch, "INFLIGHT".to_owned(), &json!(true)),
+                "{name}"
+            );
+        }
+    }
+    let request = payment(&a, &b, json!({"reference": "r", "amount": 1, "skip_queue": null, "inflight": true}));
+    let request = server.post("/transactions", request).await.field("transaction_id");
+    let told = end(&server, &request, json!({"status": "commit"})).await;
+    assert_eq!((told.field("transaction_id"), told.field("status").as_str()), (request, "QUEUED"));
 }
 
 /// A setting accepts what comes late, for clients that were written for it.
