@@ -92,15 +92,26 @@ impl Writer {
             let reference = ask.reference.of(&record.text);
             let number = u32::try_from(index).expect("commands have few asks");
             if let Some(row) = self.holder(ask.fingerprint, reference, "")? {
-                record.priors.push(Prior { ask: number, of_outcome: false, row });
+                let same_names = self.same_names(ask, &record.text, &row)?;
+                record.priors.push(Prior { ask: number, of_outcome: false, row, same_names });
             }
             if record.queued
                 && let Some(row) = self.holder(ask.outcome_fingerprint, reference, "_q")?
             {
-                record.priors.push(Prior { ask: number, of_outcome: true, row });
+                let same_names = self.same_names(ask, &record.text, &row)?;
+                record.priors.push(Prior { ask: number, of_outcome: true, row, same_names });
             }
         }
         Ok(())
+    }
+
+    /// Whether an ask names the parties that a row has no balance of as the row does.
+    fn same_names(&mut self, ask: &Ask, text: &str, row: &Row) -> Result<bool, GatherFault> {
+        if row.source != NO_BALANCE && row.destination != NO_BALANCE {
+            return Ok(true);
+        }
+        let event = self.recorded(row)?;
+        Ok(ask.names_as(text, &event.movements[row.movement as usize], &event.text))
     }
 
     /// The row that has a reference, whose parts these are.

@@ -1,6 +1,7 @@
 //! What was asked. A command is complete: time and random bits are part of it, texts are checked against
 //! [`crate::limits`], amounts are integers.
 
+use crate::event::{Movement, NO_BALANCE};
 use crate::id::Id;
 use crate::identity::Detail;
 use crate::lineage::Part;
@@ -316,6 +317,22 @@ pub struct Prior {
     pub of_outcome: bool,
     /// The row that holds it.
     pub row: Row,
+    /// Whether the parties that it has no balance of are named by the ask as by the row; see [`Ask::names_as`].
+    pub same_names: bool,
+}
+
+impl Ask {
+    /// Whether the parties that a movement has no balance of are named as the movement names them. There may be a balance of
+    /// that name by now.
+    pub fn names_as(&self, text: &str, movement: &Movement, recorded: &str) -> bool {
+        let same = |handle: u32, named: Span, party: Party| match party {
+            _ if handle != NO_BALANCE => true,
+            Party::Id(_, span) | Party::Indicator(span) | Party::Unknown(span) => named.of(recorded) == span.of(text),
+            Party::Handle(_) => false,
+        };
+        same(movement.source, movement.source_text, self.source)
+            && same(movement.destination, movement.destination_text, self.destination)
+    }
 }
 
 /// Run requests that were scheduled together: all of them, or none.

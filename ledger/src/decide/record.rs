@@ -8,7 +8,7 @@ use crate::event::{Event, Kind, Movement, NO_BALANCE, Outcome, Recorded};
 use crate::limits;
 use crate::policy::{Floor, Policed, check_funds};
 use crate::rejection::{Refused, Rejection};
-use crate::row::{Flags, Row, Status};
+use crate::row::{Flags, Status};
 use crate::state::State;
 use crate::text::Span;
 
@@ -377,7 +377,7 @@ fn reference_check(
         let same = queued
             && legs.iter().enumerate().all(|(leg, ask)| {
                 let prior = priors.iter().find(|prior| prior.ask as usize == first_ask + leg && !prior.of_outcome);
-                prior.is_some_and(|prior| same_facts(draft, state, ask, &prior.row, text))
+                prior.is_some_and(|prior| same_facts(draft, state, ask, prior, text))
             });
         if !same {
             return Err(Rejection::DuplicateReference);
@@ -408,12 +408,15 @@ fn same_text(one: &Ask, other: &Ask, queued: bool, text: &str) -> bool {
 }
 
 /// Whether a queued request says what an earlier one said: parties, amount, currency and kind.
-fn same_facts(draft: &mut Draft<'_>, state: &State, ask: &Ask, row: &Row, text: &str) -> bool {
+fn same_facts(draft: &mut Draft<'_>, state: &State, ask: &Ask, prior: &Prior, text: &str) -> bool {
     let checked = look_up(draft, state, ask, text);
-    let handle = |side| if let Found::Balance(handle) = side { handle } else { NO_BALANCE };
-    matches!(row.status, Status::Queued | Status::Scheduled)
-        && row.source == handle(checked.source)
-        && row.destination == handle(checked.destination)
+    // What did not exist then is the same when it is named the same, whether it exists by now or not.
+    let is = |held: u32, side| held == NO_BALANCE || matches!(side, Found::Balance(handle) if handle == held);
+    let row = &prior.row;
+    prior.same_names
+        && matches!(row.status, Status::Queued | Status::Scheduled)
+        && is(row.source, checked.source)
+        && is(row.destination, checked.destination)
         && row.amount == ask.amount
         && row.currency == checked.currency
         && row.flags.has(Flags::INFLIGHT) == ask.inflight

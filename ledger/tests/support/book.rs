@@ -365,7 +365,11 @@ impl Book {
             let reference = ask.reference.of(&record.text);
             let outcome = self.holder(&format!("{reference}_q")).filter(|_| record.queued);
             for (of_outcome, row) in [(false, self.holder(reference)), (true, outcome)] {
-                record.priors.extend(row.map(|row| Prior { ask: index as u32, of_outcome, row }));
+                record.priors.extend(row.map(|row| {
+                    let (event, movement) = self.movement(&row);
+                    let same_names = ask.names_as(&record.text, movement, &event.text);
+                    Prior { ask: index as u32, of_outcome, row, same_names }
+                }));
             }
         }
     }

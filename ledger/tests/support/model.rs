@@ -11,6 +11,7 @@ use ledger::id::{Id, Prefix};
 use ledger::limits::MONITORS_PER_BALANCE_MAX;
 use ledger::rejection::{Refused, Rejection};
 use ledger::row::{Flags, Row, Status};
+use ledger::text::Span;
 use std::collections::BTreeMap;
 
 /// What came of a step, as far as the model says it.
@@ -143,10 +144,15 @@ fn of_order(book: &Book, queued: bool, order: &Order) -> Verdict {
     let outcome = book.references.get(&format!("{}_q", order.reference)).filter(|_| queued);
     if let Some(&row) = book.references.get(&order.reference) {
         let row = &book.rows[row as usize];
-        let (_, first) = book.movement(row);
+        let (event, first) = book.movement(row);
+        let is = |held: u32, named: Span, found: Option<u32>, name: &str| match held {
+            NO_BALANCE => named.of(&event.text) == name,
+            _ => found == Some(held),
+        };
         let same = first.kind == Kind::Posting
             && book.reference_of(row) == order.reference
-            && (row.source, row.destination) == (source.unwrap_or(NO_BALANCE), destination.unwrap_or(NO_BALANCE))
+            && is(row.source, first.source_text, source, &order.source)
+            && is(row.destination, first.destination_text, destination, &order.destination)
             && (row.amount, first.inflight) == (order.amount, order.inflight)
             && book.state.currencies.text(row.currency) == order.currency;
         let request = matches!(row.status, Status::Queued | Status::Scheduled);

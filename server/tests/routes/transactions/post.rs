@@ -162,3 +162,24 @@ async fn a_reference_is_used_once() {
     let taken = payment(&a, &b, json!({"reference": "pay_q"})).to_string();
     server.refuses(ROUTE, taken, (409, "TXN_DUPLICATE_REFERENCE", "pay_q has already been used")).await;
 }
+
+/// A request that was rejected is known when it is sent again, also when a party of it has come to be since. Another name is
+/// another request.
+#[tokio::test]
+async fn a_rejected_request_is_known_by_its_names() {
+    let server = open();
+    let (a, b) = (server.balance().await, server.funded(1000).await);
+    let to = |name: &str| payment(&a, name, json!({"reference": "r", "amount": 5, "skip_queue": null}));
+    let first = server.post("/transactions", to("@new")).await;
+    assert_eq!((first.status.as_u16(), first.field("status").as_str()), (201, "QUEUED"));
+    assert_eq!(server.outcome("r").await, Some(("REJECTED".to_owned(), 500)));
+    for made in [false, true] {
+        if made {
+            let other = payment(&b, "@new", json!({"reference": "other", "amount": 1}));
+            assert_eq!(server.post("/transactions", other).await.status.as_u16(), 201);
+        }
+        let again = server.post("/transactions", to("@new")).await;
+        assert_eq!((again.status.as_u16(), again.field("transaction_id")), (201, first.field("transaction_id")));
+        server.post("/transactions", to("@old")).await.is_error(409, "TXN_DUPLICATE_REFERENCE", "already been used");
+    }
+}
