@@ -10,8 +10,8 @@
 //!
 //! - Each dated row gives each of its balances two entries: one under the moment it was recorded at, one under its business
 //!   date. Entries are in order of balance, kind, moment, row; an entry holds the sums of its balance and kind up to it.
-//! - In memory are at most [`WAITING_MAX`] chunks of [`crate::limits::DATED_CHUNK_ROWS`] rows, and the fences of the runs. When nothing is dated
-//!   there is nothing, on disk neither.
+//! - In memory are at most [`WAITING_MAX`] chunks of [`crate::limits::DATED_CHUNK_ROWS`] rows, and the fences of the runs. When
+//!   nothing is dated there is nothing, on disk neither.
 //! - It is derived from the table of rows: what is not covered by the runs is read from there at the start, and all of it when
 //!   the folder is missing, damaged or of another journal.
 //! - A reader takes a [`View`], which does not change any more, and looks at no row that the view does not reach.

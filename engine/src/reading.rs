@@ -112,6 +112,16 @@ impl Registry {
     }
 }
 
+/// What of a state every thread may read.
+pub(crate) struct Known {
+    /// Names that rows give only as numbers.
+    pub names: Names,
+    /// The registered currencies.
+    pub registry: Registry,
+    /// Where metadata was changed.
+    pub notes: Notes,
+}
+
 /// Names that rows give only as numbers.
 #[derive(Default)]
 pub(crate) struct Names {
@@ -144,14 +154,13 @@ impl Books {
         rows: Rows,
         dated: Dated,
         reader: Reader,
-        names: Names,
-        registry: Registry,
-        notes: Notes,
+        known: Known,
         monitors: Monitors,
         key: FingerprintKey,
     ) -> Books {
-        let registry = RwLock::new(Arc::new(registry));
-        Books { rows, dated, reader, names: RwLock::new(names), registry, notes, key, reach: Reach::new(), monitors }
+        let Known { names, registry, notes } = known;
+        let (names, registry) = (RwLock::new(names), RwLock::new(Arc::new(registry)));
+        Books { rows, dated, reader, names, registry, notes, key, reach: Reach::new(), monitors }
     }
 
     pub(crate) fn publish(&self, rows: &[Row], balances: &[Id], currencies: &[Arc<str>]) {

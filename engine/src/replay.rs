@@ -16,7 +16,7 @@ use crate::index::{Index, IndexFault, Options as IndexOptions};
 use crate::limits::{self, Sizes};
 use crate::monitors::Monitors;
 use crate::notes::Notes;
-use crate::reading::{Books, Names, Registry};
+use crate::reading::{Books, Known, Names, Registry};
 use crate::rows::{Rows, RowsFault};
 use crate::writer::{index_key, index_row};
 use journal::appender::Appender;
@@ -126,13 +126,11 @@ pub fn replay(
     let opened =
         journal::open::open(Arc::clone(disk), &folder.journal(), journal, from).map_err(ReplayFault::Journal)?;
     let Opened { appender, reader, cut_bytes, tail } = opened;
-    let names = names_of(&state);
-    let notes = Notes::of(&state);
     let any_dated = state.balances.iter().any(|balance| balance.dated);
     let dated = Dated::open(disk, folder.dated(), sizes.dated_chunk_rows, &rows, any_dated)?;
     let monitors = Monitors::new(Arc::clone(disk), &folder.tables(), sizes.alerts_mark_rows);
     monitors.publish(state.monitors.changes().iter().copied());
-    let books = Books::new(rows, dated, reader, names, registry_of(&state), notes, monitors, folder.key);
+    let books = Books::new(rows, dated, reader, known_of(&state), monitors, folder.key);
     let covered = (references.covered(), children.covered());
     let mut scan = books.journal().scan(from);
     let mut fresh = Vec::new();
@@ -201,6 +199,10 @@ fn start(disk: &dyn Disk, folder: &Folder, reached: u64) -> Result<(Place, State
     }
     let rows = Rows::open(disk, &folder.tables(), 0).map_err(ReplayFault::Rows)?;
     Ok((Place::start(), State::new(), rows.expect("no rows are always there")))
+}
+
+fn known_of(state: &State) -> Known {
+    Known { names: names_of(state), registry: registry_of(state), notes: Notes::of(state) }
 }
 
 fn names_of(state: &State) -> Names {

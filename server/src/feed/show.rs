@@ -161,7 +161,7 @@ fn one(books: &Books, position: u64, vault: &Vault, event: &Event, names: Option
         }),
         (Event::LedgerRenamed(event), Some(Names::LedgerRenamed(ledger))) => {
             // Later names are not its own.
-            let then = ledger.as_of(books, position)?.view(books)?;
+            let then = ledger.before(books, position)?.view(books)?;
             data_of(&LedgerView { name: event.name.clone(), ..then })
         }
         (Event::IdentityCreated(event), Some(Names::Identity(id))) => {

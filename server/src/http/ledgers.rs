@@ -158,8 +158,7 @@ impl Found {
     }
 
     /// The ledger as it was when a record was written that renames it.
-    #[must_use]
-    pub fn as_of(self, books: &Books, record: u64) -> Result<Found, ApiError> {
+    pub fn before(self, books: &Books, record: u64) -> Result<Found, ApiError> {
         let ledger = Ledger { renamed: NO_RECORD, ..self.ledger };
         Ok(Found { ledger, noted: books.newest_change_before(self.noted, record)?, ..self })
     }
