@@ -260,9 +260,9 @@ def test_bulk_is_all_or_nothing(blnk, funded):
 
 
 def test_metadata_of_a_wallet(blnk, funded):
-    """Metadata cannot be changed yet: the route is not there, and what the maker noted stays. Right would be 200 and both keys."""
-    assert blnk.metadata.update(funded.balance, {"meta_data": {"tier": "gold"}}).status == 404
-    assert ok(blnk.ledger_balances.get(funded.balance), 200)["meta_data"] == {"wallet_type": "main"}
+    """What is given is set; what the maker noted stays."""
+    assert ok(blnk.metadata.update(funded.balance, {"meta_data": {"tier": "gold"}}), 200) == {"meta_data": {"tier": "gold", "wallet_type": "main"}}
+    assert ok(blnk.ledger_balances.get(funded.balance), 200)["meta_data"] == {"tier": "gold", "wallet_type": "main"}
 
 
 def test_lists(blnk, funded):
