@@ -442,7 +442,7 @@ pub(crate) struct Offline {
 impl Offline {
     /// Opens what is in a folder; `None` when there is nothing.
     pub fn open(disk: &dyn Disk, folder: &Path) -> Result<Option<Offline>, IndexFault> {
-        let path = folder.join(manifest::NAME);
+        let path = folder.join(crate::index::manifest::NAME);
         if !disk.exists(&path).map_err(|source| IndexFault::disk("look for", &path, source))? {
             return Ok(None);
         }
@@ -473,7 +473,7 @@ fn tidy(disk: &dyn Disk, folder: &Path, runs: &[Arc<Run>], all: bool) -> Result<
     let kept: Vec<PathBuf> = runs.iter().map(|run| run::file_path(folder, run.number)).collect();
     for name in disk.list(folder).map_err(fault)? {
         let path = folder.join(&name);
-        if (all || name != manifest::NAME) && !kept.contains(&path) {
+        if (all || name != crate::index::manifest::NAME) && !kept.contains(&path) {
             match disk.remove(&path) {
                 Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(fault(source)),
                 _ => {}

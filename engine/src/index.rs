@@ -23,7 +23,7 @@ mod behind;
 mod build;
 mod filter;
 mod load;
-mod manifest;
+pub(crate) mod manifest;
 mod merge;
 mod mix;
 pub(crate) mod offline;

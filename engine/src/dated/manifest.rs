@@ -12,14 +12,10 @@
 //!
 //! It is replaced as a whole: a new one is written beside it, synced, and renamed over it.
 
-use crate::index::IndexFault;
-use journal::disk::{Access, Disk};
-use std::io;
+use crate::index::{IndexFault, manifest};
+use journal::disk::Disk;
 use std::path::Path;
 
-/// The file's name.
-pub const NAME: &str = "manifest";
-const NAME_NEW: &str = "manifest.new";
 const MAGIC: &[u8; 8] = b"florindt";
 const VERSION: u32 = 1;
 /// Runs that a manifest can name; merging keeps them to some dozens.
@@ -39,37 +35,13 @@ pub struct Manifest {
 impl Manifest {
     /// Reads the manifest of a folder; `None` when there is none that makes sense.
     pub fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<Manifest>, IndexFault> {
-        let path = folder.join(NAME);
-        let file = match disk.open(&path, Access::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(IndexFault::disk("open", &path, source)),
-        };
-        let fault = |source| IndexFault::disk("read", &path, source);
-        let len = file.len().map_err(fault)?;
-        if len > 36 + 16 * RUNS_MAX as u64 {
-            return Ok(None);
-        }
-        let mut bytes = vec![0; len as usize];
-        let read = file.read_at(&mut bytes, 0).map_err(fault)?;
-        Ok(Manifest::decode(&bytes[..read]))
+        let bytes = manifest::read(disk, folder, 36 + 16 * RUNS_MAX as u64)?;
+        Ok(bytes.and_then(|bytes| Manifest::decode(&bytes)))
     }
 
     /// Replaces the manifest of a folder. When this fails, the old one counts or the new one does.
     pub fn write(&self, disk: &dyn Disk, folder: &Path) -> Result<(), IndexFault> {
-        let path = folder.join(NAME_NEW);
-        let fault = |action| {
-            let path = &path;
-            move |source| IndexFault::disk(action, path, source)
-        };
-        // A file whose sync has failed is not written a second time: what is left of the first could come over it.
-        if disk.exists(&path).map_err(fault("look for"))? {
-            disk.remove(&path).map_err(fault("remove"))?;
-        }
-        let file = disk.open(&path, Access::Create).map_err(fault("create"))?;
-        file.write_at(&self.encode(), 0).map_err(fault("write"))?;
-        file.sync().map_err(fault("sync"))?;
-        disk.rename(&path, &folder.join(NAME)).map_err(fault("rename"))
+        manifest::replace(disk, folder, &self.encode())
     }
 
     fn encode(&self) -> Vec<u8> {

@@ -40,44 +40,13 @@ pub struct Manifest {
 impl Manifest {
     /// Reads the manifest of a folder; `None` when there is none that makes sense.
     pub fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<Manifest>, IndexFault> {
-        let path = folder.join(NAME);
-        let file = match disk.open(&path, Access::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(IndexFault::disk("open", &path, source)),
-        };
-        let fault = |source| IndexFault::disk("read", &path, source);
-        let len = file.len().map_err(fault)?;
-        if len > 32 + 16 * RUNS_MAX as u64 {
-            return Ok(None);
-        }
-        let mut bytes = vec![0; len as usize];
-        let mut done = 0;
-        while done < bytes.len() {
-            match file.read_at(&mut bytes[done..], done as u64).map_err(fault)? {
-                0 => return Ok(None),
-                count => done += count,
-            }
-        }
-        Ok(Manifest::decode(&bytes))
+        let bytes = read(disk, folder, 32 + 16 * RUNS_MAX as u64)?;
+        Ok(bytes.and_then(|bytes| Manifest::decode(&bytes)))
     }
 
     /// Replaces the manifest of a folder. When this fails, the old one counts or the new one does.
     pub fn write(&self, disk: &dyn Disk, folder: &Path) -> Result<(), IndexFault> {
-        let path = folder.join(NAME_NEW);
-        let fault = |action| {
-            let path = &path;
-            move |source| IndexFault::disk(action, path, source)
-        };
-        let bytes = self.encode();
-        // A file whose sync has failed is not written a second time: what is left of the first could come over it.
-        if disk.exists(&path).map_err(fault("look for"))? {
-            disk.remove(&path).map_err(fault("remove"))?;
-        }
-        let file = disk.open(&path, Access::Create).map_err(fault("create"))?;
-        file.write_at(&bytes, 0).map_err(fault("write"))?;
-        file.sync().map_err(fault("sync"))?;
-        disk.rename(&path, &folder.join(NAME)).map_err(fault("rename"))
+        replace(disk, folder, &self.encode())
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -106,6 +75,47 @@ impl Manifest {
         let runs = runs.chunks_exact(16).map(|run| (word(run), word(&run[8..]))).collect();
         sound.then(|| Manifest { covered: word(&head[16..]), runs })
     }
+}
+
+/// Reads the manifest of a folder, of whatever form; `None` when there is none, or one of more bytes than it can have.
+pub(crate) fn read(disk: &dyn Disk, folder: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>, IndexFault> {
+    let path = folder.join(NAME);
+    let file = match disk.open(&path, Access::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(IndexFault::disk("open", &path, source)),
+    };
+    let fault = |source| IndexFault::disk("read", &path, source);
+    let len = file.len().map_err(fault)?;
+    if len > bytes_max {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; len as usize];
+    let mut done = 0;
+    while done < bytes.len() {
+        match file.read_at(&mut bytes[done..], done as u64).map_err(fault)? {
+            0 => return Ok(None),
+            count => done += count,
+        }
+    }
+    Ok(Some(bytes))
+}
+
+/// Replaces the manifest of a folder, of whatever form. When this fails, the old one counts or the new one does.
+pub(crate) fn replace(disk: &dyn Disk, folder: &Path, bytes: &[u8]) -> Result<(), IndexFault> {
+    let path = folder.join(NAME_NEW);
+    let fault = |action| {
+        let path = &path;
+        move |source| IndexFault::disk(action, path, source)
+    };
+    // A file whose sync has failed is not written a second time: what is left of the first could come over it.
+    if disk.exists(&path).map_err(fault("look for"))? {
+        disk.remove(&path).map_err(fault("remove"))?;
+    }
+    let file = disk.open(&path, Access::Create).map_err(fault("create"))?;
+    file.write_at(bytes, 0).map_err(fault("write"))?;
+    file.sync().map_err(fault("sync"))?;
+    disk.rename(&path, &folder.join(NAME)).map_err(fault("rename"))
 }
 
 #[cfg(test)]
