@@ -345,8 +345,11 @@ impl Dated {
     fn sealed<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         state.seal();
         if !self.shared.threaded.load(Ordering::Relaxed) {
+            let full = state.waiting.len() > WAITING_MAX;
             drop(state);
-            behind::work_once(&self.shared);
+            if full || !self.shared.disk.postpones() {
+                behind::work_once(&self.shared);
+            }
             return self.shared.state();
         }
         self.shared.changed.notify_all();
@@ -368,7 +371,7 @@ impl Dated {
         drop(state);
         if self.shared.threaded.load(Ordering::Relaxed) {
             self.shared.changed.notify_all();
-        } else {
+        } else if !self.shared.disk.postpones() {
             behind::work_once(&self.shared);
         }
     }
@@ -376,6 +379,10 @@ impl Dated {
     /// Writes all that was pushed and waits for it, for a clean stop. What cannot be written is read from the rows next time.
     pub(crate) fn flush(&self) {
         self.freeze();
+        if !self.shared.threaded.load(Ordering::Relaxed) {
+            behind::work_once(&self.shared);
+            return;
+        }
         let mut state = self.shared.state();
         while state.asked {
             state = self.shared.changed.wait(state).expect("no holder panics");

@@ -1,7 +1,8 @@
 //! The way in: open a data folder, submit commands, read.
 
 use crate::answer::{Answer, Trial, Unavailable, Untried};
-use crate::clock::{Clock, Seeds};
+use crate::by_hand::ByHand;
+use crate::clock::Clock;
 use crate::folder::{Folder, FolderFault};
 use crate::limits::{self, Sizes};
 use crate::log::Log;
@@ -92,6 +93,7 @@ pub struct Engine {
     books: Arc<Books>,
     health: Arc<Health>,
     wakes: Sender<Wake>,
+    /// None when the writer is run by hand.
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Evaluates monitors; none where the disk allows no threads.
     monitors: Mutex<Option<monitors::Thread>>,
@@ -102,6 +104,30 @@ pub struct Engine {
 impl Engine {
     /// Opens a data folder and starts the engine on it. Returns when everything in the journal is there.
     pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<Engine, OpenFault> {
+        let threads = disk.allows_threads();
+        let (engine, writer) = Engine::prepare(disk, options, Log::start)?;
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || writer.run());
+        *engine.writer.lock().expect("no holder panics") = Some(thread.map_err(OpenFault::Thread)?);
+        if threads {
+            let monitors = monitors::Thread::start(Arc::clone(&engine.books)).map_err(OpenFault::Thread)?;
+            *engine.monitors.lock().expect("no holder panics") = Some(monitors);
+        }
+        Ok(engine)
+    }
+
+    /// Opens a data folder on a disk that allows no threads, and starts none: the caller runs the writer. For simulators.
+    pub fn open_by_hand(disk: Arc<dyn Disk>, options: Options) -> Result<(Engine, ByHand), OpenFault> {
+        assert!(!disk.allows_threads(), "nothing runs by itself");
+        let log = Log::by_hand(Arc::clone(&disk));
+        let (engine, writer) = Engine::prepare(disk, options, |_| Ok(log))?;
+        Ok((engine, ByHand::new(writer)))
+    }
+
+    fn prepare(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        log: impl FnOnce(Sender<Wake>) -> io::Result<Log>,
+    ) -> Result<(Engine, Writer), OpenFault> {
         let folder = Folder::open(&options.folder, options.make).map_err(OpenFault::Folder)?;
         let journal = options.journal.of_journal(&*disk, &folder.journal());
         let journal = journal.map_err(|fault| OpenFault::Replay(ReplayFault::Journal(fault)))?;
@@ -130,10 +156,10 @@ impl Engine {
             children,
             books: Arc::clone(&books),
             health: Arc::clone(&health),
+            seeds: options.clock.seeds(),
             clock: options.clock,
-            seeds: Seeds::default(),
             wakes: receiver,
-            log: Log::start(wakes.clone()).map_err(OpenFault::Thread)?,
+            log: log(wakes.clone()).map_err(OpenFault::Thread)?,
             appender: Some(appender),
             open: Pending::new(Group::new(place.seq, place.position, segment_bytes)),
             in_flight: None,
@@ -144,15 +170,12 @@ impl Engine {
             mismatch: options.mismatch,
             last_waiting: None,
         };
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || writer.run());
-        let writer = Mutex::new(Some(thread.map_err(OpenFault::Thread)?));
-        let monitors = if threads {
-            Some(monitors::Thread::start(Arc::clone(&books)).map_err(OpenFault::Thread)?)
-        } else {
+        if !threads {
             books.monitors().more(&books);
-            None
-        };
-        Ok(Engine { books, health, wakes, writer, monitors: Mutex::new(monitors), started, _folder: folder })
+        }
+        let (writer_thread, monitors) = (Mutex::new(None), Mutex::new(None));
+        let engine = Engine { books, health, wakes, writer: writer_thread, monitors, started, _folder: folder };
+        Ok((engine, writer))
     }
 
     /// Has a command carried out. `reply` is called once, on the writer's thread, when all that the answer tells is durable;

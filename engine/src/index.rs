@@ -240,8 +240,8 @@ impl Index {
     pub fn flush(&mut self) -> Result<u64, IndexFault> {
         let failures = self.shared.state().write_failures;
         loop {
-            self.work();
             let everything = self.freeze();
+            self.work_now();
             let state = self.shared.state();
             if everything && state.view.frozen.is_empty() {
                 return Ok(state.covered);
@@ -324,8 +324,15 @@ impl Index {
         Ok(())
     }
 
-    /// Does what the threads would do, where there are none.
+    /// Does what the threads would do, where there are none; what can wait may be left for later.
     fn work(&mut self) {
+        if self.shared.state().view.frozen.len() >= FROZEN_MAX || !self.shared.disk.postpones() {
+            self.work_now();
+        }
+    }
+
+    /// Does all that the threads would do, where there are none.
+    fn work_now(&mut self) {
         let Some(workspace) = &mut self.workspace else { return };
         while behind::write_oldest(&self.shared, workspace) == Step::Done {}
         while behind::merge_once(&self.shared, workspace) == Step::Done {}

@@ -7,6 +7,7 @@
 
 pub mod aggregate;
 pub mod answer;
+pub mod by_hand;
 mod checkpoint;
 pub mod clock;
 pub mod codec;

@@ -150,8 +150,10 @@ impl Monitors {
     /// Tells that there is more to evaluate. Where the disk allows no threads, it is done at once.
     pub(crate) fn more(&self, books: &Books) {
         if self.is_inline {
-            // What goes wrong is kept for who wants the alerts.
-            drop(self.step(books));
+            if !self.table.postpones() {
+                // What goes wrong is kept for who wants the alerts.
+                drop(self.step(books));
+            }
         } else {
             self.wake();
         }

@@ -206,18 +206,30 @@ impl Writer {
     /// Runs until the engine closes. Everything that was taken is answered before.
     pub fn run(mut self) {
         loop {
-            if let Some(wake) = self.receive() {
-                self.handle(wake);
-            }
-            self.take_waiting();
-            self.run_due();
-            self.hand_over();
-            self.checkpoint();
-            if self.stopping && self.backlog.is_empty() && self.in_flight.is_none() && self.open.is_idle() {
+            let wake = self.receive();
+            if self.turn(wake) {
                 break;
             }
         }
         self.close();
+    }
+
+    /// Whether something was taken whose outcome is not durable yet.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight.is_some() || !self.open.is_idle() || !self.backlog.is_empty()
+    }
+
+    /// One round: what woke the writer, what waits, what is due. Never waits for a request. True when there is nothing left to do
+    /// and the engine is closing.
+    pub(crate) fn turn(&mut self, wake: Option<Wake>) -> bool {
+        if let Some(wake) = wake {
+            self.handle(wake);
+        }
+        self.take_waiting();
+        self.run_due();
+        self.hand_over();
+        self.checkpoint();
+        self.stopping && !self.is_busy()
     }
 
     /// Waits for the next wake-up, until a timer is due at the latest.
@@ -273,6 +285,10 @@ impl Writer {
     /// Waits until no group is being written. Requests that arrive meanwhile wait in the backlog.
     pub(crate) fn wait_for_log(&mut self) {
         while self.in_flight.is_some() {
+            if let Some(written) = self.log.work(false) {
+                self.synced(written);
+                continue;
+            }
             match self.wakes.recv() {
                 Ok(Wake::Request(request)) => self.backlog.push_back(request),
                 Ok(wake) => self.handle(wake),

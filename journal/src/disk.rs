@@ -31,6 +31,11 @@ pub trait Disk: Send + Sync {
     fn allows_threads(&self) -> bool {
         true
     }
+    /// Where no threads are allowed: true when work that nobody waits for is to be left for later this time. It is then
+    /// asked again at the next opportunity. A simulator lets its seed answer, so that work behind is early or late.
+    fn postpones(&self) -> bool {
+        false
+    }
 }
 
 /// How a file is opened.

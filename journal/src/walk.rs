@@ -132,7 +132,9 @@ impl Walker {
             Look::Segment(segment) => segment,
             Look::Missing => return Ok(Some(Why::Missing)),
             Look::Bad(BadSegment::Version(version)) => return Ok(Some(Why::Version(version))),
-            Look::Bad(_) => return Ok(Some(Why::SegmentHeader)),
+            // Prepared, and never written to: a crash before the first record leaves that.
+            Look::Bad(BadSegment::Zeros) => return Ok(Some(Why::Zeros)),
+            Look::Bad(BadSegment::Bytes) => return Ok(Some(Why::SegmentHeader)),
         };
         let at_start = self.cursor.is_multiple_of(self.reader.segment_bytes());
         if at_start && !self.continues(&segment) {

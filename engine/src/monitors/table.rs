@@ -104,6 +104,11 @@ impl Table {
         Table { disk, folder: folder.to_owned() }
     }
 
+    /// Whether what could be written now is left for later.
+    pub fn postpones(&self) -> bool {
+        self.disk.postpones()
+    }
+
     /// Where the alerts are.
     pub fn path(&self) -> PathBuf {
         self.folder.join(FILE_NAME)

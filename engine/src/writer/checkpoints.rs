@@ -32,6 +32,8 @@ pub struct Checkpoints {
     rows: u64,
     records: u64,
     busy: bool,
+    /// Still to be written, where the disk allows no threads and postponed it.
+    later: Option<(Place, State)>,
     /// Written, and waiting for the indexes to reach as far.
     written: Option<(Place, (PathBuf, PathBuf))>,
 }
@@ -73,6 +75,7 @@ impl Checkpoints {
             rows: 0,
             records: 0,
             busy: false,
+            later: None,
             written: None,
         })
     }
@@ -126,12 +129,19 @@ impl Writer {
         self.books.dated.freeze();
         match &self.checkpoints.work {
             Some(work) => work.send((place, snapshot)).expect("the thread runs until the writer ends"),
-            None => {
-                let (disk, folder) = (&*self.checkpoints.disk, &self.checkpoints.folder);
-                let result = write(disk, folder, &self.checkpoints.books, place, &snapshot);
-                self.checkpoint_finished(Finished { place, result });
-            }
+            None => self.checkpoints.later = Some((place, snapshot)),
         }
+    }
+
+    /// Writes a checkpoint on this thread, where there is no other.
+    fn write_later(&mut self) {
+        if self.checkpoints.later.is_none() || self.checkpoints.disk.postpones() {
+            return;
+        }
+        let Some((place, snapshot)) = self.checkpoints.later.take() else { return };
+        let (disk, folder) = (&*self.checkpoints.disk, &self.checkpoints.folder);
+        let result = write(disk, folder, &self.checkpoints.books, place, &snapshot);
+        self.checkpoint_finished(Finished { place, result });
     }
 
     pub(super) fn checkpoint_finished(&mut self, finished: Finished) {
@@ -144,6 +154,7 @@ impl Writer {
 
     /// Makes a written checkpoint count, once the indexes reach as far.
     pub(super) fn checkpoint(&mut self) {
+        self.write_later();
         let Some((place, _)) = &self.checkpoints.written else { return };
         if self.references.covered() < place.position || self.children.covered() < place.position {
             return;
@@ -155,7 +166,7 @@ impl Writer {
     }
 
     /// Ends cleanly: what is derived reaches the end of the journal, so that the next start replays nothing.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         let Some(place) = self.appender.as_ref().map(journal::appender::Appender::place) else { return };
         if self.health.stopped().is_some() {
             return;

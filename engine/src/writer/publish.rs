@@ -2,7 +2,6 @@
 
 use super::{Delivery, Reply, Writer};
 use crate::answer::{Answer, Unavailable};
-use crate::limits;
 use crate::log::Written;
 use journal::appender::AppendFault;
 use journal::group::Group;
@@ -101,7 +100,7 @@ impl Writer {
             .unwrap_or_else(|| Pending::new(Group::new(seq, position, self.checkpoints.segment_bytes)));
         next.group.reset(seq, position);
         let mut full = std::mem::replace(&mut self.open, next);
-        if full.group.bytes_count() <= limits::INLINE_BYTES_MAX {
+        if self.log.leaves(full.group.bytes_count()) {
             let result = appender.append(&mut full.group);
             self.appender = Some(appender);
             self.settle(full, result);

@@ -22,6 +22,7 @@ pub(super) struct State {
     nodes: Vec<Node>,
     operations: u64,
     failing: Option<(u64, Failure)>,
+    has_failed: bool,
     is_full: bool,
     is_dead: bool,
 }
@@ -33,7 +34,7 @@ enum NameChange {
     Remove(PathBuf),
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Node {
     current: Vec<u8>,
     synced: Vec<u8>,
@@ -42,6 +43,7 @@ struct Node {
     limbo: Vec<Change>,
 }
 
+#[derive(Clone)]
 enum Change {
     Write(usize, Vec<u8>),
     SetLen(usize),
@@ -81,6 +83,7 @@ impl MemoryDisk {
             nodes: Vec::new(),
             operations: 0,
             failing: None,
+            has_failed: false,
             is_full: false,
             is_dead: false,
         };
@@ -99,6 +102,43 @@ impl MemoryDisk {
         state.failing = Some((at, failure));
     }
 
+    /// The disk as another process finds it when the one that used it was killed: all that was written, synced or not. It is
+    /// independent of this one, has room again, and does not fail.
+    pub fn fork(&self) -> MemoryDisk {
+        let state = lock(&self.state);
+        let disk = MemoryDisk::with(state.is_direct);
+        let mut fresh = lock(&disk.state);
+        fresh.names = state.names.clone();
+        fresh.names_synced = state.names_synced.clone();
+        fresh.names_pending = state.names_pending.clone();
+        fresh.folders = state.folders.clone();
+        fresh.nodes = state.nodes.clone();
+        drop(fresh);
+        disk
+    }
+
+    /// Whether the failure that [`MemoryDisk::fail_after`] asked for has come.
+    pub fn has_failed(&self) -> bool {
+        lock(&self.state).has_failed
+    }
+
+    /// Whether the power is gone.
+    pub fn has_lost_power(&self) -> bool {
+        lock(&self.state).is_dead
+    }
+
+    /// All files, by their names.
+    pub fn files(&self) -> Vec<PathBuf> {
+        lock(&self.state).names.keys().cloned().collect()
+    }
+
+    /// Removes a file, durably and past any failure: the hand of a test.
+    pub fn forget(&self, path: &Path) {
+        let mut state = lock(&self.state);
+        state.names.remove(path);
+        state.names_synced.remove(path);
+    }
+
     /// The disk that a power cut leaves now: what was synced, and of the rest what the seed says, in torn sectors.
     pub fn crash(&self, seed: u64) -> MemoryDisk {
         let state = lock(&self.state);
@@ -108,9 +148,11 @@ impl MemoryDisk {
         for change in &state.names_pending[..kept] {
             change.apply(&mut names);
         }
+        // Files without a name are gone.
         let mut nodes = Vec::new();
-        for node in &state.nodes {
-            let bytes = node.survivors(&mut random);
+        for number in names.values_mut() {
+            let bytes = state.nodes[*number].survivors(&mut random);
+            *number = nodes.len();
             nodes.push(Node { current: bytes.clone(), synced: bytes, pending: Vec::new(), limbo: Vec::new() });
         }
         let disk = MemoryDisk::with(state.is_direct);
@@ -158,6 +200,7 @@ impl State {
         match self.failing {
             Some((at, failure)) if at == self.operations => {
                 self.failing = None;
+                self.has_failed = true;
                 match failure {
                     Failure::NoSpace => {
                         self.is_full = true;
@@ -208,6 +251,21 @@ impl NameChange {
     }
 }
 
+impl Change {
+    /// What of a change lies outside of a stretch of the file.
+    fn outside(self, begin: usize, end: usize) -> Vec<Change> {
+        match self {
+            Change::Write(offset, bytes) if offset < end && offset + bytes.len() > begin => {
+                let before = &bytes[..begin.saturating_sub(offset)];
+                let after = &bytes[(end - offset).min(bytes.len())..];
+                let parts = [(offset, before), (end, after)].into_iter().filter(|(_, part)| !part.is_empty());
+                parts.map(|(offset, part)| Change::Write(offset, part.to_vec())).collect()
+            }
+            other => vec![other],
+        }
+    }
+}
+
 impl Node {
     fn sync_lengths(&mut self) {
         let synced = &mut self.synced;
@@ -218,6 +276,17 @@ impl Node {
             }
             Change::Write(..) => true,
         });
+    }
+
+    /// Makes bytes durable. What was written to the same place before and is not durable yet, or whose sync failed, cannot come
+    /// back over them: writes to one place keep their order.
+    fn keep(&mut self, offset: usize, bytes: &[u8]) {
+        overwrite(&mut self.synced, offset, bytes);
+        let end = offset + bytes.len();
+        for changes in [&mut self.pending, &mut self.limbo] {
+            let rests = std::mem::take(changes).into_iter().flat_map(|change| change.outside(offset, end));
+            *changes = rests.collect();
+        }
     }
 
     fn survivors(&self, random: &mut Random) -> Vec<u8> {
@@ -382,7 +451,7 @@ impl File for MemoryFile {
         if self.is_direct {
             // A durable write takes the length it needs with it.
             node.sync_lengths();
-            overwrite(&mut node.synced, offset, bytes);
+            node.keep(offset, bytes);
         } else {
             node.pending.push(Change::Write(offset, bytes.to_vec()));
         }
@@ -402,8 +471,11 @@ impl File for MemoryFile {
             Verdict::Fine => {
                 for change in pending {
                     match change {
-                        Change::Write(offset, bytes) => overwrite(&mut node.synced, offset, &bytes),
-                        Change::SetLen(length) => node.synced.resize(length, 0),
+                        Change::Write(offset, bytes) => node.keep(offset, &bytes),
+                        Change::SetLen(length) => {
+                            node.synced.resize(length, 0);
+                            node.limbo.retain(|change| matches!(change, Change::Write(..)));
+                        }
                     }
                 }
                 Ok(())
