@@ -159,6 +159,15 @@ def suite_rust():
     return counted(["cargo", "test", "--workspace", "--locked", "--no-fail-fast"], cargo, 40 * MINUTE)
 
 
+def suite_sim():
+    """Two minutes of the simulator beyond what its own tests play; `cargo xtask sim --seeds N --minutes M` plays more."""
+    return one(["cargo", "xtask", "sim", "--seeds", "1000000", "--from", "1000000", "--minutes", "2"], 15 * MINUTE)
+
+
+def suite_mutations():
+    return counted(["cargo", "xtask", "mutations"], closing, 20 * MINUTE)
+
+
 def suite_build():
     return one(["cargo", "build", "--release", "--locked", "--package", "server", "--bin", "florin"], 30 * MINUTE)
 

@@ -203,7 +203,7 @@ impl Opening<'_> {
         self.check_files(&numbers, first)?;
         let reader = Reader::offline(self.disk.clone(), self.folder, self.options);
         let mut walker = Walker::new(reader.clone(), self.begin(&reader, first)?);
-        let stop = self.walk(&mut walker)?;
+        let (stop, last_group) = self.walk(&mut walker)?;
         let place = Place { position: walker.cursor(), ..walker.place() };
         let torn = self.judge(&numbers, place, stop)?;
         if let Some(torn) = &torn {
@@ -212,6 +212,7 @@ impl Opening<'_> {
             cut::cut(&*file, torn).map_err(|source| self.disk_fault(&path, source))?;
         }
         self.remove_unfinished()?;
+        self.make_durable(last_group, place.position)?;
         let tail = self.tail(&walker, place.position)?;
         let next = tail.as_ref().map_or(stop.number, |tail| tail.header.number + 1);
         let preparer = Preparer::start(self.disk.clone(), self.folder, self.options.segment_bytes, next)
@@ -307,8 +308,9 @@ impl Opening<'_> {
         }
     }
 
-    /// Walks to where no record can be read, and sees that `from` lies on the way.
-    fn walk(&self, walker: &mut Walker) -> Result<Stop, OpenFault> {
+    /// Walks to where no record can be read, and sees that `from` lies on the way. Answers also where the last group begins.
+    fn walk(&self, walker: &mut Walker) -> Result<(Stop, Option<u64>), OpenFault> {
+        let mut last_group = None;
         loop {
             let place = walker.place();
             let (number, offset) = walker.reader().split(walker.cursor());
@@ -317,8 +319,9 @@ impl Opening<'_> {
                 return Err(self.damaged(number, offset, place.seq, Damage::OtherHistory));
             }
             match walker.step().map_err(|fault| self.read_fault(fault))? {
+                Step::Record(record) if record.seq == record.group_first_seq => last_group = Some(record.position),
                 Step::Record(_) => {}
-                Step::Stop(stop) => return Ok(stop),
+                Step::Stop(stop) => return Ok((stop, last_group)),
             }
         }
     }
@@ -341,6 +344,25 @@ impl Opening<'_> {
             Verdict::TornTail => Ok(found.torn),
             Verdict::Damaged(damage) => Err(self.damaged(stop.number, stop.offset, place.seq, damage)),
         }
+    }
+
+    /// Makes durable what was only read: the names of the segments, and the last group.
+    ///
+    /// A sync may have failed in the process before this one. What it should have made durable can still be read from the
+    /// system's cache and looks as if it were, but a power cut later would take it, from the middle of what was written since. A
+    /// group is only written when the one before it is durable, so it is the last one that has to be written again.
+    fn make_durable(&self, last_group: Option<u64>, end: u64) -> Result<(), OpenFault> {
+        self.disk.sync_folder(self.folder).map_err(|source| self.disk_fault(self.folder, source))?;
+        let Some(begin) = last_group else { return Ok(()) };
+        let segment_bytes = self.options.segment_bytes;
+        for number in begin / segment_bytes..=end.saturating_sub(1) / segment_bytes {
+            let first = (number * segment_bytes).max(begin) - number * segment_bytes;
+            let last = end.min((number + 1) * segment_bytes) - number * segment_bytes;
+            let path = segment::path(self.folder, number);
+            let written = self.disk.open(&path, Access::Direct).and_then(|file| cut::write_again(&*file, first, last));
+            written.map_err(|source| self.disk_fault(&path, source))?;
+        }
+        Ok(())
     }
 
     /// Files that a preparer did not finish.

@@ -35,6 +35,8 @@ pub(crate) struct Walked {
     pub(crate) seq: u64,
     pub(crate) position: u64,
     payload: Range<usize>,
+    /// The seq of the first record of its group.
+    pub(crate) group_first_seq: u64,
 }
 
 /// Where no record could be read.
@@ -192,7 +194,8 @@ impl Walker {
         let begin = range.start + FRAME_HEADER_BYTES;
         self.cursor = position + frame as u64;
         self.place = Place { seq: header.seq + 1, position: self.cursor, chain };
-        Ok(Ok(Walked { seq: header.seq, position, payload: begin..begin + header.length as usize }))
+        let payload = begin..begin + header.length as usize;
+        Ok(Ok(Walked { seq: header.seq, position, payload, group_first_seq: header.group_first_seq }))
     }
 
     /// Moves to the next segment if that continues the chain and the rest of this one is zeros.

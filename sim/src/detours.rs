@@ -46,7 +46,7 @@ fn problems(world: &World<'_>, memory: &MemoryDisk) -> Result<Vec<String>, Strin
 /// Opens a copy and audits it. The last group may be missing when `cut` says so.
 fn audited(world: &World<'_>, disk: &SimDisk, cut: bool) -> Result<(), Trouble> {
     let (engine, mut hand) = world.open(disk).map_err(|fault| Trouble::Fault(engine::fault_text(&fault)))?;
-    let least = if cut { world.acked_before } else { world.acked };
+    let least = if cut { world.acked_before_last_group() } else { world.acked };
     let (books, _) = world.recovered(&engine, least)?;
     audit::audit(&engine, &mut hand, &books)
 }

@@ -185,7 +185,7 @@ impl<'w, 'g> Life<'w, 'g> {
             self.world.acked = self.world.acked.max(records);
         }
         if self.world.acked > before {
-            self.world.acked_before = before;
+            self.world.remember_acked(before);
         }
         Ok(())
     }

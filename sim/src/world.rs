@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 pub const START: i64 = 1_790_000_000_000_000;
 
 /// What happened in worlds, counted.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Tally {
     /// Worlds.
     pub worlds: u64,
@@ -48,6 +48,8 @@ pub struct Tally {
     pub rebuilds: u64,
     /// Folders that were verified.
     pub verified: u64,
+    /// A part of the chain hash of the last record that was audited, of all worlds together: the same for the same seeds.
+    pub trace: u64,
 }
 
 impl Tally {
@@ -64,6 +66,7 @@ impl Tally {
         self.damage_harmless += other.damage_harmless;
         self.rebuilds += other.rebuilds;
         self.verified += other.verified;
+        self.trace ^= other.trace;
     }
 }
 
@@ -146,8 +149,9 @@ pub struct World<'a> {
     pub(crate) log: Vec<Entry>,
     /// Records that must be there, because an answer said so.
     pub(crate) acked: u64,
-    /// The same before the last answers: the last group begins no earlier, and may be cut when it is damaged.
-    pub(crate) acked_before: u64,
+    /// The same before the last answers, and before those. Answers of one group come at once, and what became due in it is told
+    /// of by later ones: so the last group begins no earlier than the older of these.
+    acked_before: [u64; 2],
     /// The chain hash of each record that was audited.
     pub(crate) chain: Vec<[u8; 32]>,
     pub(crate) tally: Tally,
@@ -168,7 +172,7 @@ impl World<'_> {
             base: Auditor::default(),
             log: Vec::new(),
             acked: 0,
-            acked_before: 0,
+            acked_before: [0; 2],
             chain: Vec::new(),
             tally: Tally { worlds: 1, ..Tally::default() },
             random,
@@ -176,6 +180,8 @@ impl World<'_> {
         for life in 0..lives {
             world.life().map_err(|what| format!("seed {seed}, life {life}: {what}"))?;
         }
+        let last = world.chain.last().map_or([0; 8], |chain| *chain.first_chunk().expect("a hash is longer"));
+        world.tally.trace = u64::from_le_bytes(last);
         Ok(world.tally)
     }
 
@@ -259,6 +265,16 @@ impl World<'_> {
         Ok(())
     }
 
+    /// Remembers what was answered for before it became more.
+    pub(crate) const fn remember_acked(&mut self, before: u64) {
+        self.acked_before = [before, self.acked_before[0]];
+    }
+
+    /// Records that must be there even when the last group is damaged, which cannot be told from a torn one.
+    pub(crate) const fn acked_before_last_group(&self) -> u64 {
+        self.acked_before[1]
+    }
+
     /// The disk that the next life finds: after a power cut what it left, otherwise all that was written.
     pub(crate) fn left_behind(&mut self) -> MemoryDisk {
         self.tally.crashes += 1;
@@ -272,7 +288,7 @@ impl World<'_> {
         audit::audit(engine, hand, &books)?;
         self.tally.unanswered += self.log.len() as u64;
         if books.records > self.acked {
-            self.acked_before = self.acked;
+            self.remember_acked(self.acked);
         }
         self.acked = books.records;
         self.base = books;

@@ -1,4 +1,4 @@
-//! Overwrites a torn tail with zeros.
+//! Writes at the end of a journal that is being opened: overwrites a torn tail with zeros, writes the last group again.
 //!
 //! Torn frames must not stay: a later group could end exactly before one of them, and if it holds the same records, even
 //! the chain would fit.
@@ -28,6 +28,21 @@ pub(crate) fn cut(file: &dyn File, torn: &Torn) -> io::Result<()> {
         let count = (end - at).min(bytes.len() as u64) as usize;
         file.write_at(&bytes[..count], at)?;
         bytes[..kept].fill(0);
+        at += count as u64;
+    }
+    file.sync()
+}
+
+/// Writes a stretch again as it is read, durably.
+pub(crate) fn write_again(file: &dyn File, begin: u64, end: u64) -> io::Result<()> {
+    let mut bytes = AlignedBytes::new(CUT_BYTES.min((block_ceil(end) - block_floor(begin)) as usize));
+    let mut at = block_floor(begin);
+    while at < block_ceil(end) {
+        let count = (block_ceil(end) - at).min(bytes.len() as u64) as usize;
+        if file.read_at(&mut bytes[..count], at)? < count {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        file.write_at(&bytes[..count], at)?;
         at += count as u64;
     }
     file.sync()
