@@ -4,7 +4,7 @@ use crate::api::transaction::view::Viewer;
 use crate::http::error::ApiError;
 use engine::dated::{Cut, View};
 use engine::history::{Account, Line, StatementFault, Walk};
-use engine::reading::{Books, BooksFault, reference_of};
+use engine::reading::{Books, BooksFault};
 use ledger::decimal::major_text;
 use ledger::event::Kind;
 use ledger::id::{Id, Prefix};
@@ -183,9 +183,8 @@ fn entry(books: &Books, viewer: &mut Viewer<'_>, line: &Line) -> Result<Entry, B
     let row = &line.row;
     let other = if line.moved.debit > 0 { row.destination } else { row.source };
     let counterparty = books.balance_id(other).map(|id| id.text(Prefix::Balance)).unwrap_or_default();
-    let event = viewer.event(row)?;
-    let movement = &event.movements[row.movement as usize];
-    let kind = match movement.kind {
+    let told = viewer.told(row)?;
+    let kind = match told.movement.kind {
         Kind::Posting | Kind::Execution(_) => "posting",
         Kind::Refund(_) => "refund",
         Kind::Settlement { .. } => "settlement",
@@ -195,8 +194,8 @@ fn entry(books: &Books, viewer: &mut Viewer<'_>, line: &Line) -> Result<Entry, B
     };
     Ok(Entry {
         id: row.id(),
-        reference: reference_of(event, row),
-        description: movement.description.of(&event.text).to_owned(),
+        reference: told.reference(row),
+        description: told.description().to_owned(),
         counterparty,
         kind,
         effective_at: row.effective_at,
