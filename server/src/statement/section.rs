@@ -75,6 +75,8 @@ pub struct Section {
     pub opening: Posted,
     /// What was posted before the end, by the figures.
     pub closing: Posted,
+    /// Open holds, when they are asked for. They are in none of the sums.
+    pub pending: Option<Vec<Entry>>,
     walk: Walk,
 }
 
@@ -97,8 +99,8 @@ pub struct Entry {
     pub created_at: i64,
     /// What it adds to credits and debits, minor units.
     pub moved: Posted,
-    /// The balance after it, minor units.
-    pub balance: i128,
+    /// The balance after it, minor units; none after a hold.
+    pub balance: Option<i128>,
 }
 
 impl Section {
@@ -123,7 +125,7 @@ impl Section {
         };
         let closing = walk.closing(books)?;
         let from = period.from.unwrap_or(first).min(period.to);
-        Ok(Section { heading, precision, from, to: period.to, opening, closing, walk })
+        Ok(Section { heading, precision, from, to: period.to, opening, closing, pending: None, walk })
     }
 
     /// Whether all lines were read.
@@ -201,7 +203,7 @@ fn entry(books: &Books, viewer: &mut Viewer<'_>, line: &Line) -> Result<Entry, B
         effective_at: row.effective_at,
         created_at: row.created_at,
         moved: line.moved,
-        balance: line.after.credit - line.after.debit,
+        balance: Some(line.after.credit - line.after.debit),
     })
 }
 
