@@ -148,8 +148,9 @@ const QUERY: &[Field] = &[
     Field::optional("cursor", Schema::Text, "Where a page of JSON begins: `next` of the page before."),
 ];
 const DESCRIPTION: &str = "Postings in the order in which they count (business date, else when they were recorded), with the balance \
-                           after each. `from` belongs to the time, `to` does not. Holds are not in it, unless `pending` asks to show them apart. The closing is read apart from \
-                           the lines; a statement whose lines do not add up to it is refused, or broken off.";
+                           after each. `from` belongs to the time, `to` does not. Holds are not in it, unless `pending` asks to \
+                           show them apart. The closing is read apart from the lines; a statement whose lines do not add up to it \
+                           is refused, or broken off.";
 
 const fn document(name: &'static str, summary: &'static str, answers: &'static [Told]) -> Operation {
     Operation { summary, description: DESCRIPTION, query: QUERY, answers, ..Operation::new(name, "Statements") }

@@ -82,7 +82,8 @@ async fn statements_tell_the_texts_of_each_line() {
     let batch = |name: &str| -> Vec<Value> {
         let day = |number: usize| format!("2026-01-{:02}T00:00:00Z", 1 + number % 28);
         let reference = |number: usize| format!("{name}{number}");
-        let fields = |number: usize| json!({"description": format!("{}{}", reference(number), "-".repeat(100)), "effective_date": day(number)});
+        let text = |number: usize| format!("{}{}", reference(number), "-".repeat(100));
+        let fields = |number: usize| json!({"description": text(number), "effective_date": day(number)});
         (0..ITEMS).map(|number| item("@World", &a, &reference(number), fields(number))).collect()
     };
     for name in ["a", "b", "c"] {
