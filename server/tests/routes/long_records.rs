@@ -1,6 +1,6 @@
 //! Of a record with many rows only what is wanted of it is read: a row that is asked for alone is told as among all others.
 
-use crate::books::payment;
+use crate::books::{payment, with};
 use crate::routes::balances::id::lineage::get::of_ada;
 use crate::support::{TestServer, open};
 use engine::reading::WHOLE_BYTES;
@@ -12,11 +12,8 @@ const ITEMS: usize = 40;
 const _: () = assert!(ITEMS * 100 > WHOLE_BYTES, "the record is longer than those that are always read as a whole");
 
 fn item(source: &str, destination: &str, reference: &str, fields: Value) -> Value {
-    let fields = crate::books::with(
-        json!({"reference": reference, "description": "ä long text ".repeat(10), "allow_overdraft": true}),
-        fields,
-    );
-    payment(source, destination, fields)
+    let own = json!({"reference": reference, "description": "ä long text ".repeat(10), "allow_overdraft": true});
+    with(payment(source, destination, own), fields)
 }
 
 async fn post(server: &TestServer, path: &str, body: Value) {
@@ -33,13 +30,17 @@ async fn a_row_alone_is_told_as_among_others() {
     let fields = |number: usize| match number % 5 {
         0 => json!({}),
         1 => json!({"meta_data": {"order": number}, "effective_date": "2026-01-01T00:00:00Z"}),
-        2 => json!({"inflight": true}),
+        2 => json!({"description": "short"}),
         3 => json!({"scheduled_for": "2026-12-01T00:00:00Z", "skip_queue": null}),
-        _ => json!({"overdraft_limit": 5, "precise_amount": 700, "amount": null}),
+        _ => json!({"overdraft_limit": 1_000_000, "precise_amount": 700, "amount": null}),
     };
-    for (batch, skip_queue, is_tracked) in
-        [("p", true, false), ("q", false, false), ("t", true, true), ("u", false, true)]
-    {
+    for (batch, skip_queue, is_tracked, inflight) in [
+        ("p", true, false, false),
+        ("q", false, false, false),
+        ("h", true, false, true),
+        ("t", true, true, false),
+        ("u", false, true, false),
+    ] {
         let items: Vec<Value> = (0..ITEMS)
             .map(|number| {
                 let reference = format!("{batch}{number}");
@@ -50,8 +51,12 @@ async fn a_row_alone_is_told_as_among_others() {
                 }
             })
             .collect();
-        post(&server, "/transactions/bulk", json!({"atomic": true, "skip_queue": skip_queue, "transactions": items}))
-            .await;
+        post(
+            &server,
+            "/transactions/bulk",
+            json!({"atomic": true, "skip_queue": skip_queue, "inflight": inflight, "transactions": items}),
+        )
+        .await;
     }
     for queued in [true, false] {
         let share = |number: usize| {
@@ -65,7 +70,7 @@ async fn a_row_alone_is_told_as_among_others() {
     server.pass("2026-12-02T00:00:00Z").await;
     let listed = server.get("/transactions?limit=1000").await.json();
     let listed = listed.as_array().expect("a list");
-    assert!(listed.len() > 7 * ITEMS, "{}", listed.len());
+    assert!(listed.len() > 9 * ITEMS, "{}", listed.len());
     for among in listed {
         let alone = server.get(&format!("/transactions/{}", among["transaction_id"].as_str().expect("an id"))).await;
         let mut among = among.clone();

@@ -142,7 +142,8 @@ async fn there_are_not_too_many() {
         payment("@World", &a, json!({"reference": number.to_string(), "inflight": true, "allow_overdraft": true}))
     };
     let items: Vec<Value> = (0..PENDING_MAX).map(hold).collect();
-    let told = server.post("/transactions/bulk", json!({"transactions": items, "skip_queue": true})).await;
+    let told =
+        server.post("/transactions/bulk", json!({"transactions": items, "skip_queue": true, "inflight": true})).await;
     assert_eq!(told.status.as_u16(), 201, "{}", told.text);
     let path = format!("/balances/{a}/statement?pending=true");
     assert_eq!(pending(&statement(&server, &path).await).len(), PENDING_MAX);
