@@ -119,7 +119,7 @@ impl<'e> Told<'e> {
 enum Kept {
     Whole(Arc<Recorded>),
     /// What it tells of the movement of an index.
-    One(u32, Extract),
+    One(u32, Box<Extract>),
 }
 
 /// Shows rows; keeps the last two records it read. Rows that follow each other often share one, and that of a run needs that
@@ -196,7 +196,7 @@ impl<'a> Viewer<'a> {
             };
             let kept = match read {
                 reading::Told::Whole(event) => Kept::Whole(Arc::new(event)),
-                reading::Told::One(extract) => Kept::One(row.movement, extract),
+                reading::Told::One(extract) => Kept::One(row.movement, Box::new(extract)),
             };
             self.last = Some((row.record, kept));
         }
