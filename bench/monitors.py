@@ -51,8 +51,12 @@ def open_balances(server, count):
                   "source": "@World", "destination": f"@b{number}", "allow_overdraft": True}
                  for number in range(first, min(first + BULK, count))]
         server.send(json.dumps({"atomic": True, "skip_queue": True, "transactions": items}))
-    listed = server.get(f"/balances?limit={count + 10}")
-    return [one["balance_id"] for one in listed if one["indicator"] != "@World"]
+    found = []
+    while page := server.get(f"/balances?limit=100&offset={len(found)}"):
+        found += page
+    # A list has pages: with fewer balances the monitors would crowd on them.
+    assert len(found) == count + 1, f"{len(found)} balances"
+    return [one["balance_id"] for one in found if one["indicator"] != "@World"]
 
 
 def make_monitors(server, balances, count, firing):

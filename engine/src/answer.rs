@@ -1,7 +1,7 @@
 //! What the writer answers. An answer is sent when everything it tells is durable.
 
 use ledger::decide::{Decision, Known};
-use ledger::event::Recorded as Event;
+use ledger::event::{Movement, Recorded as Event};
 use ledger::id::Id;
 use ledger::projection::Step;
 use ledger::rejection::Refused;
@@ -64,6 +64,9 @@ pub struct Trial {
     pub decided: Result<Decision, Refused>,
     /// The figures before and after each movement of the event.
     pub steps: Vec<Step>,
+    /// What would follow from these movements in the lineage of tracked balances, in order. The event, whose arena has their
+    /// texts, is without them.
+    pub followed: Vec<Movement>,
 }
 
 /// Why commands were not tried.

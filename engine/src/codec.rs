@@ -6,6 +6,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod bytes;
+pub mod extract;
 pub(crate) mod identity;
 pub(crate) mod lineage;
 pub(crate) mod monitor;
@@ -278,6 +279,10 @@ const SETTLEMENT: u8 = 2;
 const RELEASE: u8 = 3;
 const REFUND: u8 = 4;
 const CHANGE: u8 = 5;
+/// Number of the outcome that a rejection stands behind.
+const REJECTED: u8 = 3;
+/// In place of a side that does not exist; how it was named stands behind.
+const NO_SIDE: u8 = 0;
 
 fn encode_movement(movement: &Movement, text: &str, item_before: u32, out: &mut Vec<u8>) {
     let (kind, of, settled_queued) = match movement.kind {
@@ -348,14 +353,14 @@ const fn outcome_number(outcome: Outcome) -> (u8, Option<u8>) {
         Outcome::Applied => (0, None),
         Outcome::Held => (1, None),
         Outcome::Voided => (2, None),
-        Outcome::Rejected(rejection) => (3, Some(rejection.number())),
+        Outcome::Rejected(rejection) => (REJECTED, Some(rejection.number())),
         Outcome::Scheduled => (4, None),
     }
 }
 
 fn put_side(out: &mut Vec<u8>, handle: u32, name: Span, text: &str) {
     if handle == NO_BALANCE {
-        put_varint(out, 0);
+        out.push(NO_SIDE);
         put_text(out, name.of(text));
     } else {
         put_varint(out, u64::from(handle) + 1);
@@ -493,7 +498,20 @@ fn decode_key(from: &mut Reading<'_>) -> Result<Key, CodecFault> {
 /// Balances that one event may open: two for each movement, and for what follows shadow and aggregate.
 const OPENED_MAX: usize = 2 * (limits::EVENT_ROWS_MAX + limits::LINEAGE_MOVEMENTS_MAX);
 
-fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFault> {
+/// Movements that one event may have.
+const EVENT_MOVEMENTS_MAX: usize = limits::EVENT_ROWS_MAX + limits::LINEAGE_MOVEMENTS_MAX;
+
+/// What stands in a record before its texts.
+struct Head {
+    seed: u64,
+    first_row: u64,
+    batch: Batch,
+    queued: bool,
+    announced: bool,
+    key: Option<Box<Key>>,
+}
+
+fn take_head(from: &mut Reading<'_>) -> Result<Head, CodecFault> {
     let seed = from.u64()?;
     let first_row = from.varint()?;
     let head = from.byte()?;
@@ -507,6 +525,11 @@ fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFau
         return Err(CodecFault::Value("batch"));
     }
     let key = if head & 8 != 0 { Some(Box::new(decode_key(from)?)) } else { None };
+    Ok(Head { seed, first_row, batch, queued: head & 4 != 0, announced: head & 16 != 0, key })
+}
+
+fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFault> {
+    let Head { seed, first_row, batch, queued, announced, key } = take_head(from)?;
     let mut text = String::with_capacity(from.len());
     let mut currencies = Vec::new();
     for _ in 0..from.count(limits::CURRENCIES_MAX, "currencies")? {
@@ -516,7 +539,7 @@ fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFau
     for _ in 0..from.count(OPENED_MAX, "opened balances")? {
         opened.push(Opened { indicator: from.span(&mut text)?, currency: from.number("a currency")? });
     }
-    let count = from.count(limits::EVENT_ROWS_MAX + limits::LINEAGE_MOVEMENTS_MAX, "movements")?;
+    let count = from.count(EVENT_MOVEMENTS_MAX, "movements")?;
     let mut movements = Vec::with_capacity(count);
     let mut item_before = 0;
     for _ in 0..count {
@@ -524,19 +547,7 @@ fn decode_recorded(at: i64, from: &mut Reading<'_>) -> Result<Recorded, CodecFau
         item_before = movement.item;
         movements.push(movement);
     }
-    Ok(Recorded {
-        at,
-        seed,
-        first_row,
-        batch,
-        queued: head & 4 != 0,
-        announced: head & 16 != 0,
-        key,
-        currencies,
-        opened,
-        movements,
-        text,
-    })
+    Ok(Recorded { at, seed, first_row, batch, queued, announced, key, currencies, opened, movements, text })
 }
 
 fn decode_movement(
@@ -567,7 +578,7 @@ fn decode_movement(
         0 => Outcome::Applied,
         1 => Outcome::Held,
         2 => Outcome::Voided,
-        3 => Outcome::Rejected(Rejection::of_number(from.byte()?).ok_or(CodecFault::Value("a rejection"))?),
+        REJECTED => Outcome::Rejected(Rejection::of_number(from.byte()?).ok_or(CodecFault::Value("a rejection"))?),
         4 => Outcome::Scheduled,
         _ => return Err(CodecFault::Value("an outcome")),
     };

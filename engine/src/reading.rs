@@ -1,5 +1,6 @@
 //! What every thread may read: rows, records, and the names of balances. All of it is durable.
 
+use crate::codec::extract::Extract;
 use crate::codec::{self, CodecFault};
 use crate::dated::{Dated, DatedFault};
 use crate::fingerprint::FingerprintKey;
@@ -80,6 +81,18 @@ impl std::error::Error for BooksFault {
         }
     }
 }
+
+/// What a record tells of a row.
+pub enum Told {
+    /// All that the record tells.
+    Whole(Recorded),
+    /// What it tells of the row's movement: there are many others, and none of them matters for this one.
+    One(Extract),
+}
+
+/// Bytes of a record that is read as a whole whatever is wanted of it: reading more of a short one costs nothing, and the rows
+/// before and after are often wanted too.
+pub const WHOLE_BYTES: usize = 2_048;
 
 /// The reading side of the engine.
 pub struct Books {
@@ -285,6 +298,24 @@ impl Books {
         }
     }
 
+    /// What a row's record tells of it. Of a long record this is a small part of the work of reading all of it.
+    pub fn told(&self, row: &Row) -> Result<Told, BooksFault> {
+        let position = row.record;
+        let fault = |source| BooksFault::Codec { position, source };
+        let mut payload = Vec::new();
+        self.reader.read(position, &mut payload).map_err(BooksFault::Record)?;
+        if payload.len() > WHOLE_BYTES {
+            payload = match Extract::take(payload, row.movement as usize).map_err(fault)? {
+                Ok(extract) => return Ok(Told::One(extract)),
+                Err(payload) => payload,
+            };
+        }
+        match codec::decode(&payload).map_err(fault)? {
+            Event::Recorded(event) if (row.movement as usize) < event.movements.len() => Ok(Told::Whole(event)),
+            _ => Err(BooksFault::Row(row.number)),
+        }
+    }
+
     /// A row by its number.
     pub fn row(&self, number: u64) -> Result<Option<Row>, BooksFault> {
         self.rows.get(number).map_err(BooksFault::Rows)
@@ -313,7 +344,11 @@ impl Books {
 
 /// The reference of a row, from its record.
 pub fn reference_of(event: &Recorded, row: &Row) -> String {
-    let reference = event.movements[row.movement as usize].reference.of(&event.text);
+    full_reference(event.movements[row.movement as usize].reference.of(&event.text), row)
+}
+
+/// The reference of a row, from that of its movement.
+pub fn full_reference(reference: &str, row: &Row) -> String {
     let suffix = if row.flags.has(Flags::OUTCOME) || row.flags.has(Flags::EXECUTION) { "_q" } else { "" };
     [reference, suffix].concat()
 }

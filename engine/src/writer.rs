@@ -340,15 +340,16 @@ impl Writer {
         }
         let moment = self.moment();
         let mut decided = decide(&self.state, &mut self.scratch, command, moment);
+        let mut followed = Vec::new();
         if let Ok(Decision { event: Some(Event::Recorded(event)), .. }) = &mut decided {
-            // What is told of a trial is what was asked for.
-            event.movements.truncate(event.main_movements().len());
+            // The event is what was asked for; what follows is told apart.
+            followed = event.movements.split_off(event.main_movements().len());
         }
         let steps = match &decided {
             Ok(Decision { event: Some(Event::Recorded(event)), .. }) => steps(&self.state, event),
             _ => Vec::new(),
         };
-        Ok(Trial { decided, steps })
+        Ok(Trial { decided, steps, followed })
     }
 
     fn read(&mut self, query: Query) {

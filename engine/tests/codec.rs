@@ -4,12 +4,16 @@
 //! The files in `golden/` are never edited: if that test fails, journals that exist could no longer be read. A new version
 //! gets new files, written with `FLORIN_GOLDEN=write`.
 
+#[path = "records/extract.rs"]
+mod extract;
+
 mod support {
     pub mod harness;
     pub mod model;
     pub mod workload;
 }
 
+use engine::codec::extract::Extract;
 use engine::codec::{CodecFault, decode, encode};
 use engine::inspect::Record;
 use engine::inspect::value::{Value, value_of};
@@ -428,6 +432,12 @@ fn try_bytes(bytes: &[u8]) -> bool {
     LARGEST.set(0);
     let read = decode(bytes);
     let largest = LARGEST.get();
+    for index in 0..3 {
+        // Whatever it is, it is read or refused.
+        if let Ok(Ok(extract)) = Extract::take(bytes.to_vec(), index) {
+            let _ = extract.has_lineage();
+        }
+    }
     assert!(largest <= bytes.len() * MEMORY_PER_BYTE + 256, "{largest} bytes of memory for {} bytes", bytes.len());
     match read {
         Ok(event) => {

@@ -9,6 +9,7 @@ pub mod camt;
 pub mod csv;
 pub mod json;
 pub mod pdf;
+pub mod pending;
 pub mod section;
 
 use crate::http::error::{ApiError, Code};

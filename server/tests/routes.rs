@@ -11,8 +11,10 @@ mod routes {
     // What all share.
     mod body;
     mod dry_run;
+    mod dry_run_lineage;
     mod filters;
     mod idempotency;
+    mod long_records;
     mod malformed;
     mod platform;
     mod unavailable;
@@ -65,6 +67,7 @@ mod routes {
                 mod broken_off;
                 mod forms;
                 mod get;
+                mod pending;
             }
             pub mod lineage {
                 pub mod get;

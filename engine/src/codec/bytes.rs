@@ -66,6 +66,30 @@ impl<'a> Reading<'a> {
         Ok(first)
     }
 
+    /// The next byte, which stays the next.
+    pub fn peek(&self) -> Result<u8, CodecFault> {
+        self.rest.first().copied().ok_or(CodecFault::Truncated)
+    }
+
+    /// Goes over numbers in LEB128, without a look at what they are.
+    #[inline]
+    pub fn pass_numbers(&mut self, count: usize) -> Result<(), CodecFault> {
+        let (mut at, mut left) = (0, count);
+        while left > 0 {
+            left -= usize::from(*self.rest.get(at).ok_or(CodecFault::Truncated)? < 0x80);
+            at += 1;
+        }
+        self.rest = &self.rest[at..];
+        Ok(())
+    }
+
+    /// Goes over a text, without a look at it.
+    #[inline]
+    pub fn pass_text(&mut self) -> Result<(), CodecFault> {
+        let len = usize::try_from(self.varint()?).map_err(|_| CodecFault::Truncated)?;
+        self.take(len).map(drop)
+    }
+
     /// Yes or no.
     pub fn flag(&mut self, field: &'static str) -> Result<bool, CodecFault> {
         match self.byte()? {

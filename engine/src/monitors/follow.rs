@@ -6,6 +6,7 @@ use super::table::{self, Alert, Mark};
 use super::watch::Watch;
 use crate::limits;
 use crate::reading::{Books, BooksFault};
+use crate::rows;
 use ledger::event::Event;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -23,6 +24,13 @@ const PENDING_MAX: usize = 1 << 14;
 /// Rows that are evaluated before alerts are looked at: with all monitors that two balances can have, some megabytes of alerts.
 const ROWS_MAX: u64 = 1 << 10;
 
+/// Rows that are brought near at once, before they are taken.
+const ROWS_NEAR: usize = 64;
+/// Rows of the open chunk that wait until it is full: these can be read without copying them, while the writer waits to push more.
+const ROWS_OPEN: u64 = 256;
+/// Rests for which they wait at most, when no more come.
+const RESTS_OPEN: u32 = 20;
+
 /// What the follower has come to.
 #[derive(Default)]
 pub struct Progress {
@@ -36,6 +44,8 @@ pub struct Progress {
     written: u64,
     /// Alerts that are not, of rows before `next_row`.
     pending: Vec<Alert>,
+    /// Rests for which rows of the open chunk have waited.
+    rests: u32,
     /// Rows and alerts since the last mark.
     unmarked: u64,
     /// The rows and changes that the last mark tells.
@@ -104,17 +114,30 @@ impl Monitors {
         };
         self.flush(progress)?;
         // Definitions are published before rows: all that count for these rows are there.
-        let rows_count = books.rows.len();
+        let mut rows_count = books.rows.len();
+        let sealed = rows::run::sealed_before(rows_count);
+        let open = rows_count - sealed.max(progress.next_row);
+        if open > ROWS_OPEN && progress.rests < RESTS_OPEN && !self.is_inline {
+            (worked, rows_count) = (true, sealed);
+            progress.rests += 1;
+        } else {
+            progress.rests = 0;
+        }
         while progress.next_row < rows_count && !self.stopping.load(Ordering::Relaxed) {
             let until = self.take_changes(books, progress)?.map_or(rows_count, |next| next.min(rows_count));
             let run = books.rows.run(progress.next_row).map_err(BooksFault::Rows)?;
             let most = (until - progress.next_row).min(ROWS_MAX) as usize;
             let rows = &run.rows()[..run.rows().len().min(most)];
-            for row in rows {
-                assert_eq!(row.number, progress.next_row, "rows are taken in order");
-                progress.watch.take(row, &mut progress.pending);
-                progress.next_row += 1;
-                progress.last = (row.created_at, row.nonce);
+            for rows in rows.chunks(ROWS_NEAR) {
+                progress.watch.bring_near(rows);
+                for row in rows {
+                    assert_eq!(row.number, progress.next_row, "rows are taken in order");
+                    progress.watch.take(row, &mut progress.pending);
+                    progress.next_row += 1;
+                }
+            }
+            if let Some(last) = rows.last() {
+                progress.last = (last.created_at, last.nonce);
             }
             progress.unmarked += rows.len() as u64;
             if progress.pending.len() >= PENDING_MAX {

@@ -28,6 +28,11 @@ impl Run {
     }
 }
 
+/// How many of the first so many rows are in full chunks.
+pub const fn sealed_before(rows_count: u64) -> u64 {
+    rows_count - rows_count % CHUNK_ROWS as u64
+}
+
 impl Rows {
     /// Some rows from a number on, at least one unless there is none.
     pub fn run(&self, from: u64) -> Result<Run, RowsFault> {

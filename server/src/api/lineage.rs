@@ -65,17 +65,24 @@ pub fn allocation(event: &Recorded, of: u32) -> Vec<ShareView> {
 
 /// What some movements spent of each provider together.
 pub fn shares(event: &Recorded, movements: impl Iterator<Item = u32>) -> Vec<ShareView> {
+    let followed = movements
+        .map(|of| (event.movements[of as usize].kind, event.lineage_of(of).map(|(_, movement)| movement).collect()));
+    shares_of(followed, &event.text)
+}
+
+/// The same of movements by their kind, each with what follows from it. `text` is the arena of their texts.
+pub fn shares_of<'a>(movements: impl Iterator<Item = (Kind, Vec<&'a Movement>)>, text: &str) -> Vec<ShareView> {
     let mut sums: Vec<(&str, i128)> = Vec::new();
-    for of in movements {
-        let refund = matches!(event.movements[of as usize].kind, Kind::Refund(_));
+    for (kind, followed) in movements {
+        let refund = matches!(kind, Kind::Refund(_));
         let spends = |movement: &Movement| matches!(movement.kind.lineage(), Some((Role::Release(_), _)));
         let returns = |movement: &Movement| matches!(movement.kind.lineage(), Some((Role::Credit, _)));
-        let spent = event.lineage_of(of).any(|(_, movement)| spends(movement));
-        for (_, movement) in event.lineage_of(of) {
+        let spent = followed.iter().any(|movement| spends(movement));
+        for movement in followed {
             if !spends(movement) && (spent || !refund || !returns(movement)) {
                 continue;
             }
-            let provider = movement.terms().provider.of(&event.text);
+            let provider = movement.terms().provider.of(text);
             match sums.iter_mut().find(|sum| sum.0 == provider) {
                 Some(sum) => sum.1 += movement.amount,
                 None => sums.push((provider, movement.amount)),

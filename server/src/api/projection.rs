@@ -1,7 +1,9 @@
 //! Dry runs on the wire: what would become of a transaction, and of the balances that it names. Minor units are text here.
 
+use super::lineage::ShareView;
 use super::number::NumberText;
 use ledger::decimal::major_text;
+use ledger::lineage::Role;
 use ledger::state::Figures;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -33,6 +35,12 @@ pub struct ProjectionView {
     /// Its parts, when it has several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub legs: Vec<LegProjection>,
+    /// What it would spend of each provider whose money is tracked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fund_allocation: Vec<ShareView>,
+    /// What would follow from it in the lineage of tracked balances.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<LineageProjection>,
     /// What else is to be known, for people.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -54,11 +62,13 @@ impl ProjectionView {
             precision,
             balances: Some(Vec::new()),
             legs: Vec::new(),
+            fund_allocation: Vec::new(),
+            lineage: Vec::new(),
             notes: Vec::new(),
         }
     }
 
-    /// The same, refused: it has no status and no parts, and nothing changes.
+    /// The same, refused: it has no status and no parts, nothing changes, and nothing follows.
     pub fn refused(self, rejection: RejectionView) -> ProjectionView {
         let mut balances = self.balances;
         for balance in balances.iter_mut().flatten() {
@@ -69,6 +79,8 @@ impl ProjectionView {
             rejection: Some(rejection),
             status: None,
             legs: Vec::new(),
+            fund_allocation: Vec::new(),
+            lineage: Vec::new(),
             balances,
             ..self
         }
@@ -138,6 +150,38 @@ impl Serialize for BalanceProjection {
             }
         }
         fields.end()
+    }
+}
+
+/// What would follow in the lineage of a tracked balance.
+#[derive(Debug, Serialize)]
+pub struct LineageProjection {
+    lineage_type: &'static str,
+    provider: String,
+    balance_id: String,
+    status: &'static str,
+    #[serde(serialize_with = "digits")]
+    precise_amount: i128,
+    amount: NumberText,
+}
+
+impl LineageProjection {
+    /// So much of a provider's money comes to a balance, or goes.
+    pub fn new(
+        role: Role,
+        provider: &str,
+        balance_id: String,
+        status: &'static str,
+        (minor, precision): (i128, u64),
+    ) -> Self {
+        LineageProjection {
+            lineage_type: role.word(),
+            provider: provider.to_owned(),
+            balance_id,
+            status,
+            precise_amount: minor,
+            amount: NumberText::nearest_double(&major_text(minor, precision)),
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use engine::monitors::alerts::AlertsFault;
 use engine::reading::{Books, BooksFault};
 use ledger::event::Event;
 
-/// The events of one record.
+/// The events of one record. Every row that changes figures, and so every row that a monitor can fire because of, is told by an
+/// event of its own; a record without one has no alerts.
 pub struct Told {
     /// Those that follow from the record alone.
     own: Vec<Emitted>,
@@ -43,6 +44,10 @@ pub fn told(books: &Books, alerts: &mut Alerts<'_>, event: &Event) -> Result<Opt
             (first, alerts.before(rows.1).map_err(BooksFault::Alerts)?)
         }
     };
+    if found.0 < found.1 && own.is_empty() {
+        let reason = format!("the table has alerts of row {}, whose record fires nothing; run `florin verify`", rows.0);
+        return Err(BooksFault::Alerts(AlertsFault::Stuck(reason)));
+    }
     Ok(Some(Told { own, rows, alerts: found }))
 }
 

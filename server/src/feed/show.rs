@@ -8,7 +8,7 @@ use crate::api::balance::{BalanceParts, BalanceView};
 use crate::api::ledger::LedgerView;
 use crate::api::metadata::Metadata;
 use crate::api::time;
-use crate::api::transaction::view::{Viewer, queued_parent};
+use crate::api::transaction::view::{Told, Viewer, queued_parent};
 use crate::http::answer::to_json;
 use crate::http::error::ApiError;
 use crate::http::identities::stored;
@@ -250,7 +250,7 @@ fn whole_failed(books: &Books, event: &Recorded, movement: usize, rejection: Rej
     let number = event.first_row + rows_before;
     let row = books.row(number)?.ok_or(BooksFault::Row(number))?;
     Ok(data_of(&WholeFailed {
-        batch_id: queued_parent(event, &row),
+        batch_id: queued_parent(&Told::of(event, movement), &row),
         error: format!("{}. All transactions in this batch have been refused.", failure::reason(rejection)),
         status: "failed",
         timestamp: time::text(event.at),

@@ -230,6 +230,11 @@ pub const GET_BALANCE: Operation = Operation {
     ..Operation::new("get_balance", "Balances")
 };
 
+/// What is said of a balance that does not exist.
+pub fn not_found(id: &str) -> ApiError {
+    ApiError::new(Code::BalNotFound, format!("Balance with ID '{id}' not found")).details(json!({}))
+}
+
 /// `GET /balances/{id}`.
 pub async fn get_balance(State(state): State<AppState>, Path(id): Path<String>, query: Parameters) -> Answer {
     let parsed = Id::parse(Prefix::Balance, &id);
@@ -237,9 +242,7 @@ pub async fn get_balance(State(state): State<AppState>, Path(id): Path<String>, 
         let handle = view.state.find_balance(parsed?)?;
         Some(Found::new(view.state, handle))
     });
-    let found = found.await?.ok_or_else(|| {
-        ApiError::new(Code::BalNotFound, format!("Balance with ID '{id}' not found")).details(json!({}))
-    })?;
+    let found = found.await?.ok_or_else(|| not_found(&id))?;
     let (ledger_id, identity_id) = (found.ledger_id.clone(), found.identity_id.clone());
     let mut view = found.view(&mut Texts::new(state.books()))?;
     let wants = |what: &str| query.pairs().any(|(name, value)| name == "include" && value == what);

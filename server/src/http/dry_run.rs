@@ -7,7 +7,8 @@ pub mod ends;
 pub mod record;
 
 use super::error::{ApiError, Code};
-use crate::api::projection::{BalanceProjection, RejectionView};
+use crate::api::lineage::shares_of;
+use crate::api::projection::{BalanceProjection, LineageProjection, ProjectionView, RejectionView};
 use engine::answer::Trial;
 use engine::reading::Books;
 use ledger::event::{Event, Movement, NO_BALANCE, Opened, Outcome, Recorded};
@@ -29,6 +30,8 @@ pub struct Tried<'a> {
     /// The event.
     pub event: &'a Recorded,
     steps: &'a [Step],
+    /// What would follow from the movements.
+    followed: &'a [Movement],
     /// Indicators that would get their balances. Told by name: the handles that they would have may have become those of
     /// other balances by now.
     opened: HashSet<(&'a str, u32)>,
@@ -62,6 +65,7 @@ impl<'a> Tried<'a> {
             books,
             event,
             steps: &trial.steps,
+            followed: &trial.followed,
             opened: event.opened.iter().map(name).collect(),
             currencies_before: if currencies_new == 0 { u32::MAX } else { currencies_count - currencies_new },
         })
@@ -90,6 +94,33 @@ impl<'a> Tried<'a> {
             }
         }
         found
+    }
+
+    /// Tells what would follow from movements in the lineage of tracked balances.
+    pub fn tell_lineage(&self, movements: Range<usize>, view: &mut ProjectionView) {
+        let main = |index: usize| &self.event.movements[index];
+        let kinds = movements.clone().map(|index| (main(index).kind, self.followed_from(index).iter().collect()));
+        view.fund_allocation = shares_of(kinds, &self.event.text);
+        for index in movements {
+            for movement in self.followed_from(index) {
+                let Some((role, _)) = movement.kind.lineage() else { continue };
+                let balance = self.books.balance_id(role.balance_of(main(index)));
+                let balance_id = balance.map(|id| id.text(Prefix::Balance)).unwrap_or_default();
+                let provider = movement.terms().provider.of(&self.event.text);
+                let status = status_of(movement).unwrap_or_default();
+                let amount = (movement.amount, movement.precision);
+                view.lineage.push(LineageProjection::new(role, provider, balance_id, status, amount));
+            }
+        }
+    }
+
+    /// What would follow from one movement.
+    fn followed_from(&self, index: usize) -> &'a [Movement] {
+        // They stand in the order of what they follow from.
+        let of = |movement: &Movement| movement.kind.lineage().map_or(0, |(_, of)| of as usize);
+        let start = self.followed.partition_point(|movement| of(movement) < index);
+        let end = self.followed.partition_point(|movement| of(movement) <= index);
+        &self.followed[start..end]
     }
 
     /// The text of a currency that a movement, or one of its balances, has.

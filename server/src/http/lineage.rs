@@ -2,6 +2,7 @@
 
 use super::answer;
 use super::ask;
+use super::balances;
 use super::error::{ApiError, Code};
 use super::named::{self, Named};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
@@ -16,7 +17,6 @@ use axum::http::StatusCode;
 use ledger::event::Recorded;
 use ledger::id::{Id, Prefix};
 use ledger::row::{Flags, Row, Status};
-use serde_json::json;
 use std::collections::BTreeSet;
 
 const PROVIDER: Object = Object {
@@ -48,7 +48,8 @@ const BALANCE_LINEAGE: Object = Object {
         ),
     ],
 };
-const SHARE: Object = Object {
+/// Money of a provider, in the OpenAPI document.
+pub const SHARE: Object = Object {
     name: "FundShare",
     description: "What a transaction took of one provider.",
     fields: &[
@@ -92,7 +93,7 @@ pub async fn get_balance_lineage(State(state): State<AppState>, Path(id): Path<S
             let message = format!("balance {id} does not have fund lineage tracking enabled");
             Err(ApiError::new(Code::GenBadRequest, message))
         }
-        None => Err(ApiError::new(Code::BalNotFound, format!("Balance with ID '{id}' not found")).details(json!({}))),
+        None => Err(balances::not_found(&id)),
     }
 }
 

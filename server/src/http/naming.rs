@@ -2,7 +2,7 @@
 
 use super::answer;
 use super::ask::{self, Outcome};
-use super::balances::{ALIAS, BALANCE, Found, Texts, alias_taken};
+use super::balances::{self, ALIAS, BALANCE, Found, Texts, alias_taken};
 use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
@@ -69,8 +69,10 @@ pub async fn link_identity(State(state): State<AppState>, Path(id): Path<String>
         }
         Outcome::Refused(refused) => Err(match refused.rejection {
             // The reference server answers so, and its documents say so too.
-            Rejection::IdentityNotFound => missing("Identity", &identity),
-            Rejection::BalanceNotFound => missing("Balance", &id),
+            Rejection::IdentityNotFound => {
+                ApiError::new(Code::BalNotFound, format!("Identity with ID '{identity}' not found")).details(json!({}))
+            }
+            Rejection::BalanceNotFound => balances::not_found(&id),
             other => failure::refusal(other, About::default()),
         }),
         Outcome::Recorded(_) | Outcome::Rescheduled(_) | Outcome::Unchanged => Err(ApiError::internal()),
@@ -126,12 +128,12 @@ pub async fn delete_alias(State(state): State<AppState>, Path(id): Path<String>)
 }
 
 async fn name(state: &AppState, id: &str, alias: String) -> Answer {
-    let balance = Id::parse(Prefix::Balance, id).ok_or_else(|| missing("Balance", id))?;
+    let balance = Id::parse(Prefix::Balance, id).ok_or_else(|| balances::not_found(id))?;
     match ask::change(state, Command::NameBalance(NameBalance { balance, alias: alias.clone() }), 0).await? {
         Outcome::Made(..) | Outcome::Unchanged => {}
         Outcome::Refused(refused) => {
             return Err(match refused.rejection {
-                Rejection::BalanceNotFound => missing("Balance", id),
+                Rejection::BalanceNotFound => balances::not_found(id),
                 Rejection::AliasTaken => alias_taken(&alias),
                 other => failure::refusal(other, About::default()),
             });
@@ -139,7 +141,7 @@ async fn name(state: &AppState, id: &str, alias: String) -> Answer {
         Outcome::Recorded(_) | Outcome::Rescheduled(_) => return Err(ApiError::internal()),
     }
     let found = ask::look(state, move |view| Some(Found::new(view.state, view.state.find_balance(balance)?)));
-    let found = found.await?.ok_or_else(|| missing("Balance", id))?;
+    let found = found.await?.ok_or_else(|| balances::not_found(id))?;
     Ok(answer::json(StatusCode::OK, &found.view(&mut Texts::new(state.books()))?))
 }
 
@@ -158,8 +160,4 @@ pub async fn get_balance_by_alias(State(state): State<AppState>, Path(alias): Pa
         ApiError::new(Code::BalNotFound, format!("balance with alias '{alias}' not found")).details(json!({}))
     })?;
     Ok(answer::json(StatusCode::OK, &found.view(&mut Texts::new(state.books()))?))
-}
-
-fn missing(what: &str, id: &str) -> ApiError {
-    ApiError::new(Code::BalNotFound, format!("{what} with ID '{id}' not found")).details(json!({}))
 }

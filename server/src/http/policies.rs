@@ -2,6 +2,7 @@
 
 use super::answer;
 use super::ask::{self, Outcome};
+use super::balances;
 use super::body::RequestBody;
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
@@ -98,7 +99,7 @@ pub const SET_POLICY: Operation = Operation {
 pub async fn set_policy(State(state): State<AppState>, Path(id): Path<String>, body: RequestBody) -> Answer {
     let body: PolicyBody<'_> = body.decode()?;
     let wanted = body.wanted()?;
-    let balance = Id::parse(Prefix::Balance, &id).ok_or_else(|| not_found(&id))?;
+    let balance = Id::parse(Prefix::Balance, &id).ok_or_else(|| balances::not_found(&id))?;
     let command = Command::SetPolicy(SetPolicy { balance, policy: Some(wanted) });
     match ask::change(&state, command, 0).await? {
         Outcome::Made(..) => {}
@@ -130,7 +131,7 @@ pub async fn get_policy(State(state): State<AppState>, Path(id): Path<String>) -
 async fn show(state: &AppState, id: &str) -> Answer {
     let parsed = Id::parse(Prefix::Balance, id);
     let found = ask::look(state, move |view| Some(shown(view, view.state.find_balance(parsed?)?)));
-    let policy = found.await?.ok_or_else(|| not_found(id))?;
+    let policy = found.await?.ok_or_else(|| balances::not_found(id))?;
     let none = || ApiError::new(Code::GenNotFound, format!("Balance '{id}' has no policy")).details(json!({}));
     Ok(answer::json(StatusCode::OK, &policy.ok_or_else(none)?))
 }
@@ -158,7 +159,7 @@ const GONE: Object = Object {
 
 /// `DELETE /balances/{id}/policy`.
 pub async fn delete_policy(State(state): State<AppState>, Path(id): Path<String>) -> Answer {
-    let balance = Id::parse(Prefix::Balance, &id).ok_or_else(|| not_found(&id))?;
+    let balance = Id::parse(Prefix::Balance, &id).ok_or_else(|| balances::not_found(&id))?;
     match ask::change(&state, Command::SetPolicy(SetPolicy { balance, policy: None }), 0).await? {
         Outcome::Made(..) | Outcome::Unchanged => {}
         Outcome::Refused(refused) => return Err(refused_for(&id, refused.rejection)),
@@ -169,11 +170,7 @@ pub async fn delete_policy(State(state): State<AppState>, Path(id): Path<String>
 
 fn refused_for(id: &str, rejection: Rejection) -> ApiError {
     match rejection {
-        Rejection::BalanceNotFound => not_found(id),
+        Rejection::BalanceNotFound => balances::not_found(id),
         other => failure::refusal(other, About::default()),
     }
-}
-
-fn not_found(id: &str) -> ApiError {
-    ApiError::new(Code::BalNotFound, format!("Balance with ID '{id}' not found")).details(json!({}))
 }

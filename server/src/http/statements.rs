@@ -11,6 +11,7 @@ use super::state::{Answer, AppState};
 use super::{answer, ask, balances, identities, ledgers};
 use crate::api::identity::IdentityView;
 use crate::api::time::Moment;
+use crate::statement::pending::{self, Pending};
 use crate::statement::section::{Entry, Heading, Known, Period, Section};
 use crate::statement::{Form, camt, csv, json, pdf};
 use axum::body::{Body, Bytes};
@@ -74,6 +75,21 @@ const LINE: Object = Object {
         Field::required("balance_amount", Schema::Text, "The balance after it, in major units."),
     ],
 };
+const PENDING: Object = Object {
+    name: "StatementPending",
+    description: "A hold that is open, with what is left of it.",
+    fields: &[
+        Field::required("transaction_id", Schema::Text, "The hold."),
+        Field::required("reference", Schema::Text, "Its reference."),
+        Field::required("description", Schema::Text, "Text for people."),
+        Field::required("counterparty", Schema::Text, "The other balance."),
+        Field::required("effective_date", Schema::Time, "Its business date: holds are in this order."),
+        Field::required("created_at", Schema::Time, "When it was recorded."),
+        Field::required("debit", Schema::Integer, "Minor units that would go out."),
+        Field::required("credit", Schema::Integer, "Minor units that would come in."),
+        Field::required("amount", Schema::Text, "What would come in, in major units; below zero when it would go out."),
+    ],
+};
 const SECTION_FIELDS: &[Field] = &[
     Field::required("balance_id", Schema::Text, "The balance."),
     Field::optional("indicator", Schema::Text, "Its `@indicator`."),
@@ -93,6 +109,11 @@ const SECTION_FIELDS: &[Field] = &[
         "lines",
         Schema::List(&Schema::Object(&LINE)),
         "Those of this page, in the order in which they count.",
+    ),
+    Field::optional(
+        "pending",
+        Schema::List(&Schema::Object(&PENDING)),
+        "Open holds, when asked for, on the page with the last lines of the balance.",
     ),
     Field::optional(
         "next",
@@ -119,38 +140,36 @@ const QUERY: &[Field] = &[
         "How it is written; otherwise what `Accept` asks for, or JSON. JSON comes in pages, everything else as a whole.",
     ),
     Field::optional("limit", Schema::Integer, "Lines of a page of JSON, 1 to 1000; 100 unless given."),
+    Field::optional(
+        "pending",
+        Schema::Flag,
+        "Whether to show the holds that are open now and count before `to`; they are in no sum. Not shown unless asked for.",
+    ),
     Field::optional("cursor", Schema::Text, "Where a page of JSON begins: `next` of the page before."),
 ];
 const DESCRIPTION: &str = "Postings in the order in which they count (business date, else when they were recorded), with the balance \
-                           after each. `from` belongs to the time, `to` does not. Holds are not in it. The closing is read apart from \
-                           the lines; a statement whose lines do not add up to it is refused, or broken off.";
+                           after each. `from` belongs to the time, `to` does not. Holds are not in it, unless `pending` asks to \
+                           show them apart. The closing is read apart from the lines; a statement whose lines do not add up to it \
+                           is refused, or broken off.";
+
+const fn document(name: &'static str, summary: &'static str, answers: &'static [Told]) -> Operation {
+    Operation { summary, description: DESCRIPTION, query: QUERY, answers, ..Operation::new(name, "Statements") }
+}
+
+const OF_ONE: &[Told] = &[Told { status: 200, description: "The statement.", schema: &Schema::Object(&SECTION) }];
+const OF_SEVERAL: &[Told] = &[Told { status: 200, description: "The statement.", schema: &Schema::Object(&STATEMENT) }];
 
 /// Document of [`get_balance_statement`].
-pub const GET_BALANCE_STATEMENT: Operation = Operation {
-    summary: "Read the statement of a balance",
-    description: DESCRIPTION,
-    query: QUERY,
-    answers: &[Told { status: 200, description: "The statement.", schema: &Schema::Object(&SECTION) }],
-    ..Operation::new("get_balance_statement", "Statements")
-};
+pub const GET_BALANCE_STATEMENT: Operation =
+    document("get_balance_statement", "Read the statement of a balance", OF_ONE);
 
 /// Document of [`get_identity_statement`].
-pub const GET_IDENTITY_STATEMENT: Operation = Operation {
-    summary: "Read the statement of all balances of an identity",
-    description: DESCRIPTION,
-    query: QUERY,
-    answers: &[Told { status: 200, description: "The statement.", schema: &Schema::Object(&STATEMENT) }],
-    ..Operation::new("get_identity_statement", "Statements")
-};
+pub const GET_IDENTITY_STATEMENT: Operation =
+    document("get_identity_statement", "Read the statement of all balances of an identity", OF_SEVERAL);
 
 /// Document of [`get_ledger_statement`].
-pub const GET_LEDGER_STATEMENT: Operation = Operation {
-    summary: "Read the statement of all balances of a ledger",
-    description: DESCRIPTION,
-    query: QUERY,
-    answers: &[Told { status: 200, description: "The statement.", schema: &Schema::Object(&STATEMENT) }],
-    ..Operation::new("get_ledger_statement", "Statements")
-};
+pub const GET_LEDGER_STATEMENT: Operation =
+    document("get_ledger_statement", "Read the statement of all balances of a ledger", OF_SEVERAL);
 
 /// `GET /balances/{id}/statement`.
 pub async fn get_balance_statement(
@@ -164,12 +183,23 @@ pub async fn get_balance_statement(
     let view = Arc::new(state.books().dated.view());
     let found = ask::look(&state, move |look| {
         let handle = look.state.find_balance(parsed?)?;
-        Some((handle, look.state.currencies.text(look.state.balance(handle).currency).to_owned(), look.now))
+        let known = asked.pending.then(|| look.state.clone());
+        Some((handle, look.state.currencies.text(look.state.balance(handle).currency).to_owned(), known, look.now))
     });
-    let missing = || ApiError::new(Code::BalNotFound, format!("Balance '{id}' not found")).details(json!({}));
-    let (handle, currency, now) = found.await?.ok_or_else(missing)?;
+    let (handle, currency, known, now) = found.await?.ok_or_else(|| balances::not_found(&id))?;
     asked.check_currencies([currency.as_str()])?;
-    respond(state, Scope::Balance, id, vec![handle], view, asked, now).await
+    let handles = vec![handle];
+    let pending = match known {
+        None => Pending::None,
+        Some(known) => {
+            aside({
+                let handles = handles.clone();
+                move || pending::collect(&known, &handles)
+            })
+            .await?
+        }
+    };
+    respond(state, Scope::Balance, id, Chosen { handles, pending }, view, asked, now).await
 }
 
 /// `GET /identities/{id}/statement`.
@@ -187,8 +217,8 @@ pub async fn get_identity_statement(
     });
     let missing = || ApiError::new(Code::IdtNotFound, format!("Identity with ID '{id}' not found"));
     let (identity, known, now) = found.await?.ok_or_else(missing)?;
-    let handles = select(known, &asked, move |balance| balance.identity == Some(identity)).await?;
-    respond(state, Scope::Several, id, handles, view, asked, now).await
+    let chosen = select(known, &asked, move |balance| balance.identity == Some(identity)).await?;
+    respond(state, Scope::Several, id, chosen, view, asked, now).await
 }
 
 /// `GET /ledgers/{id}/statement`.
@@ -206,17 +236,25 @@ pub async fn get_ledger_statement(
     });
     let missing = || ApiError::new(Code::LgrNotFound, "Ledger not found").details(json!({}));
     let (ledger, known, now) = found.await?.ok_or_else(missing)?;
-    let handles = select(known, &asked, move |balance| balance.ledger == ledger).await?;
-    respond(state, Scope::Several, id, handles, view, asked, now).await
+    let chosen = select(known, &asked, move |balance| balance.ledger == ledger).await?;
+    respond(state, Scope::Several, id, chosen, view, asked, now).await
 }
 
-/// The handles of some balances, oldest first: four bytes each, while the copy of the state is given back.
+/// The balances of a statement.
+struct Chosen {
+    /// Their handles, oldest first.
+    handles: Vec<u32>,
+    /// Their open holds, if these are asked for.
+    pending: Pending,
+}
+
+/// Some balances: four bytes each, and their open holds, while the copy of the state is given back.
 async fn select(
     known: LedgerState,
     asked: &Asked,
     is: impl Fn(&Balance) -> bool + Send + 'static,
-) -> Result<Vec<u32>, ApiError> {
-    let camt = asked.form == Form::Camt;
+) -> Result<Chosen, ApiError> {
+    let (camt, with_pending) = (asked.form == Form::Camt, asked.pending);
     aside(move || {
         let mut handles = Vec::new();
         for (handle, balance) in known.balances.iter().enumerate().filter(|(_, balance)| is(balance)) {
@@ -225,7 +263,8 @@ async fn select(
             }
             handles.push(handle as u32);
         }
-        Ok(handles)
+        let pending = if with_pending { pending::collect(&known, &handles)? } else { Pending::None };
+        Ok(Chosen { handles, pending })
     })
     .await
 }
@@ -236,6 +275,8 @@ struct Asked {
     from: Option<i64>,
     to: Option<i64>,
     limit: usize,
+    /// Whether open holds are shown.
+    pending: bool,
     /// A balance, and where its lines go on.
     cursor: Option<(u32, Cut)>,
 }
@@ -263,6 +304,11 @@ impl Asked {
                 number.ok_or_else(|| invalid(format!("limit: must be a whole number from 1 to {LINES_MAX}")))?
             }
         };
+        let pending = match given("pending").as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => return Err(invalid("pending: must be true or false".to_owned())),
+        };
         let cursor = match given("cursor") {
             None => None,
             Some(text) => {
@@ -270,7 +316,7 @@ impl Asked {
                 Some(parse_cursor(&text).ok_or_else(|| invalid(message.to_owned()))?)
             }
         };
-        Ok(Asked { form, from, to, limit, cursor })
+        Ok(Asked { form, from, to, limit, pending, cursor })
     }
 
     fn check_currencies<'a>(&self, currencies: impl IntoIterator<Item = &'a str>) -> Result<(), ApiError> {
@@ -303,7 +349,7 @@ async fn respond(
     state: AppState,
     scope: Scope,
     about: String,
-    handles: Vec<u32>,
+    Chosen { handles, pending }: Chosen,
     view: Arc<View>,
     asked: Asked,
     now: i64,
@@ -314,7 +360,7 @@ async fn respond(
     }
     // What was recorded in this very moment belongs to it.
     let period = Period { from: asked.from, to: asked.to.unwrap_or(now + 1) };
-    let sections = Sections { state: state.clone(), view, period, ledger: None, identity: None };
+    let sections = Sections { state: state.clone(), view, period, pending, ledger: None, identity: None };
     let response = match asked.form {
         Form::Json => return page(sections, scope, handles, &asked).await,
         Form::Pdf => {
@@ -340,6 +386,7 @@ struct Sections {
     state: AppState,
     view: Arc<View>,
     period: Period,
+    pending: Pending,
     /// The ledger and the identity that were named last: most sections have the same.
     ledger: Option<(String, String)>,
     identity: Option<(String, String)>,
@@ -364,11 +411,14 @@ impl Sections {
         let ledger_name = self.ledger_name(&ledger_id).await?;
         let owner = self.owner(&identity_id).await?;
         let (books, view, period) = (Arc::clone(self.state.engine().books()), Arc::clone(&self.view), self.period);
+        let pending = self.pending.take(handle);
         aside(move || {
             let indicator = balances::Texts::new(&books).of(&balance, NO_RECORD)?.0.to_owned();
             let (id, created_at) = (balance.id(handle), balance.created_at);
             let heading = Heading { id, indicator, ledger_id, ledger_name, identity_id, owner, currency, created_at };
-            Ok(Section::open(&books, &view, &known, heading, period, start)?)
+            let mut section = Section::open(&books, &view, &known, heading, period, start)?;
+            section.pending = pending.map(|holds| pending::entries(&books, handle, &holds, period)).transpose()?;
+            Ok(section)
         })
         .await
     }
@@ -478,7 +528,8 @@ async fn typeset(mut sections: Sections, handles: Vec<u32>, now: i64) -> Result<
     for handle in handles {
         let section = sections.open(handle, sections.period.start()).await?;
         let (section, entries) = read(&books, section, left + 1).await?;
-        left = left.checked_sub(entries.len()).ok_or_else(|| too_long("lines", pdf::ROWS_MAX))?;
+        let shown = entries.len() + section.pending.as_ref().map_or(0, Vec::len);
+        left = left.checked_sub(shown).ok_or_else(|| too_long("lines", pdf::ROWS_MAX))?;
         all.push((section, entries));
     }
     aside(move || pdf::typeset(&all, now)).await
@@ -560,7 +611,7 @@ fn write_lines(
     }
     if section.is_over() {
         match form {
-            Form::Camt => camt::close(&mut out),
+            Form::Camt => camt::close(&section, &mut out)?,
             _ => csv::close(&section, &mut out),
         }
     }

@@ -119,9 +119,14 @@ fn movement(section: &Section, entry: &Entry, minor: i128, indicator: &str, xml:
     if entry.kind == "refund" {
         xml.element("RvslInd", "true");
     }
-    xml.raw("<Sts><Cd>BOOK</Cd></Sts><BookgDt>");
-    xml.element("DtTm", &time::text(entry.created_at));
-    xml.raw("</BookgDt><ValDt>");
+    if entry.balance.is_some() {
+        xml.raw("<Sts><Cd>BOOK</Cd></Sts><BookgDt>");
+        xml.element("DtTm", &time::text(entry.created_at));
+        xml.raw("</BookgDt><ValDt>");
+    } else {
+        // A hold is not booked.
+        xml.raw("<Sts><Cd>PDNG</Cd></Sts><ValDt>");
+    }
     xml.element("DtTm", &time::text(entry.effective_at));
     xml.raw("</ValDt>");
     xml.element("AcctSvcrRef", &id);
@@ -154,9 +159,13 @@ fn movement(section: &Section, entry: &Entry, minor: i128, indicator: &str, xml:
     Ok(())
 }
 
-/// Writes the end of a section.
-pub fn close(out: &mut Vec<u8>) {
+/// Writes the open holds of a section, and its end.
+pub fn close(section: &Section, out: &mut Vec<u8>) -> Result<(), ApiError> {
+    for hold in section.pending.iter().flatten() {
+        entry(section, hold, out)?;
+    }
     Xml(out).raw("</Stmt>\n");
+    Ok(())
 }
 
 /// Writes what stands after all sections.

@@ -1,5 +1,5 @@
 //! Statements as comma-separated values (RFC 4180): a line for the opening, for each posting, and for the closing of each
-//! balance.
+//! balance, and behind that one for each open hold (`hold`) when they are asked for.
 //!
 //! Amounts are in major units. A text that a spreadsheet would take for a formula gets an apostrophe before it.
 
@@ -36,15 +36,18 @@ pub fn entry(section: &Section, entry: &Entry, out: &mut Vec<u8>) {
         entry.counterparty.clone(),
         amount(entry.moved.debit),
         amount(entry.moved.credit),
-        section.major(entry.balance),
+        entry.balance.map(|balance| section.major(balance)).unwrap_or_default(),
     ];
     write(&fields, out);
 }
 
-/// Writes the closing of a section.
+/// Writes the closing of a section, and its open holds.
 pub fn close(section: &Section, out: &mut Vec<u8>) {
     let posted = section.closing;
     sum(section, "closing", section.to, posted.credit - posted.debit, out);
+    for hold in section.pending.iter().flatten() {
+        entry(section, hold, out);
+    }
 }
 
 fn sum(section: &Section, kind: &str, at: i64, balance: i128, out: &mut Vec<u8>) {

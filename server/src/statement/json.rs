@@ -52,6 +52,22 @@ pub struct SectionView {
     total_credit: NumberText,
     total_debit: NumberText,
     lines: Vec<EntryView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<Vec<PendingView>>,
+}
+
+/// An open hold.
+#[derive(Debug, Serialize)]
+pub struct PendingView {
+    transaction_id: String,
+    reference: String,
+    description: String,
+    counterparty: String,
+    effective_date: String,
+    created_at: String,
+    debit: NumberText,
+    credit: NumberText,
+    amount: String,
 }
 
 /// The statement of one balance.
@@ -100,10 +116,30 @@ pub fn section(section: &Section, entries: &[Entry]) -> SectionView {
         total_credit: NumberText::integer(section.closing.credit - section.opening.credit),
         total_debit: NumberText::integer(section.closing.debit - section.opening.debit),
         lines: entries.iter().map(|entry| line(section, entry)).collect(),
+        pending: section
+            .pending
+            .as_ref()
+            .filter(|_| section.is_over())
+            .map(|holds| holds.iter().map(|hold| pending(section, hold)).collect()),
+    }
+}
+
+fn pending(section: &Section, hold: &Entry) -> PendingView {
+    PendingView {
+        transaction_id: hold.id.text(Prefix::Transaction),
+        reference: hold.reference.clone(),
+        description: hold.description.clone(),
+        counterparty: hold.counterparty.clone(),
+        effective_date: time::text(hold.effective_at),
+        created_at: time::text(hold.created_at),
+        debit: NumberText::integer(hold.moved.debit),
+        credit: NumberText::integer(hold.moved.credit),
+        amount: section.major(hold.moved.credit - hold.moved.debit),
     }
 }
 
 fn line(section: &Section, entry: &Entry) -> EntryView {
+    let balance = entry.balance.unwrap_or_default();
     EntryView {
         transaction_id: entry.id.text(Prefix::Transaction),
         reference: entry.reference.clone(),
@@ -115,7 +151,7 @@ fn line(section: &Section, entry: &Entry) -> EntryView {
         debit: NumberText::integer(entry.moved.debit),
         credit: NumberText::integer(entry.moved.credit),
         amount: section.major(entry.moved.credit - entry.moved.debit),
-        balance: NumberText::integer(entry.balance),
-        balance_amount: section.major(entry.balance),
+        balance: NumberText::integer(balance),
+        balance_amount: section.major(balance),
     }
 }

@@ -148,12 +148,21 @@ impl Pen<'_, '_> {
     }
 }
 
-/// What is on a page: a section, its lines on this page, and whether these are the first and the last.
+/// What is on a page: a section, what stands in its table on this page, and whether it is the first.
 struct Page<'a> {
     section: &'a Section,
-    entries: &'a [Entry],
+    items: Vec<Item<'a>>,
     first: bool,
-    last: bool,
+}
+
+/// What takes a row of the table.
+#[derive(Clone, Copy)]
+enum Item<'a> {
+    Opening,
+    Line(&'a Entry),
+    Closing,
+    /// What stands before the open holds.
+    Pending,
 }
 
 /// A statement with all its lines, typeset.
@@ -185,21 +194,18 @@ const FIRST_TABLE: f32 = TOP + 172.0;
 const NEXT_TABLE: f32 = TOP + 38.0;
 
 fn paginate<'a>(section: &'a Section, entries: &'a [Entry]) -> Vec<Page<'a>> {
-    // The opening and the closing are lines too; the head of the table is one.
     let room = |top: f32| ((BOTTOM - top - 20.0) / ROW) as usize;
-    let mut pages = Vec::new();
-    let mut rest = entries;
-    loop {
-        let first = pages.is_empty();
-        let room = if first { room(FIRST_TABLE) - 1 } else { room(NEXT_TABLE) };
-        let last = rest.len() < room;
-        let (now, later) = rest.split_at(if last { rest.len() } else { room.min(rest.len()) });
-        pages.push(Page { section, entries: now, first, last });
-        rest = later;
-        if last {
-            return pages;
-        }
+    let mut items = vec![Item::Opening];
+    items.extend(entries.iter().map(Item::Line));
+    items.push(Item::Closing);
+    if let Some(holds) = section.pending.as_ref().filter(|holds| !holds.is_empty()) {
+        items.push(Item::Pending);
+        items.extend(holds.iter().map(Item::Line));
     }
+    let (first, others) = items.split_at(room(FIRST_TABLE).min(items.len()));
+    let mut pages = vec![Page { section, items: first.to_vec(), first: true }];
+    pages.extend(others.chunks(room(NEXT_TABLE)).map(|items| Page { section, items: items.to_vec(), first: false }));
+    pages
 }
 
 fn draw(page: &Page<'_>, pen: &mut Pen<'_, '_>) {
@@ -219,16 +225,18 @@ fn draw(page: &Page<'_>, pen: &mut Pen<'_, '_>) {
     pen.amount("BALANCE", HEAD, (RIGHT, top), 80.0);
     pen.rule(top + 6.0);
     let mut y = top + 20.0;
-    if page.first {
-        sum("Opening balance", section.from, section.opening.credit - section.opening.debit, section, y, pen);
+    for item in &page.items {
+        let (opening, closing) = (section.opening, section.closing);
+        match item {
+            Item::Opening => sum("Opening balance", section.from, opening.credit - opening.debit, section, y, pen),
+            Item::Line(entry) => row(section, entry, y, pen),
+            Item::Closing => sum("Closing balance", section.to, closing.credit - closing.debit, section, y, pen),
+            Item::Pending => {
+                pen.text("Pending: open holds, which are in no sum above", STRONG, (LEFT, y), RIGHT - LEFT);
+                pen.rule(y + 12.0);
+            }
+        }
         y += ROW;
-    }
-    for entry in page.entries {
-        row(section, entry, y, pen);
-        y += ROW;
-    }
-    if page.last {
-        sum("Closing balance", section.to, section.closing.credit - section.closing.debit, section, y, pen);
     }
 }
 
@@ -297,7 +305,9 @@ fn row(section: &Section, entry: &Entry, y: f32, pen: &mut Pen<'_, '_>) {
     if entry.moved.credit != 0 {
         pen.amount(&section.major(entry.moved.credit), BODY, (CREDIT_RIGHT, y), CREDIT_RIGHT - DEBIT_RIGHT - GAP);
     }
-    pen.amount(&section.major(entry.balance), BODY, (RIGHT, y), RIGHT - CREDIT_RIGHT - GAP);
+    if let Some(balance) = entry.balance {
+        pen.amount(&section.major(balance), BODY, (RIGHT, y), RIGHT - CREDIT_RIGHT - GAP);
+    }
     pen.rule(y + 14.0);
 }
 

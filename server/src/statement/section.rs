@@ -4,7 +4,7 @@ use crate::api::transaction::view::Viewer;
 use crate::http::error::ApiError;
 use engine::dated::{Cut, View};
 use engine::history::{Account, Line, StatementFault, Walk};
-use engine::reading::{Books, BooksFault, reference_of};
+use engine::reading::{Books, BooksFault};
 use ledger::decimal::major_text;
 use ledger::event::Kind;
 use ledger::id::{Id, Prefix};
@@ -75,6 +75,8 @@ pub struct Section {
     pub opening: Posted,
     /// What was posted before the end, by the figures.
     pub closing: Posted,
+    /// Open holds, when they are asked for. They are in none of the sums.
+    pub pending: Option<Vec<Entry>>,
     walk: Walk,
 }
 
@@ -97,8 +99,8 @@ pub struct Entry {
     pub created_at: i64,
     /// What it adds to credits and debits, minor units.
     pub moved: Posted,
-    /// The balance after it, minor units.
-    pub balance: i128,
+    /// The balance after it, minor units; none after a hold.
+    pub balance: Option<i128>,
 }
 
 impl Section {
@@ -123,7 +125,7 @@ impl Section {
         };
         let closing = walk.closing(books)?;
         let from = period.from.unwrap_or(first).min(period.to);
-        Ok(Section { heading, precision, from, to: period.to, opening, closing, walk })
+        Ok(Section { heading, precision, from, to: period.to, opening, closing, pending: None, walk })
     }
 
     /// Whether all lines were read.
@@ -183,9 +185,8 @@ fn entry(books: &Books, viewer: &mut Viewer<'_>, line: &Line) -> Result<Entry, B
     let row = &line.row;
     let other = if line.moved.debit > 0 { row.destination } else { row.source };
     let counterparty = books.balance_id(other).map(|id| id.text(Prefix::Balance)).unwrap_or_default();
-    let event = viewer.event(row)?;
-    let movement = &event.movements[row.movement as usize];
-    let kind = match movement.kind {
+    let told = viewer.told(row)?;
+    let kind = match told.movement.kind {
         Kind::Posting | Kind::Execution(_) => "posting",
         Kind::Refund(_) => "refund",
         Kind::Settlement { .. } => "settlement",
@@ -195,14 +196,14 @@ fn entry(books: &Books, viewer: &mut Viewer<'_>, line: &Line) -> Result<Entry, B
     };
     Ok(Entry {
         id: row.id(),
-        reference: reference_of(event, row),
-        description: movement.description.of(&event.text).to_owned(),
+        reference: told.reference(row),
+        description: told.description().to_owned(),
         counterparty,
         kind,
         effective_at: row.effective_at,
         created_at: row.created_at,
         moved: line.moved,
-        balance: line.after.credit - line.after.debit,
+        balance: Some(line.after.credit - line.after.debit),
     })
 }
 

@@ -39,8 +39,10 @@ impl Operand {
 
     /// A value of a query string: the first type that fits, whatever the field.
     pub fn of_text(text: &str) -> Operand {
-        // Blanks around a number make it a text.
+        // Blanks around a number make it a text, and so does a plus: that belongs to a telephone number, and nothing that was
+        // stored as a number has one. Fields that are numbers read it all the same.
         if text.trim().len() == text.len()
+            && !text.starts_with('+')
             && let Some(number) = Number::parse(text)
         {
             return Operand::Number(number);
@@ -99,6 +101,7 @@ mod tests {
             ("True", Operand::Text("True".to_owned()), "True"),
             ("", Operand::Text(String::new()), ""),
             (" 1", Operand::Text(" 1".to_owned()), " 1"),
+            ("+2348012345678", Operand::Text("+2348012345678".to_owned()), "+2348012345678"),
             ("inf", Operand::Text("inf".to_owned()), "inf"),
             ("2024-01-01", Operand::Time(Told::parse("2024-01-01").expect("a day")), "2024-01-01 00:00:00Z"),
         ] {

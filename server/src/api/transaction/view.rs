@@ -7,7 +7,8 @@ use crate::api::split::Parts;
 use crate::api::time::{self, ZERO};
 use crate::api::transaction::{Checked, changes};
 use crate::http::failure;
-use engine::reading::{Books, BooksFault, reference_of};
+use engine::codec::extract::Extract;
+use engine::reading::{self, Books, BooksFault, full_reference};
 use ledger::command::Batch;
 use ledger::decimal::{Decimal, major_text};
 use ledger::event::{Kind, Movement, Outcome, Recorded, batch_id, split_id};
@@ -76,12 +77,57 @@ pub struct PartView {
     transaction_id: String,
 }
 
+/// What a record tells of a row.
+#[derive(Clone, Copy)]
+pub struct Told<'e> {
+    at: i64,
+    seed: u64,
+    first_row: u64,
+    batch: Batch,
+    /// The movements before the row's, as far as they matter for it: the legs of a split transaction.
+    before: &'e [Movement],
+    /// The row's movement.
+    pub movement: &'e Movement,
+    text: &'e str,
+}
+
+impl<'e> Told<'e> {
+    /// What a whole record tells of one of its movements.
+    pub fn of(event: &'e Recorded, index: usize) -> Told<'e> {
+        let Recorded { at, seed, first_row, batch, movements, text, .. } = event;
+        let (before, movement) = (&movements[..index], &movements[index]);
+        Told { at: *at, seed: *seed, first_row: *first_row, batch: *batch, before, movement, text }
+    }
+
+    fn of_extract(extract: &'e Extract) -> Told<'e> {
+        let Extract { at, seed, first_row, batch, movement, text, .. } = extract;
+        Told { at: *at, seed: *seed, first_row: *first_row, batch: *batch, before: &[], movement, text }
+    }
+
+    /// The reference of the row.
+    pub fn reference(&self, row: &Row) -> String {
+        full_reference(self.movement.reference.of(self.text), row)
+    }
+
+    /// Its text for people.
+    pub fn description(&self) -> &'e str {
+        self.movement.description.of(self.text)
+    }
+}
+
+/// What was read of a record.
+enum Kept {
+    Whole(Arc<Recorded>),
+    /// What it tells of the movement of an index.
+    One(u32, Box<Extract>),
+}
+
 /// Shows rows; keeps the last two records it read. Rows that follow each other often share one, and that of a run needs that
-/// of its request.
+/// of its request. Of a long record only what it tells of the row is read, until another row of it is wanted.
 pub struct Viewer<'a> {
     books: &'a Books,
-    last: Option<(u64, Arc<Recorded>)>,
-    before: Option<(u64, Arc<Recorded>)>,
+    last: Option<(u64, Kept)>,
+    before: Option<(u64, Kept)>,
     /// Whether what was said since a row was recorded is left out.
     until_recorded: bool,
     /// The rows of the movements of a record that something followed from.
@@ -97,12 +143,14 @@ impl<'a> Viewer<'a> {
     /// A viewer of rows that were just made, whose event is at hand.
     pub fn of_answer(books: &'a Books, answer: &engine::answer::Recorded) -> Viewer<'a> {
         let last = answer.event.as_ref().zip(answer.rows.first());
-        Viewer { last: last.map(|(event, row)| (row.record, Arc::clone(event))), ..Viewer::new(books) }
+        let last = last.map(|(event, row)| (row.record, Kept::Whole(Arc::clone(event))));
+        Viewer { last, ..Viewer::new(books) }
     }
 
     /// A viewer of the rows of a record that is at hand, as they were recorded: what was said of them since is left out.
     pub const fn of_record(books: &'a Books, position: u64, event: Arc<Recorded>) -> Viewer<'a> {
-        Viewer { books, last: Some((position, event)), before: None, until_recorded: true, outcome_rows: None }
+        let last = Some((position, Kept::Whole(event)));
+        Viewer { books, last, before: None, until_recorded: true, outcome_rows: None }
     }
 
     /// The event of a row.
@@ -111,14 +159,62 @@ impl<'a> Viewer<'a> {
     }
 
     fn shared_event(&mut self, row: &Row) -> Result<&Arc<Recorded>, BooksFault> {
-        if self.last.as_ref().is_none_or(|(position, _)| *position != row.record) {
+        match self.kept(row, true)? {
+            Kept::Whole(event) => Ok(event),
+            Kept::One(..) => unreachable!("the whole was asked for"),
+        }
+    }
+
+    /// What the record of a row tells of it.
+    pub fn told(&mut self, row: &Row) -> Result<Told<'_>, BooksFault> {
+        Ok(match self.kept(row, false)? {
+            Kept::Whole(event) => Told::of(event, row.movement as usize),
+            Kept::One(_, extract) => Told::of_extract(extract),
+        })
+    }
+
+    /// Reads what is wanted of the record of a row, unless it was read before.
+    fn kept(&mut self, row: &Row, whole: bool) -> Result<&Kept, BooksFault> {
+        let fits = |kept: &Option<(u64, Kept)>| match kept {
+            Some((record, Kept::Whole(_))) => *record == row.record,
+            Some((record, Kept::One(movement, _))) => !whole && (*record, *movement) == (row.record, row.movement),
+            None => false,
+        };
+        let is_of = |kept: &Option<(u64, Kept)>| kept.as_ref().is_some_and(|(record, _)| *record == row.record);
+        if !fits(&self.last) {
             std::mem::swap(&mut self.last, &mut self.before);
         }
-        if self.last.as_ref().is_none_or(|(position, _)| *position != row.record) {
-            self.last = Some((row.record, Arc::new(self.books.recorded(row)?)));
+        if !fits(&self.last) {
+            // What is last now goes. Of one record two things are never kept.
+            if is_of(&self.before) {
+                std::mem::swap(&mut self.last, &mut self.before);
+            }
+            let read = if whole || is_of(&self.last) {
+                reading::Told::Whole(self.books.recorded(row)?)
+            } else {
+                self.books.told(row)?
+            };
+            let kept = match read {
+                reading::Told::Whole(event) => Kept::Whole(Arc::new(event)),
+                reading::Told::One(extract) => Kept::One(row.movement, Box::new(extract)),
+            };
+            self.last = Some((row.record, kept));
         }
-        let (_, event) = self.last.as_ref().expect("it was just read");
-        if event.movements.len() <= row.movement as usize { Err(BooksFault::Row(row.number)) } else { Ok(event) }
+        let (_, kept) = self.last.as_ref().expect("it was just read");
+        match kept {
+            Kept::Whole(event) if event.movements.len() <= row.movement as usize => Err(BooksFault::Row(row.number)),
+            kept => Ok(kept),
+        }
+    }
+
+    /// Whether something followed from the record of a row in the lineage of tracked balances.
+    fn has_lineage(&mut self, row: &Row) -> Result<bool, BooksFault> {
+        match self.kept(row, false)? {
+            Kept::Whole(event) => Ok(event.has_lineage()),
+            Kept::One(_, extract) => {
+                extract.has_lineage().map_err(|source| BooksFault::Codec { position: row.record, source })
+            }
+        }
     }
 
     /// A row as reads show it. Lists tell its business date too.
@@ -126,15 +222,15 @@ impl<'a> Viewer<'a> {
         let books = self.books;
         let metadata = self.metadata(row)?;
         let parent_transaction = self.parent(row)?;
-        let event = self.event(row)?;
-        let movement = &event.movements[row.movement as usize];
+        let told = self.told(row)?;
+        let (movement, text) = (told.movement, told.text);
         let side = |handle: u32, named: &str| match books.balance_id(handle) {
             Some(id) => id.text(Prefix::Balance),
             None => named.to_owned(),
         };
-        let source = side(row.source, movement.source_text.of(&event.text));
-        let destination = side(row.destination, movement.destination_text.of(&event.text));
-        let reference = reference_of(event, row);
+        let source = side(row.source, movement.source_text.of(text));
+        let destination = side(row.destination, movement.destination_text.of(text));
+        let reference = told.reference(row);
         let currency = books.currency(row.currency).to_string();
         let major = major_text(row.amount, row.precision);
         Ok(TransactionView {
@@ -150,7 +246,7 @@ impl<'a> Viewer<'a> {
             destination,
             reference,
             currency,
-            description: movement.description.of(&event.text).to_owned(),
+            description: told.description().to_owned(),
             status: row.status.word(),
             allow_overdraft: false,
             inflight: shows_inflight(row),
@@ -170,11 +266,11 @@ impl<'a> Viewer<'a> {
 
     /// The id of what a row belongs to, or empty.
     pub fn parent(&mut self, row: &Row) -> Result<String, BooksFault> {
-        let event = self.event(row)?;
+        let Told { at, seed, .. } = self.told(row)?;
         Ok(match row.parent {
             Parent::None => String::new(),
-            Parent::Batch(first) => batch_id(event.at, event.seed, first).text(Prefix::Batch),
-            Parent::Split(first) => split_id(event.at, event.seed, first).text(Prefix::Transaction),
+            Parent::Batch(first) => batch_id(at, seed, first).text(Prefix::Batch),
+            Parent::Split(first) => split_id(at, seed, first).text(Prefix::Transaction),
             Parent::Row(parent) => {
                 let parent = self.books.row(parent)?.ok_or(BooksFault::Row(parent))?;
                 parent.id().text(Prefix::Transaction)
@@ -191,9 +287,8 @@ impl<'a> Viewer<'a> {
         }
         let mut metadata = self.own_metadata(row)?;
         let moved = !matches!(row.status, Status::Queued | Status::Scheduled | Status::Rejected);
-        let event = self.event(row)?;
-        if moved && event.has_lineage() {
-            let allocation = lineage::allocation(event, row.movement);
+        if moved && self.has_lineage(row)? {
+            let allocation = lineage::allocation(self.event(row)?, row.movement);
             if !allocation.is_empty() {
                 metadata.set(FUND_ALLOCATION, allocation);
             }
@@ -238,9 +333,9 @@ impl<'a> Viewer<'a> {
     /// The own metadata of a row as another shows it that takes it over, with what was said of that one.
     fn metadata_of(&mut self, row: &Row, shown: &Row) -> Result<Metadata, BooksFault> {
         let (books, until_recorded) = (self.books, self.until_recorded);
-        let event = self.event(row)?;
-        let movement = &event.movements[row.movement as usize];
-        let mut metadata = Metadata::parse(movement.metadata.of(&event.text)).unwrap_or_default();
+        let told = self.told(row)?;
+        let movement = told.movement;
+        let mut metadata = Metadata::parse(movement.metadata.of(told.text)).unwrap_or_default();
         if let Kind::Execution(request) = movement.kind {
             let rejected = movement.outcome;
             let request = self.books.row(request)?.ok_or(BooksFault::Row(request))?;
@@ -260,11 +355,11 @@ impl<'a> Viewer<'a> {
         if movement.atomic {
             metadata.set("atomic", true);
         }
-        if event.batch != Batch::Single {
+        if told.batch != Batch::Single {
             metadata.set("sequence", movement.item + 1);
         }
         if movement.queued {
-            metadata.set("QUEUED_PARENT_TRANSACTION", queued_parent(event, row));
+            metadata.set("QUEUED_PARENT_TRANSACTION", queued_parent(&told, row));
         }
         if let (Outcome::Rejected(rejection), true) = (movement.outcome, row.flags.has(Flags::OUTCOME)) {
             metadata.set("blnk_rejection_reason", failure::reason(rejection));
@@ -274,23 +369,17 @@ impl<'a> Viewer<'a> {
 }
 
 /// What the request of a queued row was known by first: its batch, its split transaction, or itself.
-pub fn queued_parent(event: &Recorded, row: &Row) -> String {
-    let movement = &event.movements[row.movement as usize];
-    if event.batch != Batch::Single {
-        return batch_id(event.at, event.seed, event.first_row).text(Prefix::Batch);
+pub fn queued_parent(told: &Told<'_>, row: &Row) -> String {
+    if told.batch != Batch::Single {
+        return batch_id(told.at, told.seed, told.first_row).text(Prefix::Batch);
     }
     let request = if row.flags.has(Flags::OUTCOME) { row.number - 1 } else { row.number };
-    if movement.leg > 0 {
-        let before: u64 = event.movements[..row.movement as usize]
-            .iter()
-            .rev()
-            .take(movement.leg as usize - 1)
-            .map(Movement::rows_count)
-            .sum();
-        return split_id(event.at, event.seed, request - before).text(Prefix::Transaction);
+    if let Some(legs) = (told.movement.leg as usize).checked_sub(1) {
+        let before: u64 = told.before.iter().rev().take(legs).map(Movement::rows_count).sum();
+        return split_id(told.at, told.seed, request - before).text(Prefix::Transaction);
     }
-    let nonce = ledger::id::nonce(event.seed, ledger::id::NonceOf::Row(request));
-    Id::new(event.at, request, nonce).text(Prefix::Transaction)
+    let nonce = ledger::id::nonce(told.seed, ledger::id::NonceOf::Row(request));
+    Id::new(told.at, request, nonce).text(Prefix::Transaction)
 }
 
 /// Whether a row is shown as a hold. What changes a hold is none itself: it cannot be committed or voided.

@@ -13,7 +13,7 @@ use crate::http::error::ApiError;
 use crate::http::state::{Answer, AppState};
 use axum::http::StatusCode;
 use engine::answer::Trial;
-use ledger::command::{Ask, Batch, Command, Mismatch, Party, Record};
+use ledger::command::{Ask, Batch, Command, Mismatch, Party, Record, Terms};
 use ledger::rejection::Rejection;
 use ledger::text::{self, Span};
 use serde_json::json;
@@ -157,7 +157,8 @@ fn alone(item: Item<'_>) -> (Vec<Ask>, String) {
         let (source, destination) = (party(ask.source), party(ask.destination));
         let (currency, reference) = (copy(ask.currency), copy(ask.reference));
         let (description, metadata) = (Span::EMPTY, Span::EMPTY);
-        asks.push(Ask { source, destination, currency, reference, description, metadata, ..ask.clone() });
+        let terms = Terms { provider: copy(ask.terms().provider), ..*ask.terms() }.boxed();
+        asks.push(Ask { source, destination, currency, reference, description, metadata, terms, ..ask.clone() });
     }
     (asks, arena)
 }

@@ -1,5 +1,6 @@
 //! Dry runs in the OpenAPI document.
 
+use crate::http::lineage::SHARE;
 use crate::http::openapi::{Answer, Field, Object, Schema};
 
 /// Said of the field that asks for one.
@@ -41,6 +42,16 @@ pub const PROJECTION: Object = Object {
             "The balances that it names; `null` of an item whose reference is used.",
         ),
         Field::optional("legs", Schema::List(&Schema::Object(&LEG)), "Its parts, when it has several."),
+        Field::optional(
+            "fund_allocation",
+            Schema::List(&Schema::Object(&SHARE)),
+            "What it would spend of each provider, in the order in which it would be taken.",
+        ),
+        Field::optional(
+            "lineage",
+            Schema::List(&Schema::Object(&FOLLOWING)),
+            "What would follow from it in the lineage of tracked balances.",
+        ),
         Field::optional("notes", Schema::List(&Schema::Text), "What else is to be known, for people."),
     ],
 };
@@ -103,6 +114,18 @@ const BALANCE: Object = Object {
         Field::required("resulting_debit_balance", FIGURE, "Posted debits, then."),
         Field::required("resulting_inflight_debit_balance", FIGURE, "Held debits, then."),
         Field::required("resulting_inflight_credit_balance", FIGURE, "Held credits, then."),
+    ],
+};
+const FOLLOWING: Object = Object {
+    name: "ProjectedLineage",
+    description: "Money of a provider that would come to a tracked balance, or go.",
+    fields: &[
+        Field::required("lineage_type", Schema::Choice(&["credit", "release", "receive"]), "What it does."),
+        Field::required("provider", Schema::Text, "The provider."),
+        Field::required("balance_id", Schema::Text, "The tracked balance."),
+        Field::required("status", Schema::Choice(&["APPLIED", "INFLIGHT", "VOID"]), "The status that it would have."),
+        Field::required("precise_amount", Schema::Text, "Minor units, as digits."),
+        Field::required("amount", Schema::Decimal, "Major units."),
     ],
 };
 const LEG: Object = Object {

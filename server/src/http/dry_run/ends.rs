@@ -176,6 +176,7 @@ fn ends<'a>(tried: &Tried<'_>, about: impl Fn(usize) -> &'a Row) -> ProjectionVi
     view.status = status_of(first);
     view.reference = first.reference.of(&tried.event.text).to_owned();
     view.balances = Some(tried.balances(0..movements.len(), movements.len()));
+    tried.tell_lineage(0..movements.len(), &mut view);
     if movements.len() > 1 {
         let leg = |(index, movement): (usize, &Movement)| {
             let identifier = about(index).id().text(Prefix::Transaction);

@@ -108,6 +108,7 @@ pub fn view(item: Item<'_>, verdict: &Verdict<'_>) -> Result<ProjectionView, Api
             view.status = status_of(&tried.event.movements[movements.start]);
             view.balances = Some(balances(item, tried, movements.clone()));
             view.legs = legs(item);
+            tried.tell_lineage(movements.clone(), &mut view);
             if item.mismatch == Mismatch::Allow {
                 note_currencies(&mut view, currency);
             }

@@ -153,3 +153,78 @@ async fn who_waits_is_woken_by_a_monitor() {
     let whole = all(&server, 100).await;
     assert_eq!(whole.last().map(|last| &last["event"]), Some(&json!("balance.monitor")));
 }
+
+/// Every row that changes figures makes an event, and no other row fires: what fires stands behind an event of its own balance,
+/// whatever was recorded.
+#[tokio::test]
+async fn what_fires_stands_behind_what_it_fired_because_of() {
+    let server = open();
+    let a = crate::routes::balances::id::lineage::get::of_ada(&server, "FIFO").await;
+    let b = server.balance().await;
+    pay(&server, "@World", &b, 1, "first").await;
+    for balance in [&a, &b] {
+        watch(&server, balance, ">", -1_000_000_000, json!({})).await;
+    }
+    let tag = json!({"amount": 50, "reference": "in", "allow_overdraft": true, "meta_data": {"BLNK_LINEAGE_PROVIDER": "stripe"}});
+    let post = async |fields: Value| server.post("/transactions", payment(&a, &b, fields)).await;
+    assert_eq!(server.post("/transactions", payment("@World", &a, tag)).await.status.as_u16(), 201);
+    post(json!({"reference": "now"})).await;
+    post(json!({"reference": "queued", "skip_queue": false})).await;
+    post(json!({"reference": "refused", "skip_queue": false, "amount": 1_000_000})).await;
+    let parts = json!([{"identifier": b, "distribution": "50%"}, {"identifier": "@Shop", "distribution": "left"}]);
+    post(json!({"reference": "split", "destination": null, "destinations": parts})).await;
+    let refunded = post(json!({"reference": "to refund"})).await.field("transaction_id");
+    server.post(&format!("/refund-transaction/{refunded}"), json!({"skip_queue": true})).await;
+    let hold = post(json!({"reference": "hold", "inflight": true, "amount": 5})).await.field("transaction_id");
+    let path = format!("/transactions/inflight/{hold}");
+    for change in [json!({"amount": 6}), json!({"amount": 4}), json!({"inflight_expiry_date": "2027-01-01T00:00:00Z"})]
+    {
+        let told = server.patch(&path, change).await;
+        assert!(told.status.is_success(), "{}", told.text);
+    }
+    server.put(&path, json!({"status": "commit", "amount": 1})).await;
+    server.put(&path, json!({"status": "void"})).await;
+    for (reference, due) in [("runs", "2026-11-01T00:00:00Z"), ("called off", "2026-12-01T00:00:00Z")] {
+        let id = server.schedule(&a, &b, reference, due, json!({})).await;
+        if reference == "called off" {
+            assert!(server.delete(&format!("/transactions/scheduled/{id}")).await.status.is_success());
+        }
+    }
+    let held = json!({"reference": "expires", "inflight": true, "inflight_expiry_date": "2026-11-02T00:00:00Z"});
+    assert_eq!(post(held).await.status.as_u16(), 201);
+    server.pass("2026-11-03T00:00:00Z").await;
+    let item = |reference: &str, amount: u64| {
+        payment(&a, &b, json!({"reference": reference, "amount": amount, "skip_queue": null}))
+    };
+    for (atomic, name) in [(true, "whole"), (false, "each")] {
+        let items = [item(&format!("{name} 1"), 1), item(&format!("{name} 2"), 1_000_000)];
+        server.post("/transactions/bulk", json!({"atomic": atomic, "transactions": items})).await;
+    }
+    let events = all(&server, 1000).await;
+    let mut checked = 0;
+    let mut before: Option<&Value> = None;
+    let mut fired: Vec<String> = Vec::new();
+    // One more, so that the last is looked at too.
+    for event in events.iter().chain([&json!({"event": "end"})]) {
+        if event["event"] == "balance.monitor" {
+            fired.push(event["data"]["balance_id"].as_str().expect("an id").to_owned());
+            continue;
+        }
+        if let Some(before) = before {
+            let (data, name) = (&before["data"], before["event"].as_str().unwrap_or_default());
+            let nothing = name == "transaction.rejected" || data["reference"] == "called off_q";
+            let mut wanted: Vec<&str> = [&data["source"], &data["destination"]]
+                .into_iter()
+                .filter_map(Value::as_str)
+                .filter(|side| !nothing && name.starts_with("transaction.") && (*side == a || *side == b))
+                .collect();
+            if data["reference"] == "first" {
+                wanted.clear();
+            }
+            assert_eq!(fired, wanted, "behind {before}");
+            checked += fired.len();
+        }
+        (before, fired) = (Some(event), Vec::new());
+    }
+    assert!(checked > 25, "{checked}");
+}

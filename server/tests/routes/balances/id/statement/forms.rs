@@ -110,7 +110,7 @@ async fn camt053_has_no_place_for_everything() {
 }
 
 /// A body that is no text.
-async fn bytes(server: &TestServer, path: &str) -> (u16, Vec<u8>) {
+pub async fn bytes(server: &TestServer, path: &str) -> (u16, Vec<u8>) {
     let request = Request::builder().uri(path).header("X-Blnk-Key", KEY).body(Body::empty()).expect("a request");
     let response = server.shell.respond(SocketAddr::from(([127, 0, 0, 1], 9)), request).await;
     let status = response.status().as_u16();
