@@ -19,6 +19,7 @@ mod routes {
     mod wholes;
 
     mod docs;
+    mod scrub;
     mod service;
     mod accounts {
         mod filter;
