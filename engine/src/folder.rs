@@ -144,9 +144,10 @@ impl Folder {
     pub fn delete_damaged(&self) -> Result<(), FolderFault> {
         let path = self.path.join(DAMAGED);
         let fault = |source| FolderFault::Disk { path: path.clone(), source };
-        for name in fs::read_to_string(&path).map_err(fault)?.lines() {
+        let names = fs::read(&path).map_err(fault)?;
+        for name in String::from_utf8_lossy(&names).lines() {
             let derived = [self.tables(), self.references(), self.children(), self.dated()];
-            if let Some(folder) = derived.into_iter().find(|folder| folder.ends_with(name)) {
+            if let Some(folder) = derived.into_iter().find(|folder| *folder == self.path.join(name)) {
                 remove_folder(&folder)?;
             }
         }
@@ -157,11 +158,6 @@ impl Folder {
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Where damaged files are kept that others have replaced.
-    pub fn quarantine(&self) -> PathBuf {
-        self.path.join(QUARANTINE)
     }
 
     /// Deletes everything that is derived from the journal.
@@ -238,8 +234,8 @@ const DAMAGED: &str = "damaged";
 /// Notes that something derived is damaged; the next start deletes it, and makes it anew from the journal.
 pub(crate) fn mark_damaged(folder: &Path, what: &str) -> io::Result<()> {
     let path = folder.join(DAMAGED);
-    let mut text = match fs::read_to_string(&path) {
-        Ok(text) => text,
+    let mut text = match fs::read(&path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error),
     };

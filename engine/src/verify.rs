@@ -10,7 +10,8 @@
 //!     dated/           ◀─ compare sums of all entries, as far as they cover ] ─────┘
 //! ```
 //!
-//! One pass over each file, from front to back; three threads work at the same time, each on its own part of the way. Memory: the state, and 16 bytes for each reference and each child.
+//! One pass over each file, from front to back; three threads work at the same time, each on its own part of the way.
+//! Memory: the state, and 16 bytes for each reference and each child.
 //! What a crash may leave is no problem: a torn group at the end of the journal, rows beyond the newest checkpoint, stale
 //! pairs of an index. Derived files that are missing altogether are none either: the next start makes them.
 

@@ -36,7 +36,8 @@ pub fn scrub(pass: &mut Pass<'_>, extent: &Extent) -> bool {
     let mut before: Option<Ends> = None;
     for number in 0..=extent.last {
         if number == extent.last && !extent.judges_last {
-            return true;
+            meet_last(pass, extent, before);
+            return !pass.is_stopped();
         }
         let found = match check(pass, extent, number) {
             Err(SegmentFault::Stopped) => return false,
@@ -56,6 +57,18 @@ pub fn scrub(pass: &mut Pass<'_>, extent: &Extent) -> bool {
         before = ends;
     }
     true
+}
+
+/// Offline whoever opens the journal judges the last segment; whether it follows from the one before is seen here.
+fn meet_last(pass: &mut Pass<'_>, extent: &Extent, before: Option<Ends>) {
+    let path = sealed::path(&pass.paths.journal, extent.last);
+    let last = sealed::beginning(&*pass.shared.disk, &path, extent.last, extent.options);
+    if let (Some(before), Ok(Some(last))) = (before, last)
+        && !before.leads_to(&last)
+    {
+        let offset = before.after.position % extent.options.segment_bytes;
+        treat(pass, extent, extent.last - 1, offset, "records at its end are gone");
+    }
 }
 
 /// Reads a segment; one that seems damaged once more: a medium may fail for a moment, and a file may just be replaced.
