@@ -210,6 +210,10 @@ def suite_kill():
     return script("kill.py", seconds=6 * MINUTE)
 
 
+def suite_scrub():
+    return script("scrub.py", seconds=6 * MINUTE)
+
+
 def suite_identities():
     return script("identities.py", seconds=6 * MINUTE)
 

@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"FLORINC3";
-const SUFFIX: &str = ".checkpoint";
+/// Ends the name of a checkpoint.
+pub const SUFFIX: &str = ".checkpoint";
 /// Of one that is being written.
 const SUFFIX_NEW: &str = ".new";
 /// Bytes that are collected before they are written.

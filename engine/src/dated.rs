@@ -17,8 +17,8 @@
 //! - A reader takes a [`View`], which does not change any more, and looks at no row that the view does not reach.
 
 mod behind;
-mod manifest;
-mod run;
+pub(crate) mod manifest;
+pub(crate) mod run;
 
 use crate::index::IndexFault;
 use crate::rows::{Rows, RowsFault};

@@ -9,6 +9,8 @@ use crate::log::Log;
 use crate::monitors::follow as monitors;
 use crate::reading::Books;
 use crate::replay::{self, ReplayFault, Replayed};
+use crate::scrub::offline;
+use crate::verify::VerifyFault;
 use crate::writer::checkpoints::Checkpoints;
 use crate::writer::publish::Pending;
 use crate::writer::{Health, KeyAsk, Reply, Request, View, Wake, Writer, postings_of};
@@ -55,6 +57,8 @@ pub enum OpenFault {
     Replay(ReplayFault),
     /// A thread could not be started.
     Thread(io::Error),
+    /// What was found damaged could not be deleted, to be made anew.
+    Damaged(VerifyFault),
 }
 
 impl fmt::Display for OpenFault {
@@ -63,6 +67,7 @@ impl fmt::Display for OpenFault {
             OpenFault::Folder(fault) => fault.fmt(f),
             OpenFault::Replay(fault) => fault.fmt(f),
             OpenFault::Thread(_) => write!(f, "a thread cannot be started"),
+            OpenFault::Damaged(_) => write!(f, "what was found damaged cannot be deleted"),
         }
     }
 }
@@ -73,6 +78,7 @@ impl std::error::Error for OpenFault {
             OpenFault::Folder(fault) => fault.source(),
             OpenFault::Replay(fault) => fault.source(),
             OpenFault::Thread(source) => Some(source),
+            OpenFault::Damaged(source) => Some(source),
         }
     }
 }
@@ -131,6 +137,9 @@ impl Engine {
         let folder = Folder::open(&options.folder, options.make).map_err(OpenFault::Folder)?;
         let journal = options.journal.of_journal(&*disk, &folder.journal());
         let journal = journal.map_err(|fault| OpenFault::Replay(ReplayFault::Journal(fault)))?;
+        if folder.has_damage() {
+            offline::delete_damaged(&disk, &folder, journal).map_err(OpenFault::Damaged)?;
+        }
         let replayed = replay::replay(&disk, &folder, journal, options.sizes).map_err(OpenFault::Replay)?;
         let Replayed { state, books, references, children, appender, cut_bytes, replayed_records } = replayed;
         let started = Started { replayed_records, cut_bytes, direct: appender.is_direct() };

@@ -13,6 +13,9 @@ const FORMAT: &str = "florin data folder, format 1";
 /// The folder of the index of references.
 const REFERENCES: &str = "references";
 
+/// The folder of damaged files that others have replaced.
+pub(crate) const QUARANTINE: &str = "quarantine";
+
 /// Why a data folder cannot be used.
 #[derive(Debug)]
 pub enum FolderFault {
@@ -132,6 +135,31 @@ impl Folder {
         self.path.join("checkpoints")
     }
 
+    /// Whether something derived was found damaged, and is to be made anew.
+    pub fn has_damage(&self) -> bool {
+        self.path.join(DAMAGED).exists()
+    }
+
+    /// Deletes what was found damaged, so that it is made anew. Of a name that this program does not know nothing is deleted.
+    pub fn delete_damaged(&self) -> Result<(), FolderFault> {
+        let path = self.path.join(DAMAGED);
+        let fault = |source| FolderFault::Disk { path: path.clone(), source };
+        let names = fs::read(&path).map_err(fault)?;
+        for name in String::from_utf8_lossy(&names).lines() {
+            let derived = [self.tables(), self.references(), self.children(), self.dated()];
+            if let Some(folder) = derived.into_iter().find(|folder| *folder == self.path.join(name)) {
+                remove_folder(&folder)?;
+            }
+        }
+        fs::remove_file(&path).map_err(fault)?;
+        fs::File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(fault)
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Deletes everything that is derived from the journal.
     pub fn delete_derived(&self) -> Result<(), FolderFault> {
         for path in [self.tables(), self.references(), self.children(), self.dated(), self.checkpoints()] {
@@ -166,12 +194,55 @@ fn write_format(folder: &Path, path: &Path) -> io::Result<FingerprintKey> {
     for half in key.chunks_exact_mut(8) {
         half.copy_from_slice(&RandomState::new().hash_one("fingerprint key").to_le_bytes());
     }
-    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    replace(folder, path, &text_of(FingerprintKey(key)))?;
+    Ok(FingerprintKey(key))
+}
+
+fn text_of(key: FingerprintKey) -> String {
+    let hex: String = key.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{FORMAT}\nfingerprint key {hex}\n")
+}
+
+/// Writes a small file of the folder, or replaces it, in one step.
+fn replace(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut file = fs::File::create(&new)?;
-    write!(file, "{FORMAT}\nfingerprint key {hex}\n")?;
+    file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, path)?;
-    fs::File::open(folder)?.sync_all()?;
-    Ok(FingerprintKey(key))
+    fs::File::open(folder)?.sync_all()
+}
+
+/// Whether the file of the format in a data folder is the one of a key. It has no checksum; whoever runs on the folder knows
+/// what it must say.
+pub(crate) fn is_format_whole(folder: &Path, key: FingerprintKey) -> io::Result<bool> {
+    match fs::read_to_string(folder.join("format")) {
+        Ok(text) => Ok(key_of(&text) == Some(key)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the file of the format anew.
+pub(crate) fn mend_format(folder: &Path, key: FingerprintKey) -> io::Result<()> {
+    replace(folder, &folder.join("format"), &text_of(key))
+}
+
+/// What of a folder is to be made anew at the next start: names of derived things, one a line.
+const DAMAGED: &str = "damaged";
+
+/// Notes that something derived is damaged; the next start deletes it, and makes it anew from the journal.
+pub(crate) fn mark_damaged(folder: &Path, what: &str) -> io::Result<()> {
+    let path = folder.join(DAMAGED);
+    let mut text = match fs::read(&path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error),
+    };
+    if text.lines().any(|line| line == what) {
+        return Ok(());
+    }
+    text.push_str(what);
+    text.push('\n');
+    replace(folder, &path, &text)
 }

@@ -27,7 +27,7 @@ pub(crate) mod manifest;
 mod merge;
 mod mix;
 pub(crate) mod offline;
-mod run;
+pub(crate) mod run;
 mod tail;
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ mod priority;
 pub mod reading;
 pub mod replay;
 pub mod rows;
+pub mod scrub;
 pub mod verify;
 pub mod writer;
 

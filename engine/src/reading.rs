@@ -247,6 +247,11 @@ impl Books {
         &self.monitors
     }
 
+    /// The key of the hashes of references.
+    pub(crate) const fn fingerprint_key(&self) -> FingerprintKey {
+        self.key
+    }
+
     /// The keyed hash of a reference, by which references are found.
     pub fn fingerprint(&self, reference: &str) -> u64 {
         self.key.of(reference)

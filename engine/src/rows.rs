@@ -211,6 +211,11 @@ impl Rows {
         }
     }
 
+    /// Rows before this number are in the file, and never change there.
+    pub(crate) fn written(&self) -> u64 {
+        self.shared.behind().written
+    }
+
     /// One row, or `None` past the end.
     pub fn get(&self, number: u64) -> Result<Option<Row>, RowsFault> {
         {

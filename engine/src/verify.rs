@@ -3,19 +3,22 @@
 //! ```text
 //! journal ─▶ [ reader thread: frames ─▶ hash chain ─▶ events ] ─▶ is it lawful? ─▶ apply to a fresh state
 //!     every checkpoint ◀─ compare with the state at its place ─────────────────────┤
+//!     [ comparing thread:                                                          ▼ rows
 //!     tables/rows.tbl  ◀─ compare each row, as far as the newest checkpoint says ──┤
 //!     tables/alerts.tbl ◀─ compare each alert, as far as its mark says ────────────┤
 //!     references/ and children/ ◀─ compare all pairs, as far as each index covers ─┤ at the end
-//!     dated/           ◀─ compare sums of all entries, as far as they cover ───────┘
+//!     dated/           ◀─ compare sums of all entries, as far as they cover ] ─────┘
 //! ```
 //!
-//! One pass over each file, from front to back. Memory: the state, and 16 bytes for each reference and each child.
+//! One pass over each file, from front to back; three threads work at the same time, each on its own part of the way.
+//! Memory: the state, and 16 bytes for each reference and each child.
 //! What a crash may leave is no problem: a torn group at the end of the journal, rows beyond the newest checkpoint, stale
 //! pairs of an index. Derived files that are missing altogether are none either: the next start makes them.
 
 mod alerts;
 mod books;
 mod dated;
+mod derived;
 mod feed;
 mod lawful;
 mod pairs;
@@ -26,27 +29,23 @@ use crate::checkpoint;
 use crate::folder::{Folder, FolderFault};
 use crate::index::IndexFault;
 use crate::limits;
-use alerts::Alerts;
 use books::Mismatched;
-use dated::DatedRows;
+use derived::{Applied, Derived};
 use feed::{End, Fed};
 use journal::disk::Disk;
 use journal::open::{OpenFault as JournalFault, Options as JournalOptions};
 use journal::place::Place;
 use journal::reader::{ReadFault, Reader};
 use ledger::apply::apply;
-use ledger::event::{Event, Recorded};
-use ledger::row::{Flags, Parent, Row, Status};
+use ledger::event::{Event, Movement};
 use ledger::state::State;
-use pairs::Pairs;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use still::StillDisk;
-use table::Table;
 
 /// How far a check has come.
 #[derive(Clone, Copy, Debug)]
@@ -176,6 +175,15 @@ impl Problems {
             self.list.push(Problem { part, text });
         }
     }
+
+    /// Takes those that another thread has found.
+    fn take(&mut self, others: Problems) {
+        let untold = others.count - others.list.len() as u64;
+        for problem in others.list {
+            self.add(problem.part, problem.text);
+        }
+        self.count += untold;
+    }
 }
 
 /// Why a folder could not be checked.
@@ -233,23 +241,29 @@ pub fn run(
     let disk: Arc<dyn Disk> = Arc::new(StillDisk::new(disk));
     let journal = journal.of_journal(&*disk, &folder.journal()).map_err(VerifyFault::Journal)?;
     let reader = Reader::offline(Arc::clone(&disk), &folder.journal(), journal);
-    let alerts = Alerts::open(Arc::clone(&disk), &folder.tables())?;
-    let mut check = Check::begin(&*disk, &folder, alerts)?;
+    let (mut check, rows_until) = Check::begin(&*disk, &folder)?;
+    let mut derived = Derived::open(&disk, &folder, rows_until)?;
     let bytes_max = reader.segments_count().map_err(VerifyFault::Read)? * journal.segment_bytes;
     let end = std::thread::scope(|scope| {
         let (sender, batches) = sync_channel(feed::BATCHES_WAITING_MAX);
         let source = &reader;
         let feeder = scope.spawn(move || feed::feed(source, &sender));
-        check.follow(batches, bytes_max, progress)?;
+        let (applied, rows) = sync_channel(derived::WAITING_MAX);
+        let (giver, spare) = channel();
+        let comparing = &mut derived;
+        let comparer = scope.spawn(move || comparing.follow(rows, &giver));
+        check.follow(batches, &Onward { applied, spare }, bytes_max, progress)?;
+        comparer.join().expect("comparing does not panic")?;
         Ok(feeder.join().expect("reading does not panic"))
     })?;
-    if check.stopped {
-        // What follows a contradiction cannot be judged.
-        return check.report(0);
+    let mut torn_bytes = 0;
+    // What follows a contradiction cannot be judged.
+    if !check.stopped {
+        torn_bytes = check.judge_end(&disk, &folder, journal, end)?;
+        derived.compare_indexes(&reader)?;
+        derived.end(check.state.rows_count);
     }
-    let torn_bytes = check.judge_end(&disk, &folder, journal, end)?;
-    check.compare_indexes(&reader)?;
-    check.report(torn_bytes)
+    check.report(derived, torn_bytes)
 }
 
 /// What is wrong with the end of a journal, seen from the newest checkpoint; `None` when it is whole from there on, or torn
@@ -277,17 +291,20 @@ pub fn journal_end(
     }
 }
 
+/// Where rows go, and their memory comes back from.
+struct Onward {
+    applied: SyncSender<Applied>,
+    spare: Receiver<Applied>,
+}
+
+/// Movements whose balances are brought near at once, so that the waits for memory overlap.
+const NEAR_MOVEMENTS: usize = 512;
+
 /// A check as it goes on.
 struct Check<'a> {
     disk: &'a dyn Disk,
-    folder: &'a Folder,
     state: State,
     place: Place,
-    table: Table,
-    alerts: Alerts,
-    references: Pairs,
-    children: Pairs,
-    dated: DatedRows,
     /// Checkpoints that are still ahead: the seq that follows them, their files.
     checkpoints: VecDeque<(u64, PathBuf)>,
     checkpoints_compared: u64,
@@ -298,7 +315,8 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn begin<'a>(disk: &'a dyn Disk, folder: &'a Folder, alerts: Alerts) -> Result<Check<'a>, VerifyFault> {
+    /// Begins before the first record. Says too up to which row the newest checkpoint reaches.
+    fn begin<'a>(disk: &'a dyn Disk, folder: &Folder) -> Result<(Check<'a>, u64), VerifyFault> {
         let mut problems = Problems::default();
         let path = folder.checkpoints();
         let paths = checkpoint::list(disk, &path).map_err(|source| VerifyFault::Disk { path, source })?;
@@ -313,42 +331,34 @@ impl Check<'_> {
                 None => problems.add(Part::Checkpoint, format!("{} is damaged", path.display())),
             }
         }
-        let references = Pairs::open(disk, &folder.references(), Part::References, true, &mut problems)?;
-        let children = Pairs::open(disk, &folder.children(), Part::Children, false, &mut problems)?;
-        let dated = DatedRows::open(disk, &folder.dated(), &mut problems)?;
-        Ok(Check {
+        let check = Check {
             disk,
-            folder,
             state: State::new(),
             place: Place::start(),
-            table: Table::open(disk, &folder.tables(), rows_until)?,
-            alerts,
-            references,
-            children,
-            dated,
             checkpoints,
             checkpoints_compared: 0,
             mismatched: Mismatched::default(),
             problems,
             stopped: false,
-        })
+        };
+        Ok((check, rows_until))
     }
 
-    /// Takes records as they are read.
+    /// Takes records as they are read, and hands on the rows that they make.
     fn follow(
         &mut self,
         batches: Receiver<Vec<Fed>>,
+        onward: &Onward,
         bytes_max: u64,
         mut progress: impl FnMut(Progress),
     ) -> Result<(), VerifyFault> {
-        let mut rows = Vec::new();
-        for batch in batches {
-            for fed in batch {
-                self.compare_checkpoints()?;
-                self.take(&fed, &mut rows)?;
-                if self.stopped {
-                    return Ok(());
-                }
+        for records in batches {
+            let mut batch = onward.spare.try_recv().unwrap_or_default();
+            batch.records = records;
+            self.apply(&mut batch)?;
+            // Whoever takes no more has met a fault, which it tells.
+            if onward.applied.send(batch).is_err() || self.stopped {
+                return Ok(());
             }
             let (records, bytes) = (self.place.seq - 1, self.place.position);
             progress(Progress { records, rows: self.state.rows_count, bytes, bytes_max });
@@ -356,58 +366,41 @@ impl Check<'_> {
         self.compare_checkpoints()
     }
 
-    fn take(&mut self, fed: &Fed, rows: &mut Vec<Row>) -> Result<(), VerifyFault> {
-        if let Err(text) = lawful::check(&self.state, &fed.event) {
-            self.problems.add(Part::Books, format!("record {} contradicts those before it: {text}", fed.seq));
-            self.stopped = true;
-            return Ok(());
-        }
-        if let Event::Recorded(event) = &fed.event {
-            self.mismatched.see(&self.state, event);
-        }
-        apply(&mut self.state, &fed.event, fed.position, rows);
-        if let Event::Recorded(event) = &fed.event {
-            if let Some(key) = &event.key {
-                self.references.expect(self.folder.key.of_key(&key.name), event.first_row, fed.position, 0);
+    /// Applies records up to the first contradiction.
+    fn apply(&mut self, batch: &mut Applied) -> Result<(), VerifyFault> {
+        let mut near = 0;
+        for (index, fed) in batch.records.iter().enumerate() {
+            self.compare_checkpoints()?;
+            if index == near {
+                near += self.bring_near(&batch.records[index..]);
             }
-            for row in rows.iter() {
-                if let Some(text) = self.table.compare(row)? {
-                    self.problems.add(Part::Rows, text);
-                }
-                self.expect_pairs(event, row, fed.position);
-                self.dated.expect(row);
+            if let Err(text) = lawful::check(&self.state, &fed.event) {
+                self.problems.add(Part::Books, format!("record {} contradicts those before it: {text}", fed.seq));
+                self.stopped = true;
+                return Ok(());
             }
+            if let Event::Recorded(event) = &fed.event {
+                self.mismatched.see(&self.state, event);
+            }
+            apply(&mut self.state, &fed.event, fed.position, &mut batch.rows);
+            batch.ends.push(batch.rows.len());
+            self.place = fed.after;
         }
-        if let Some(text) = self.alerts.take(&fed.event, fed.position, rows)? {
-            self.problems.add(Part::Rows, text);
-        }
-        rows.clear();
-        self.place = fed.after;
         Ok(())
     }
 
-    /// Notes what the indexes must say of a row.
-    fn expect_pairs(&mut self, event: &Recorded, row: &Row, position: u64) {
-        let key = self.folder.key;
-        let reference = event.movements[row.movement as usize].reference.of(&event.text);
-        if !reference.is_empty() {
-            let execution = row.flags.has(Flags::EXECUTION);
-            if execution || row.flags.has(Flags::OUTCOME) {
-                let mark = if execution { pairs::EXECUTION } else { 0 };
-                self.references.expect(key.of_parts(reference, OUTCOME_SUFFIX), row.number, position, mark);
-            } else {
-                self.references.expect(key.of(reference), row.number, position, 0);
-            }
-            if row.status == Status::Scheduled {
-                let reserved = key.of_parts(reference, OUTCOME_SUFFIX);
-                self.references.expect(reserved, row.number, position, pairs::RESERVED);
-            }
-        }
-        if let Parent::Row(parent) = row.parent
-            && !row.flags.has(Flags::OUTCOME)
-        {
-            self.children.expect(parent, row.number, position, 0);
-        }
+    /// Touches the balances of the next records, of at least one. Answers of how many.
+    fn bring_near(&self, records: &[Fed]) -> usize {
+        let mut movements = 0;
+        let few = records.iter().take_while(|fed| {
+            let before = movements;
+            movements += movements_of(fed).len();
+            before < NEAR_MOVEMENTS
+        });
+        let count = few.count();
+        let handles = records[..count].iter().flat_map(movements_of);
+        self.state.bring_balances_near(handles.flat_map(|movement| [movement.source, movement.destination]));
+        count
     }
 
     /// Compares the checkpoints of the present place.
@@ -469,35 +462,14 @@ impl Check<'_> {
         }
     }
 
-    fn compare_indexes(&mut self, reader: &Reader) -> Result<(), VerifyFault> {
-        self.references.compare(&mut self.problems)?;
-        self.children.compare(&mut self.problems)?;
-        self.dated.compare(&mut self.problems)?;
-        let suspects = std::mem::take(&mut self.references.suspects);
-        if suspects.is_empty() {
-            return Ok(());
-        }
-        let texts = feed::references_of(reader, &suspects);
-        for (one, other) in suspects {
-            if let (Some(held), Some(again)) = (texts.get(&one), texts.get(&other))
-                && held.iter().any(|text| again.contains(text))
-            {
-                self.problems.add(Part::Books, format!("rows {one} and {other} have the same reference"));
-            }
-        }
-        Ok(())
-    }
-
-    fn report(mut self, torn_bytes: u64) -> Result<Report, VerifyFault> {
+    fn report(mut self, derived: Derived, torn_bytes: u64) -> Result<Report, VerifyFault> {
         let currencies = books::totals(&self.state, &self.mismatched, &mut self.problems);
         books::check_holds(&self.state, &mut self.problems);
-        if let Some(text) = self.alerts.end(self.state.rows_count).filter(|_| !self.stopped) {
-            self.problems.add(Part::Rows, text);
-        }
+        self.problems.take(derived.problems);
         Ok(Report {
             records: self.place.seq - 1,
             rows: self.state.rows_count,
-            rows_compared: self.table.compared,
+            rows_compared: derived.table.compared,
             balances: self.state.balances.len() as u64,
             holds: self.state.holds.len() as u64,
             checkpoints: self.checkpoints_compared,
@@ -506,11 +478,18 @@ impl Check<'_> {
             seq: self.place.seq - 1,
             chain: self.place.chain.iter().map(|byte| format!("{byte:02x}")).collect(),
             torn_bytes,
-            stale_references: self.references.stale,
-            stale_children: self.children.stale,
+            stale_references: derived.references.stale,
+            stale_children: derived.children.stale,
             problems: self.problems.list,
             problems_count: self.problems.count,
         })
+    }
+}
+
+fn movements_of(fed: &Fed) -> &[Movement] {
+    match &fed.event {
+        Event::Recorded(event) => &event.movements,
+        _ => &[],
     }
 }
 

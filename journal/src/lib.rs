@@ -15,12 +15,14 @@
 #![deny(missing_docs)]
 
 pub mod appender;
+pub mod archive;
 pub mod disk;
 pub mod group;
 pub mod open;
 pub mod place;
 pub mod reader;
 pub mod recover;
+pub mod sealed;
 
 pub mod block;
 mod frame;

@@ -112,7 +112,8 @@ impl fmt::Display for OpenFault {
             OpenFault::Damaged { file, offset, seq, damage } => write!(
                 formatter,
                 "the journal is damaged: {} at byte {offset}, seq {seq}: {damage}. Nothing was changed. Keep a copy of \
-                 the folder, run `florin inspect` to see what is whole, then restore from a backup",
+                 the folder; if copies of its segments are in an archive or a backup, `florin scrub --data DIR --archive DIR \
+                 --repair` puts them in place; else run `florin inspect` to see what is whole, then restore from a backup",
                 file.display()
             ),
             OpenFault::Version { file, version } => write!(
@@ -365,11 +366,12 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// Files that a preparer did not finish.
+    /// Files that a preparer or a repair did not finish.
     fn remove_unfinished(&self) -> Result<(), OpenFault> {
         let fault = |source| self.disk_fault(self.folder, source);
         for name in self.disk.list(self.folder).map_err(fault)? {
-            if name.strip_suffix(".new").and_then(segment::number_of).is_some() {
+            let unfinished = name.strip_suffix(".new").or_else(|| name.strip_suffix(segment::REPAIR_SUFFIX));
+            if unfinished.and_then(segment::number_of).is_some() {
                 self.disk.remove(&self.folder.join(name)).map_err(fault)?;
             }
         }

@@ -34,6 +34,8 @@ struct Shared {
     /// Where durable records end. `u64::MAX` when nobody tells, and the zeros after the last record have to.
     tail: AtomicU64,
     segments: RwLock<BTreeMap<u64, Arc<Segment>>>,
+    /// How often a file took the name of another. Whoever opened one before does not keep it open for all.
+    replaced: AtomicU64,
 }
 
 /// An open segment with a whole header.
@@ -133,7 +135,7 @@ impl fmt::Display for ReadFault {
             ReadFault::NoRecord { position } => write!(formatter, "no journal record begins at position {position}"),
             ReadFault::Damaged { file, offset, reason } => write!(
                 formatter,
-                "{} is damaged at byte {offset}: {reason}; run `florin inspect`, then restore from a backup",
+                "{} is damaged at byte {offset}: {reason}; repair it from an archive with `florin scrub`, or restore from a backup",
                 file.display()
             ),
             ReadFault::OverLimit { position, bytes } => write!(
@@ -168,6 +170,7 @@ impl Reader {
             record_bytes_max: options.record_bytes_max,
             tail: AtomicU64::new(u64::MAX),
             segments: RwLock::new(BTreeMap::new()),
+            replaced: AtomicU64::new(0),
         };
         Reader { shared: Arc::new(shared) }
     }
@@ -286,6 +289,24 @@ impl Reader {
         Ok(names.iter().filter_map(|name| segment::number_of(name)).max().map_or(0, |last| last + 1))
     }
 
+    /// Opens a segment anew when it is read next: another file has its name now. A read that is under way goes on in the
+    /// file that it began with.
+    pub fn reopen(&self, number: u64) {
+        let mut segments = self.shared.segments.write().unwrap_or_else(PoisonError::into_inner);
+        self.shared.replaced.fetch_add(1, Ordering::AcqRel);
+        segments.remove(&number);
+    }
+
+    /// The sizes of the journal.
+    pub fn options(&self) -> Options {
+        Options { segment_bytes: self.segment_bytes(), record_bytes_max: self.record_bytes_max() }
+    }
+
+    /// Where durable records end, as a position; [`u64::MAX`] for an offline reader.
+    pub fn durable_until(&self) -> u64 {
+        self.tail()
+    }
+
     /// Where durable records end; `u64::MAX` for an offline reader.
     pub(crate) fn tail(&self) -> u64 {
         self.shared.tail.load(Ordering::Acquire)
@@ -320,6 +341,7 @@ impl Reader {
             return Ok(Look::Segment(segment.clone()));
         }
         drop(segments);
+        let replaced = self.shared.replaced.load(Ordering::Acquire);
         let file = match self.shared.disk.open(&self.path(number), Access::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Missing),
@@ -339,7 +361,9 @@ impl Reader {
         if segments.len() >= FILES_COUNT_MAX {
             segments.pop_first();
         }
-        segments.insert(number, segment.clone());
+        if self.shared.replaced.load(Ordering::Acquire) == replaced {
+            segments.insert(number, segment.clone());
+        }
         Ok(Look::Segment(segment))
     }
 

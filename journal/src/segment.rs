@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 pub(crate) const SEGMENT_HEADER_BYTES: usize = 128;
 /// The version of the format that this program writes and reads.
 pub(crate) const FORMAT_VERSION: u16 = 1;
+/// Ends the name of a copy that is to take the place of a damaged segment.
+pub(crate) const REPAIR_SUFFIX: &str = ".repair";
 const SEGMENT_MAGIC: [u8; 8] = *b"FLORINJ1";
 const _: () = assert!(SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES <= 4096, "a largest record fits beside both headers");
 
@@ -98,6 +100,11 @@ pub(crate) fn path(folder: &Path, number: u64) -> PathBuf {
 /// The path of a segment that is being prepared.
 pub(crate) fn new_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:020}.seg.new"))
+}
+
+/// The path of a copy that is to take the place of a damaged segment.
+pub(crate) fn repair_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:020}.seg{REPAIR_SUFFIX}"))
 }
 
 /// The number of the segment that a file name stands for.

@@ -136,6 +136,16 @@ impl State {
         std::hint::black_box(sum);
     }
 
+    /// Does the same for balances by their handles.
+    pub fn bring_balances_near(&self, handles: impl Iterator<Item = u32>) {
+        let mut sum = 0u64;
+        for balance in handles.filter_map(|handle| self.balances.get(handle as usize)) {
+            sum = sum.wrapping_add(balance.nonce).wrapping_add(balance.figures.posted.debit as u64);
+            sum = sum.wrapping_add(balance.history.count).wrapping_add(balance.record);
+        }
+        std::hint::black_box(sum);
+    }
+
     /// The policy of a balance, if it has one.
     pub fn policy(&self, handle: u32) -> Option<&Policed> {
         let policed = self.balances.get(handle as usize).is_some_and(|balance| balance.policed);

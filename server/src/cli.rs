@@ -6,6 +6,7 @@ pub mod config;
 pub mod inspect;
 pub mod keys;
 pub mod rebuild;
+pub mod scrub;
 pub mod serve;
 pub mod verify;
 
@@ -52,6 +53,8 @@ enum Command {
     Config(ServerArguments),
     /// Check a data folder that no server uses: the journal, and everything that is derived from it
     Verify(DataArguments),
+    /// Read everything in a data folder that no server uses with its checksums, and repair it from copies
+    Scrub(ScrubArguments),
     /// Print the records of a journal that no server uses
     Inspect(InspectArguments),
     /// Work on the keys of identities
@@ -85,6 +88,19 @@ struct DataArguments {
     /// Folder of the data; stop its server first
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+}
+
+/// What to scrub.
+#[derive(Debug, Args)]
+struct ScrubArguments {
+    #[command(flatten)]
+    folder: DataArguments,
+    /// Folder with copies of segments: what `archive` of the server made, or `journal` of a backup
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
+    /// Put copies that fit in the place of damaged segments, and have what is derived and damaged made anew at the next start
+    #[arg(long)]
+    repair: bool,
 }
 
 /// What to do with the keys of identities.
@@ -147,6 +163,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             settings_of(&arguments).and_then(|(typed, settings)| config::run(&typed, &settings))
         }
         Command::Verify(arguments) => verify::run(&arguments.data),
+        Command::Scrub(arguments) => scrub::run(&arguments.folder.data, arguments.archive, arguments.repair),
         Command::Inspect(arguments) => {
             inspect::run(&arguments.folder.data, arguments.from, arguments.limit, arguments.json)
         }

@@ -10,6 +10,7 @@ pub mod posting;
 pub mod print;
 pub mod privacy;
 pub mod rate_limit;
+pub mod scrub;
 pub mod server;
 pub mod source;
 pub mod storage;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// Where data is kept.
     pub storage: storage::StorageSettings,
+    /// How what is on disk is read again and again.
+    pub scrub: scrub::ScrubSettings,
     /// How transactions are taken.
     pub posting: posting::PostingSettings,
     /// Secrets that personal data is kept with.
@@ -50,6 +53,7 @@ impl Settings {
             project_name: typed.text("project_name").to_owned(),
             server: ServerSettings::resolve(typed, insecure, &mut problems),
             storage: storage::StorageSettings::resolve(typed, &mut problems),
+            scrub: scrub::ScrubSettings::resolve(typed, &mut problems),
             posting: posting::PostingSettings::resolve(typed),
             privacy: privacy::PrivacySettings::resolve(typed, &mut problems),
             rate_limit: rate_limit::RateLimitSettings::resolve(typed, &mut problems),

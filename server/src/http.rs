@@ -44,6 +44,7 @@ pub mod recover;
 pub mod refunds;
 pub mod router;
 pub mod scheduled;
+pub mod scrub;
 pub mod service;
 pub mod state;
 pub mod statements;

@@ -10,6 +10,7 @@
 //! After a write or a sync that failed nobody knows what is on the disk: no key is made or destroyed any more until the
 //! next start. Reading goes on.
 
+pub mod check;
 pub mod master;
 pub mod rotate;
 pub mod seal;

@@ -60,5 +60,32 @@ fn serves_until_told_to_stop() {
     assert!(server.wait().unwrap().success(), "{rest:?}");
     assert!(rest.iter().any(|line| line.contains("http request") && line.contains("status=200")), "{rest:?}");
     assert!(rest.last().unwrap().ends_with("stopped"), "{rest:?}");
-    std::fs::remove_dir_all(data).unwrap();
+    std::fs::remove_dir_all(&data).unwrap();
+}
+
+/// Proves that a stopped folder is scrubbed: what is well is told with status 0, what is damaged by its name with status 1.
+#[test]
+fn scrub_tells_what_is_damaged() {
+    let data = std::env::temp_dir().join(format!("florin-cli-scrub-{}", std::process::id()));
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+    let mut server = florin(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(server.stderr.take().unwrap()).lines().map(|line| line.unwrap());
+    assert!(lines.any(|line| line.contains("listening address=")));
+    rustix::process::kill_process(rustix::process::Pid::from_child(&server), rustix::process::Signal::TERM).unwrap();
+    lines.for_each(drop);
+    assert!(server.wait().unwrap().success());
+    let scrub = |more: &[&str]| run(&[&["scrub", "--data", data.to_str().unwrap()], more].concat());
+    let (status, text, error) = scrub(&[]);
+    assert_eq!((status, error.as_str()), (Some(0), ""), "{text}");
+    assert!(text.starts_with("read ") && text.contains("repaired 0"), "{text}");
+    let slots = data.join("keys").join("slots");
+    let mut bytes = std::fs::read(&slots).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&slots, &bytes).unwrap();
+    let (status, text, error) = scrub(&["--repair"]);
+    assert_eq!(status, Some(1), "{text}{error}");
+    assert!(text.contains("DAMAGED keys: ") && text.contains("at byte 0: the head is damaged"), "{text}");
+    assert!(error.starts_with("florin: 1 damaged") && error.contains("restore the folder keys/"), "{error}");
+    std::fs::remove_dir_all(&data).unwrap();
+    assert_eq!(scrub(&[]).0, Some(1), "there is no such folder");
 }

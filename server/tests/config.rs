@@ -164,3 +164,26 @@ fn files() {
     assert!(read_file(&folder.join("absent.toml")).unwrap_err().to_string().contains("cannot be read"));
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+/// Proves that how everything on disk is read again and again keeps to its bounds, and that an archive is not lost with the data.
+#[test]
+fn scrubbing_and_archive() {
+    let set = |rate: &str, pause: &str, archive: &str| {
+        let environment =
+            [("FLORIN_SCRUB_BYTES_PER_SECOND", rate), ("FLORIN_SCRUB_PAUSE", pause), ("FLORIN_ARCHIVE", archive)];
+        resolve(&sources(Value::Null, &environment, &[]))
+    };
+    let refused = |rate, pause, archive| set(rate, pause, archive).expect_err("must be refused").to_string();
+    let (_, settings) = resolve(&sources(Value::Null, &[], &[])).unwrap();
+    assert_eq!((settings.scrub.bytes_per_second, settings.scrub.pause.as_secs()), (4 << 20, 3600));
+    assert_eq!(settings.scrub.archive, None);
+    let (_, settings) = set("1099511627776", "720h", "/copies").unwrap();
+    assert_eq!((settings.scrub.bytes_per_second, settings.scrub.pause.as_secs()), (1 << 40, 30 * 86_400));
+    assert_eq!(settings.scrub.archive, Some(PathBuf::from("/copies")));
+    assert_eq!(set("0", "0s", "").unwrap().1.scrub.bytes_per_second, 0);
+    assert!(refused("1099511627777", "1h", "").contains("scrub.bytes_per_second"));
+    assert!(refused("1", "720h1s", "").contains("scrub.pause"));
+    for archive in ["./data", "./data/journal", "data/copies"] {
+        assert!(refused("1", "1h", archive).contains("archive: it lies in the data folder"), "{archive}");
+    }
+}

@@ -21,6 +21,7 @@ mod routes {
     mod wholes;
 
     mod docs;
+    mod scrub;
     mod service;
     mod accounts {
         mod filter;

@@ -19,7 +19,8 @@ use ledger::row::Posted;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const BLOCK_BYTES: usize = 4096;
+/// Bytes of a block.
+pub const BLOCK_BYTES: usize = 4096;
 const CONTENT_BYTES: usize = BLOCK_BYTES - 8;
 const ENTRY_BYTES: usize = 56;
 const FENCE_BYTES: usize = 24;
@@ -51,8 +52,7 @@ impl Run {
         let path = file_path(folder, number);
         let file = disk.open(&path, Access::Read).map_err(|source| IndexFault::disk("open", &path, source))?;
         let bytes = file.len().map_err(|source| IndexFault::disk("measure", &path, source))?;
-        let data = entries.div_ceil(BLOCK_ENTRIES as u64);
-        let fences = data.div_ceil(BLOCK_FENCES as u64);
+        let (data, fences) = blocks_of(entries);
         if entries == 0 || Some(bytes) != (data + fences).checked_mul(BLOCK_BYTES as u64) {
             return Err(IndexFault::damaged(&path, 0, "the file has not the size that the manifest says"));
         }
@@ -73,8 +73,7 @@ impl Run {
         let mut bytes = [0; BLOCK_BYTES];
         let read = self.file.read_at(&mut bytes, block * BLOCK_BYTES as u64);
         let read = read.map_err(|source| IndexFault::disk("read", &self.path, source))?;
-        let stored = u32::from_le_bytes(bytes[BLOCK_BYTES - 4..].try_into().expect("four bytes"));
-        if read != BLOCK_BYTES || stored != checksum(self.number, block, &bytes[..BLOCK_BYTES - 4]) {
+        if read != BLOCK_BYTES || !is_whole(&bytes, self.number, block) {
             return Err(IndexFault::damaged(&self.path, block, "its checksum is wrong"));
         }
         let count =
@@ -266,6 +265,18 @@ fn place_of(bytes: &[u8]) -> Place {
 fn entry_of(bytes: &[u8]) -> Entry {
     let sum = |at: usize| i128::from_le_bytes(bytes[at..at + 16].try_into().expect("sixteen bytes"));
     Entry { place: place_of(bytes), sums: Posted { credit: sum(24), debit: sum(40) } }
+}
+
+/// How many blocks of data and of fences a run of so many entries has.
+pub fn blocks_of(entries: u64) -> (u64, u64) {
+    let data = entries.div_ceil(BLOCK_ENTRIES as u64);
+    (data, data.div_ceil(BLOCK_FENCES as u64))
+}
+
+/// Whether a block is as it was written in its place of a run.
+pub fn is_whole(bytes: &[u8], run: u64, block: u64) -> bool {
+    let (content, stored) = bytes.split_at(BLOCK_BYTES - 4);
+    checksum(run, block, content).to_le_bytes() == stored
 }
 
 fn checksum(run: u64, block: u64, bytes: &[u8]) -> u32 {

@@ -299,6 +299,16 @@ fn check_block(block: &[u8], kind: Kind, run: u64, number: u64) -> Result<&[u8],
     Ok(&block[..content])
 }
 
+/// What is wrong with a block of a run, if something is.
+pub fn fault_of(block: &[u8], layout: &Layout, run: u64, number: u64) -> Option<&'static str> {
+    let kind = match number {
+        number if number < layout.data => Kind::Data,
+        number if number < layout.data + layout.sketch => Kind::Sketch,
+        _ => Kind::Fences,
+    };
+    check_block(block, kind, run, number).err()
+}
+
 fn checksum(bytes: &[u8], run: u64, number: u64) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&run.to_le_bytes());

@@ -69,6 +69,11 @@ impl Alert {
     }
 }
 
+/// Whether bytes are an alert of an index.
+pub fn is_whole(index: u64, bytes: &[u8]) -> bool {
+    Alert::decode(index, bytes).is_some()
+}
+
 fn checksum(index: u64, bytes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(index as u32);
     hasher.update(bytes);

@@ -8,6 +8,7 @@ use super::{Part, Problems, VerifyFault};
 use crate::index::offline::{self, Offline};
 use journal::disk::Disk;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Marks a pair whose row reserves the reference of its outcome.
 pub const RESERVED: u64 = 1;
@@ -15,6 +16,8 @@ pub const RESERVED: u64 = 1;
 pub const EXECUTION: u64 = 2;
 const MARK_BITS: u32 = 2;
 const BUCKETS: usize = 256;
+/// Sorted buckets that may wait to be compared.
+const BUCKETS_WAITING_MAX: usize = 2;
 /// Pairs of rows whose references are compared in full. Fingerprints of different references agree once in 2^64 times, so
 /// more than a few mean that something is badly wrong, which these suffice to show.
 const SUSPECTS_MAX: usize = 10_000;
@@ -72,8 +75,16 @@ impl Pairs {
 
     /// Compares everything. Afterwards there are no expected pairs any more.
     pub fn compare(&mut self, problems: &mut Problems) -> Result<(), VerifyFault> {
+        let buckets = std::mem::take(&mut self.buckets);
+        std::thread::scope(|scope| {
+            let (sender, sorted) = sync_channel(BUCKETS_WAITING_MAX);
+            scope.spawn(move || sort_all(buckets, &sender));
+            self.compare_with(Ascending { sorted, bucket: Vec::new() }, problems)
+        })
+    }
+
+    fn compare_with(&mut self, mut expected: Ascending, problems: &mut Problems) -> Result<(), VerifyFault> {
         let index = self.index.take();
-        let mut expected = Ascending::new(std::mem::take(&mut self.buckets));
         let mut next = self.step(&mut expected);
         if let Some(index) = index {
             let result = index.visit(|found| {
@@ -140,35 +151,29 @@ fn plain(pair: u128) -> u128 {
     pair >> 64 << 64 | u128::from(row_of(pair))
 }
 
-/// Pairs in buckets, in ascending order.
-struct Ascending {
-    buckets: Vec<Vec<u128>>,
-    at: usize,
-}
-
-impl Ascending {
-    fn new(mut buckets: Vec<Vec<u128>>) -> Ascending {
-        sort(&mut buckets[0]);
-        Ascending { buckets, at: 0 }
-    }
-
-    fn next(&mut self) -> Option<u128> {
-        loop {
-            let bucket = self.buckets.get_mut(self.at)?;
-            if let Some(pair) = bucket.pop() {
-                return Some(pair);
-            }
-            // Gives the memory back.
-            *bucket = Vec::new();
-            self.at += 1;
-            if let Some(bucket) = self.buckets.get_mut(self.at) {
-                sort(bucket);
-            }
+/// Sorts one bucket after the other, each with its least pair last, as long as somebody takes them.
+fn sort_all(buckets: Vec<Vec<u128>>, sorted: &SyncSender<Vec<u128>>) {
+    for mut bucket in buckets {
+        bucket.sort_unstable_by(|a, b| b.cmp(a));
+        if sorted.send(bucket).is_err() {
+            return;
         }
     }
 }
 
-/// Puts the least pair last.
-fn sort(bucket: &mut [u128]) {
-    bucket.sort_unstable_by(|a, b| b.cmp(a));
+/// Pairs in ascending order, from buckets that are sorted on a thread of their own.
+struct Ascending {
+    sorted: Receiver<Vec<u128>>,
+    bucket: Vec<u128>,
+}
+
+impl Ascending {
+    fn next(&mut self) -> Option<u128> {
+        loop {
+            if let Some(pair) = self.bucket.pop() {
+                return Some(pair);
+            }
+            self.bucket = self.sorted.recv().ok()?;
+        }
+    }
 }

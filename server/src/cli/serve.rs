@@ -38,7 +38,10 @@ pub fn run(typed: &Typed, settings: Settings) -> Result<(), Failure> {
     let engine = open_engine(&settings)?;
     let vault = open_vault(&settings, &engine)?;
     let state = AppState::new(settings.clone(), engine, vault);
+    let scrubbed = state.start_scrub(Arc::new(RealDisk::new()), &settings.storage.data);
+    scrubbed.map_err(|error| Failure(format!("cannot start threads: {error}")))?;
     let served = runtime.block_on(serve(settings, state.clone()));
+    state.scrub().expect("it was started").stop();
     state.engine().close();
     served
 }

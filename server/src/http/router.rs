@@ -7,7 +7,7 @@ use super::state::AppState;
 use super::{
     accounts, aggregate, answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds,
     identities, inflight, inflight_bulk, ledgers, lineage, metadata, monitors, naming, path, policies, recover,
-    refunds, scheduled, service, statements, transactions,
+    refunds, scheduled, scrub, service, statements, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -20,6 +20,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         get("/", &service::GET_ROOT, service::get_root),
         get("/health", &service::GET_HEALTH, service::get_health),
+        get("/scrub", &scrub::GET_SCRUB, scrub::get_scrub),
         get("/internal/info", &service::GET_INFO, service::get_info),
         get("/openapi.json", &docs::GET_OPENAPI, docs::get_openapi),
         get("/docs", &docs::GET_DOCS, docs::get_docs),

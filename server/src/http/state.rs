@@ -11,8 +11,12 @@ use crate::vault::Vault;
 use axum::response::Response;
 use engine::engine::Engine;
 use engine::reading::Books;
+use engine::scrub::Scrub;
+use journal::disk::Disk;
 use ledger::command::Mismatch;
-use std::sync::{Arc, Mutex};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// What handlers share. Cloning it is cheap.
 #[derive(Clone)]
@@ -30,6 +34,7 @@ struct Shared {
     /// Why the server cannot do its work, once that is so. It does not become well again: a wrong ledger stops.
     down: Mutex<Option<String>>,
     openapi: Vec<u8>,
+    scrub: OnceLock<Scrub>,
 }
 
 impl AppState {
@@ -51,7 +56,20 @@ impl AppState {
             turns: Turns::default(),
             down: Mutex::new(None),
             openapi: super::openapi::document_text(),
+            scrub: OnceLock::new(),
         }))
+    }
+
+    /// Starts to read what is on disk again and again, beside everything else. Once.
+    pub fn start_scrub(&self, disk: Arc<dyn Disk>, folder: &Path) -> io::Result<()> {
+        let scrub = crate::scrub::start(disk, folder, Arc::clone(self.engine().books()), &self.0.settings.scrub)?;
+        assert!(self.0.scrub.set(scrub).is_ok(), "it is started once");
+        Ok(())
+    }
+
+    /// That reading, once it was started.
+    pub fn scrub(&self) -> Option<&Scrub> {
+        self.0.scrub.get()
     }
 
     /// The settings.

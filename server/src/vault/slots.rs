@@ -75,6 +75,11 @@ pub fn check_head(head: &[u8; SLOT_BYTES], master: &MasterKey, path: &Path) -> R
     master.unwrap(&id, wrapped).map(drop).map_err(|_| VaultFault::WrongMaster(path.to_owned()))
 }
 
+/// Whether a block is a head, of whichever master key.
+pub fn is_head(block: &[u8; SLOT_BYTES]) -> bool {
+    parts(block, MAGIC).is_some()
+}
+
 fn block(kind: &[u8; 8], id: &[u8; 16], wrapped: &[u8]) -> [u8; SLOT_BYTES] {
     let mut block = [0; SLOT_BYTES];
     block[..8].copy_from_slice(kind);

@@ -120,6 +120,16 @@ impl TestServer {
         TestServer { shell: Shell::new(state.clone()), state, disk, clock, _folder: folder }
     }
 
+    /// The data folder.
+    pub fn folder(&self) -> &std::path::Path {
+        &self._folder.0
+    }
+
+    /// Starts to read what is on disk again and again.
+    pub fn start_scrub(&self) {
+        self.state.start_scrub(Arc::new(self.disk.clone()), self.folder()).expect("threads can be made");
+    }
+
     /// The same server after a restart, with these settings.
     pub fn restarted(self, settings: Settings) -> TestServer {
         let disk = self.disk.clone();
