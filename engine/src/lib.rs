@@ -9,6 +9,7 @@ pub mod aggregate;
 pub mod answer;
 mod checkpoint;
 pub mod clock;
+pub mod closings;
 pub mod codec;
 pub mod dated;
 pub mod engine;

@@ -17,6 +17,7 @@ mod alerts;
 mod books;
 mod dated;
 mod feed;
+pub mod kept;
 mod lawful;
 mod pairs;
 mod still;
@@ -34,6 +35,7 @@ use journal::disk::Disk;
 use journal::open::{OpenFault as JournalFault, Options as JournalOptions};
 use journal::place::Place;
 use journal::reader::{ReadFault, Reader};
+use kept::Asserted;
 use ledger::apply::apply;
 use ledger::event::{Event, Recorded};
 use ledger::row::{Flags, Parent, Row, Status};
@@ -90,6 +92,8 @@ pub struct Report {
     pub stale_references: u64,
     /// Pairs of the index of children that belong to no row.
     pub stale_children: u64,
+    /// What balances are said to have been, and what of it is not so. That is no damage.
+    pub asserted: Asserted,
     /// What is wrong, up to [`limits::PROBLEMS_MAX`] of each part.
     pub problems: Vec<Problem>,
     /// How many problems there are.
@@ -249,6 +253,7 @@ pub fn run(
     }
     let torn_bytes = check.judge_end(&disk, &folder, journal, end)?;
     check.compare_indexes(&reader)?;
+    check.asserted = kept::check(&reader, &check.state, &mut check.problems);
     check.report(torn_bytes)
 }
 
@@ -292,6 +297,7 @@ struct Check<'a> {
     checkpoints: VecDeque<(u64, PathBuf)>,
     checkpoints_compared: u64,
     mismatched: Mismatched,
+    asserted: Asserted,
     problems: Problems,
     /// Set at a contradiction after which nothing can be followed any more.
     stopped: bool,
@@ -329,6 +335,7 @@ impl Check<'_> {
             checkpoints,
             checkpoints_compared: 0,
             mismatched: Mismatched::default(),
+            asserted: Asserted::default(),
             problems,
             stopped: false,
         })
@@ -508,6 +515,7 @@ impl Check<'_> {
             torn_bytes,
             stale_references: self.references.stale,
             stale_children: self.children.stale,
+            asserted: self.asserted,
             problems: self.problems.list,
             problems_count: self.problems.count,
         })

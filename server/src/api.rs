@@ -2,9 +2,11 @@
 
 pub mod account;
 pub mod aggregate;
+pub mod assertion;
 pub mod balance;
 pub mod batch;
 pub mod bulk;
+pub mod closing;
 pub mod currency;
 pub mod duration;
 pub mod exchange;
