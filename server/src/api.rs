@@ -20,6 +20,7 @@ pub mod monitor;
 pub mod number;
 pub mod policy;
 pub mod projection;
+pub mod report;
 pub mod scheduled;
 pub mod split;
 pub mod time;

@@ -44,6 +44,7 @@ pub mod path;
 pub mod policies;
 pub mod recover;
 pub mod refunds;
+pub mod reports;
 pub mod router;
 pub mod scheduled;
 pub mod service;

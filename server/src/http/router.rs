@@ -7,7 +7,7 @@ use super::state::AppState;
 use super::{
     accounts, aggregate, answer, assertions, balances, batches, bulk, closings, currencies, docs, events, exchanges,
     filters, history, holds, identities, inflight, inflight_bulk, ledgers, lineage, metadata, monitors, naming, path,
-    policies, recover, refunds, scheduled, service, statements, transactions,
+    policies, recover, refunds, reports, scheduled, service, statements, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -116,6 +116,8 @@ pub fn routes() -> Vec<Route> {
         get("/balances/{id}/assertions/{assertion_id}", &assertions::GET_ASSERTION, assertions::get_assertion),
         delete("/balances/{id}/assertions/{assertion_id}", &assertions::DELETE_ASSERTION, assertions::delete_assertion),
         get("/assertions", &assertions::LIST_ALL_ASSERTIONS, assertions::list_all_assertions),
+        get("/reports/trial-balance", &reports::GET_TRIAL_BALANCE, reports::get_trial_balance),
+        get("/reports/safeguarding", &reports::GET_SAFEGUARDING, reports::get_safeguarding),
     ]
 }
 
