@@ -34,6 +34,7 @@ mod routes {
         mod get;
         mod post;
         mod id {
+            mod closings;
             mod get;
             mod put;
             mod statement {
@@ -54,6 +55,7 @@ mod routes {
             mod alias {
                 mod put;
             }
+            mod assertions;
             mod get;
             mod identity {
                 mod put;
@@ -82,6 +84,10 @@ mod routes {
         mod id {
             mod put;
         }
+    }
+    mod reports {
+        mod safeguarding;
+        mod trial_balance;
     }
     mod currencies {
         mod code {
