@@ -2,7 +2,8 @@
 //!
 //! A closing names a moment that is past when it is recorded, so its sums cannot be made on the way through the records. If there
 //! are closings or assertions the journal is read a second time, with what the first reading found: each posting is put where the
-//! first closing, or assertion, is that it counts for. Memory: a sum for each currency of each closing, and one for each assertion.
+//! first closing, or assertion, is that it counts for. Memory: a sum for each currency of each closing, one for each assertion, and
+//! eight bytes for each balance of one ledger.
 
 use super::{Part, Problems};
 use crate::codec;
