@@ -24,7 +24,7 @@ use ledger::command::{Batch, Mismatch, Terms};
 use ledger::decide::Decision;
 use ledger::event::{Event, Outcome};
 use ledger::id::{Id, Prefix};
-use ledger::rejection::Refused;
+use ledger::rejection::{Refused, Rejection};
 use ledger::row::{Flags, NO_ROW, Row};
 use ledger::sharded::Sharded;
 use ledger::state::State;
@@ -138,6 +138,9 @@ fn every_command_keeps_the_books() {
     }
     if std::env::var_os("FLORIN_SEED").is_none() {
         let refusal = |verdict: &&Verdict| matches!(verdict, Verdict::Refused(_) | Verdict::Rejected(_));
+        for told in [Verdict::Refused(Rejection::PeriodClosed), Verdict::Rejected(Rejection::PeriodClosed)] {
+            assert!(outcomes.contains(&told), "some fall into closed books: {told:?}");
+        }
         let reached = outcomes.iter().filter(refusal).count();
         assert!(
             reached >= 50 && longest >= 1000,

@@ -80,10 +80,10 @@ impl Workload {
         }
         let die = if self.traced && self.one_in(8) { 99 } else { self.below(100) };
         match die {
-            0..4 => Step::Command(self.create_balance(book)),
-            4..6 if self.one_in(3) => Step::Command(self.close(book)),
-            4..6 if self.one_in(2) => Step::Command(self.say(book)),
-            4..6 => Step::Command(self.create_other(book)),
+            0..3 => Step::Command(self.create_balance(book)),
+            3..6 if self.one_in(2) => Step::Command(self.close(book)),
+            3..6 if self.one_in(2) => Step::Command(self.say(book)),
+            3..6 => Step::Command(self.create_other(book)),
             6..13 => self.wait(),
             13 => Step::Command(self.touch_identity(book)),
             14..44 => {
@@ -546,6 +546,11 @@ impl Workload {
         let mut date = |chance| self.one_in(chance).then(|| book.now + self.below(60) as i64 * SECOND - 5 * SECOND);
         (order.terms.scheduled_at, order.terms.expires_at) = (date(8), date(4));
         (order.terms.commits_at, order.terms.effective_at) = (date(4), date(5));
+        if self.one_in(2) {
+            // Often dated back, perhaps into closed books.
+            let back = self.below(60) as i64 * SECOND;
+            order.terms.effective_at = order.terms.effective_at.map(|at| at - back);
+        }
         order
     }
 
