@@ -15,6 +15,7 @@
 //!
 //! Amounts of different currencies are never added: the currency is part of every [`Key`].
 
+pub mod each;
 mod months;
 
 use crate::history::chain::{Sum, recorded_by};

@@ -4,6 +4,7 @@
 //! reaches as far. One that does not check out is passed over; without any, all is replayed.
 
 mod accounts;
+mod closings;
 mod identities;
 mod lineage;
 mod monitors;
@@ -22,7 +23,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const MAGIC: &[u8; 8] = b"FLORINC3";
+const MAGIC: &[u8; 8] = b"FLORINC4";
 /// Ends the name of a checkpoint.
 pub const SUFFIX: &str = ".checkpoint";
 /// Of one that is being written.
@@ -193,7 +194,8 @@ fn put_state(out: &mut Out, state: &State) -> io::Result<()> {
     naming::put(out, state)?;
     accounts::put(out, state)?;
     monitors::put(out, state)?;
-    lineage::put(out, state)
+    lineage::put(out, state)?;
+    closings::put(out, state)
 }
 
 fn put_policed(out: &mut Vec<u8>, policed: &Policed) {
@@ -299,6 +301,7 @@ fn parse(content: &[u8]) -> Result<(Place, State), CodecFault> {
     accounts::take(&mut from, &mut state)?;
     monitors::take(&mut from, &mut state)?;
     lineage::take(&mut from, &mut state)?;
+    closings::take(&mut from, &mut state)?;
     if from.is_empty() { Ok((place, state)) } else { Err(CodecFault::Trailing) }
 }
 

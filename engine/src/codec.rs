@@ -6,6 +6,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod bytes;
+pub(crate) mod closings;
 pub mod extract;
 pub(crate) mod identity;
 pub(crate) mod lineage;
@@ -44,6 +45,10 @@ const MONITOR_DELETED: u8 = 18;
 const IDENTITY_CHANGED: u8 = 14;
 const IDENTITY_DELETED: u8 = 15;
 const IDENTITY_REVEALED: u8 = 16;
+const LEDGER_CLOSED: u8 = 20;
+const CLOSING_TOTALLED: u8 = 21;
+const BALANCE_ASSERTED: u8 = 22;
+const ASSERTION_DELETED: u8 = 23;
 const VERSION: u8 = 1;
 /// Of a balance that is made with a lineage label or an alias.
 const BALANCE_CREATED_NAMED: u8 = 2;
@@ -194,6 +199,22 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
         Event::IdentityRevealed(event) => {
             begin(out, IDENTITY_REVEALED, event.at);
             identity::put_revealed(out, event);
+        }
+        Event::LedgerClosed(event) => {
+            begin(out, LEDGER_CLOSED, event.at);
+            closings::put_closed(out, event);
+        }
+        Event::ClosingTotalled(event) => {
+            begin(out, CLOSING_TOTALLED, event.at);
+            closings::put_totalled(out, event);
+        }
+        Event::BalanceAsserted(event) => {
+            begin(out, BALANCE_ASSERTED, event.at);
+            closings::put_asserted(out, event);
+        }
+        Event::AssertionDeleted(event) => {
+            begin(out, ASSERTION_DELETED, event.at);
+            closings::put_deleted(out, event);
         }
     }
 }
@@ -431,6 +452,10 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
         IDENTITY_CHANGED => Event::IdentityChanged(identity::take_changed(at, version, &mut from)?),
         IDENTITY_DELETED => Event::IdentityDeleted(identity::take_deleted(at, &mut from)?),
         IDENTITY_REVEALED => Event::IdentityRevealed(identity::take_revealed(at, &mut from)?),
+        LEDGER_CLOSED => Event::LedgerClosed(closings::take_closed(at, &mut from)?),
+        CLOSING_TOTALLED => Event::ClosingTotalled(closings::take_totalled(at, &mut from)?),
+        BALANCE_ASSERTED => Event::BalanceAsserted(closings::take_asserted(at, &mut from)?),
+        ASSERTION_DELETED => Event::AssertionDeleted(closings::take_deleted(at, &mut from)?),
         _ => return Err(CodecFault::Unknown { kind, version }),
     };
     if from.is_empty() { Ok(event) } else { Err(CodecFault::Trailing) }

@@ -5,16 +5,17 @@
 
 use crate::codec;
 use crate::index::IndexFault;
+use crate::limits;
 use crate::reading::{BooksFault, reference_of};
 use crate::writer::Writer;
 use ledger::command::{
-    Action, Ask, Cancel, ChangeHold, Command, Ended, Execute, HoldAsk, Overdraft, Party, Prior, Record, Refund,
-    Reschedule, Run, Scope, Settle, Terms,
+    Action, Ask, AssertBalance, Cancel, ChangeHold, Command, Ended, Execute, HoldAsk, Overdraft, Party, Prior, Record,
+    Refund, Reschedule, Run, Scope, Settle, Terms,
 };
 use ledger::event::{Event, Group, NO_BALANCE, Recorded};
 use ledger::id::{Id, Prefix};
 use ledger::lineage::Part;
-use ledger::row::{Flags, Parent, Row, Status};
+use ledger::row::{Flags, NO_ROW, Parent, Row, Status};
 use ledger::state::State;
 use ledger::text;
 use ledger::timers::Due;
@@ -58,6 +59,7 @@ impl Writer {
             Command::Refund(refund) => self.gather_originals(refund),
             Command::Cancel(cancel) => self.gather_cancelled(cancel),
             Command::Reschedule(reschedule) => self.gather_rescheduled(reschedule),
+            Command::AssertBalance(asserted) => self.gather_asserted(asserted),
             Command::Execute(_)
             | Command::CreateLedger(_)
             | Command::RenameLedger(_)
@@ -70,6 +72,9 @@ impl Writer {
             | Command::LinkIdentity(_)
             | Command::NameBalance(_)
             | Command::CreateAccount(_)
+            | Command::CloseLedger(_)
+            | Command::RecordTotals(_)
+            | Command::DeleteAssertion(_)
             | Command::SetMonitor(_)
             | Command::DeleteMonitor(_)
             | Command::UpdateIdentity(_)
@@ -217,6 +222,9 @@ impl Writer {
             Command::Refund(Refund { scope: Some(scope), originals, .. }) => {
                 (originals.iter().map(|original| original.row).collect(), self.originals_of(*scope)?)
             }
+            Command::AssertBalance(AssertBalance { required: Some(found), .. }) => {
+                return Ok(self.state.rows_count.saturating_sub(found.rows) > limits::REQUIRED_ROWS_MAX);
+            }
             _ => return Ok(false),
         };
         named.sort_unstable();
@@ -310,6 +318,23 @@ impl Writer {
         Ok(())
     }
 
+    /// What a balance was at a moment, when it must be what it is said to have been: what its maker found, and the rows since.
+    fn gather_asserted(&mut self, asserted: &mut AssertBalance) -> Result<(), GatherFault> {
+        let AssertBalance { balance, as_of, before_row, required: Some(found), .. } = asserted else { return Ok(()) };
+        let Some(handle) = self.state.find_balance(*balance) else { return Ok(()) };
+        let mut number = self.state.balance(handle).history.newest();
+        while number != NO_ROW && number >= found.rows {
+            let row = self.row(number)?.ok_or(GatherFault::Books(BooksFault::Row(number)))?;
+            if row.status == Status::Applied && (row.effective_at, number) < (*as_of, *before_row) {
+                found.amount += if row.destination == handle { row.amount } else { 0 };
+                found.amount -= if row.source == handle { row.amount } else { 0 };
+            }
+            number = if row.source == handle { row.source_links.previous } else { row.destination_links.previous };
+        }
+        found.rows = self.state.rows_count;
+        Ok(())
+    }
+
     fn gather_cancelled(&mut self, cancel: &mut Cancel) -> Result<(), GatherFault> {
         name_once(&mut cancel.groups);
         for &group in &cancel.groups {
@@ -338,7 +363,7 @@ impl Writer {
     /// Carries out what is due, as far as the open group has room.
     pub(crate) fn run_due(&mut self) {
         while let Some((at, row, due)) = self.state.timers.first() {
-            let full = self.open.group.bytes_count() >= crate::limits::GROUP_BYTES_MAX;
+            let full = self.open.group.bytes_count() >= limits::GROUP_BYTES_MAX;
             if at > self.clock.now() || full || self.health.stopped().is_some() {
                 return;
             }

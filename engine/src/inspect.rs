@@ -3,6 +3,7 @@
 //! A record becomes a [`Record`]: a few facts and all fields as a [`value::Value`], which whoever prints it turns into text.
 //! Reading stops at damage and says what it is; what lies behind can be told from a later segment on.
 
+pub mod kept;
 pub mod line;
 pub mod value;
 

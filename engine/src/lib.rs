@@ -10,6 +10,7 @@ pub mod answer;
 pub mod by_hand;
 mod checkpoint;
 pub mod clock;
+pub mod closings;
 pub mod codec;
 pub mod dated;
 pub mod engine;

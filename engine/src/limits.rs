@@ -18,6 +18,9 @@ pub const INLINE_BYTES_MAX: usize = 32 << 10;
 pub const RUN_BYTES_MORE_MAX: usize = 32;
 /// Most bytes of one lineage movement in a record.
 pub const LINEAGE_MOVEMENT_BYTES_MAX: usize = 256;
+/// Rows that may have come since a balance was looked at that must be what it is said to have been; past them it is looked at again.
+/// The writer reads those of the balance.
+pub const REQUIRED_ROWS_MAX: u64 = 65_536;
 /// Rows between two checkpoints.
 pub const CHECKPOINT_ROWS: u64 = 500_000;
 /// Records between two checkpoints, for what makes no rows.

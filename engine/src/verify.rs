@@ -20,6 +20,7 @@ mod books;
 mod dated;
 mod derived;
 mod feed;
+pub mod kept;
 mod lawful;
 mod pairs;
 mod still;
@@ -36,6 +37,7 @@ use journal::disk::Disk;
 use journal::open::{OpenFault as JournalFault, Options as JournalOptions};
 use journal::place::Place;
 use journal::reader::{ReadFault, Reader};
+use kept::Asserted;
 use ledger::apply::apply;
 use ledger::event::{Event, Movement};
 use ledger::state::State;
@@ -89,6 +91,8 @@ pub struct Report {
     pub stale_references: u64,
     /// Pairs of the index of children that belong to no row.
     pub stale_children: u64,
+    /// What balances are said to have been, and what of it is not so. That is no damage.
+    pub asserted: Asserted,
     /// What is wrong, up to [`limits::PROBLEMS_MAX`] of each part.
     pub problems: Vec<Problem>,
     /// How many problems there are.
@@ -261,6 +265,7 @@ pub fn run(
     if !check.stopped {
         torn_bytes = check.judge_end(&disk, &folder, journal, end)?;
         derived.compare_indexes(&reader)?;
+        check.asserted = kept::check(&reader, &check.state, &mut check.problems);
         derived.end(check.state.rows_count);
     }
     check.report(derived, torn_bytes)
@@ -309,6 +314,7 @@ struct Check<'a> {
     checkpoints: VecDeque<(u64, PathBuf)>,
     checkpoints_compared: u64,
     mismatched: Mismatched,
+    asserted: Asserted,
     problems: Problems,
     /// Set at a contradiction after which nothing can be followed any more.
     stopped: bool,
@@ -338,6 +344,7 @@ impl Check<'_> {
             checkpoints,
             checkpoints_compared: 0,
             mismatched: Mismatched::default(),
+            asserted: Asserted::default(),
             problems,
             stopped: false,
         };
@@ -480,6 +487,7 @@ impl Check<'_> {
             torn_bytes,
             stale_references: derived.references.stale,
             stale_children: derived.children.stale,
+            asserted: self.asserted,
             problems: self.problems.list,
             problems_count: self.problems.count,
         })

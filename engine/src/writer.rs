@@ -34,7 +34,9 @@ use ledger::apply::apply;
 use ledger::command::{Batch, Command, Moment};
 use ledger::decide::{Decision, Known, decide};
 use ledger::draft::Scratch;
-use ledger::event::{Event, Key, MonitorDeleted, MonitorSet, Outcome};
+use ledger::event::{
+    AssertionDeleted, BalanceAsserted, ClosingTotalled, Event, Key, LedgerClosed, MonitorDeleted, MonitorSet, Outcome,
+};
 use ledger::monitor::Defined;
 use ledger::projection::steps;
 use ledger::rejection::Refused;
@@ -496,6 +498,12 @@ impl Writer {
             Event::AccountCreated(_) => self.state.accounts.len() as u32,
             Event::BalanceLinked(event) => event.balance,
             Event::BalanceNamed(event) => event.balance,
+            Event::LedgerClosed(LedgerClosed { id, .. })
+            | Event::ClosingTotalled(ClosingTotalled { closing: id, .. })
+            | Event::BalanceAsserted(BalanceAsserted { id, .. })
+            | Event::AssertionDeleted(AssertionDeleted { id, .. }) => {
+                u32::try_from(id.row()).expect("closings and assertions are limited")
+            }
             Event::Rescheduled(_) | Event::BatchFailed(_) | Event::MetadataChanged(_) => 0,
         };
         let currencies_before = self.state.currencies.len();

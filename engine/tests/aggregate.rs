@@ -5,6 +5,7 @@ mod support {
     pub mod harness;
 }
 
+use engine::aggregate::each::{each_at, each_at_by};
 use engine::aggregate::{Ask, By, Key, Snapshot, Sums, Way, aggregate, aggregate_by};
 use engine::answer::Answer;
 use engine::clock::Clock;
@@ -273,6 +274,52 @@ fn months_add_up_to_now_and_currencies_to_nothing() {
         for (_, sums) in sum(Ask { by: By::default(), at, ..ask }) {
             assert_eq!(sums.credit, sums.debit);
             assert_eq!(sums.held_credit, sums.held_debit);
+        }
+    }
+}
+
+/// Each balance at each moment is what its rows add up to, by every way.
+#[test]
+fn balances_one_by_one_are_what_their_rows_add_up_to() {
+    let stop = AtomicBool::new(false);
+    for seed in 10..13 {
+        let mut random = Random(seed);
+        let mut books = books(&mut random);
+        for number in 0..120 {
+            step(&mut books, &mut random, number);
+        }
+        let read = books.engine.books();
+        let (state, snapshot) =
+            look(&books.engine, |view| (view.state.clone(), Snapshot::of(view.state))).expect("the engine answers");
+        let mut moments = vec![START - 500 * DAY, START - 1, START, i64::MAX];
+        for _ in 0..6 {
+            let row = read.row(random.below(read.rows.len())).expect("readable").expect("there");
+            moments.extend([row.created_at, row.created_at - 1, row.effective_at]);
+        }
+        let is = |handle: u32, _: &Balance| handle % 5 != 1;
+        for at in moments {
+            let mut wanted = BTreeMap::new();
+            for (handle, balance) in (0u32..).zip(state.balances.iter()).filter(|(handle, one)| is(*handle, one)) {
+                let moved = moved(read, handle, balance, at);
+                let amount: i128 = moved.iter().map(|(_, credit, debit)| credit - debit).sum();
+                if balance.created_at <= at || amount != 0 {
+                    wanted.insert(handle, amount);
+                }
+            }
+            let mut found = BTreeMap::new();
+            let visit = |handle: u32, _: &Balance, amount: i128| {
+                found.insert(handle, amount);
+            };
+            each_at(read, &snapshot, at, is, visit, &stop).expect("it can be summed");
+            assert_eq!(found, wanted, "seed {seed} at {at}");
+            for way in [Way::Back, Way::Forth, Way::All, Way::Each] {
+                let mut found = BTreeMap::new();
+                let visit = |handle: u32, _: &Balance, amount: i128| {
+                    found.insert(handle, amount);
+                };
+                each_at_by(read, &snapshot, (at, way), is, visit, &stop).expect("it can be summed");
+                assert_eq!(found, wanted, "seed {seed} {way:?} at {at}");
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 mod extract;
 
 mod support {
+    pub mod closings;
     pub mod harness;
     pub mod model;
     pub mod workload;
@@ -39,6 +40,7 @@ use ledger::text::{self, Span};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use support::closings;
 use support::workload::Random;
 
 /// Remembers the largest piece of memory that the thread asked for.
@@ -142,7 +144,7 @@ fn any_detail(random: &mut Random) -> Detail {
 
 fn any_event(random: &mut Random) -> Event {
     let (at, seed) = (any_number(random) as i64, random.number());
-    match random.below(25) {
+    match random.below(30) {
         0 => Event::LedgerCreated(LedgerCreated { at, seed, name: any_text(random), metadata: any_text(random) }),
         1 => Event::LedgerRenamed(LedgerRenamed { at, ledger: any_number(random) as u32, name: any_text(random) }),
         2 => Event::IdentityCreated(IdentityCreated { at, seed, id: any_text(random), detail: any_detail(random) }),
@@ -224,6 +226,7 @@ fn any_event(random: &mut Random) -> Event {
             fields: (0..random.below(5)).map(|_| any_text(random)).collect(),
             previous: any_number(random),
         }),
+        which @ 17..=20 => closings::any(random, at, which),
         _ => Event::Recorded(any_recorded(random, at, seed)),
     }
 }
@@ -947,7 +950,7 @@ fn golden(version: u8, name: &str) -> PathBuf {
 
 #[test]
 fn bytes_are_those_of_their_version() {
-    for (name, event) in golden_events() {
+    for (name, event) in golden_events().into_iter().chain(closings::golden()) {
         let lines: Vec<String> =
             bytes_of(&event).chunks(32).map(|chunk| chunk.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
         let text = lines.join("\n") + "\n";

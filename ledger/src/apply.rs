@@ -68,6 +68,17 @@ pub fn apply(state: &mut State, event: &Event, record: u64, rows: &mut Vec<Row>)
             assert_eq!(identity.revealed, event.previous, "an event names the reveal before it");
             identity.revealed = record;
         }
+        Event::LedgerClosed(event) => {
+            assert!((event.ledger as usize) < state.ledgers.len(), "an event closes books of ledgers that exist");
+            assert!(event.until <= event.at, "books are closed up to a moment that has passed");
+            state.closings.close(event, record);
+        }
+        Event::ClosingTotalled(event) => state.closings.total(event, record),
+        Event::BalanceAsserted(event) => {
+            assert!((event.balance as usize) < state.balances.len(), "an event names balances that exist");
+            state.assertions.add(event, record);
+        }
+        Event::AssertionDeleted(event) => state.assertions.delete(event),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What was asked. A command is complete: time and random bits are part of it, texts are checked against
 //! [`crate::limits`], amounts are integers.
 
+use crate::closings::Total;
 use crate::event::{Movement, NO_BALANCE};
 use crate::id::Id;
 use crate::identity::Detail;
@@ -69,6 +70,14 @@ pub enum Command {
     DeleteIdentity(DeleteIdentity),
     /// Keep that somebody is about to see what tokens of an identity stand for.
     RevealIdentity(RevealIdentity),
+    /// Close the books of a ledger up to a moment.
+    CloseLedger(CloseLedger),
+    /// Keep the totals of a closing.
+    RecordTotals(RecordTotals),
+    /// Keep what a balance is said to have been.
+    AssertBalance(AssertBalance),
+    /// Forget what a balance was said to have been.
+    DeleteAssertion(DeleteAssertion),
 }
 
 /// Make a ledger.
@@ -623,4 +632,67 @@ pub struct SetMonitor {
 pub struct DeleteMonitor {
     /// The monitor.
     pub monitor: Id,
+}
+
+/// Close the books of a ledger: from then on nothing comes to count before a moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CloseLedger {
+    /// The id of the ledger, as sent.
+    pub ledger: String,
+    /// The moment, microseconds since 1970. What counts exactly then is not closed.
+    pub until: i64,
+    /// Text for people.
+    pub description: String,
+    /// JSON object, or empty for none.
+    pub metadata: String,
+}
+
+/// Keep the totals of a closing. They were summed after it was recorded, when nothing could change them any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordTotals {
+    /// The closing.
+    pub closing: Id,
+    /// One for each currency, in order of their numbers, at most [`crate::limits::CLOSING_CURRENCIES_MAX`].
+    pub totals: Vec<Total>,
+}
+
+/// Keep what a balance is said to have been at a moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AssertBalance {
+    /// The balance.
+    pub balance: Id,
+    /// The moment, microseconds since 1970, not to come.
+    pub as_of: i64,
+    /// What counts exactly then belongs to it only when its row has a lower number.
+    pub before_row: u64,
+    /// Credits less debits, minor units.
+    pub amount: i128,
+    /// Minor units in a major unit, only for showing; 0 when it is not known.
+    pub precision: u64,
+    /// Text for people.
+    pub description: String,
+    /// Where the amount comes from, such as a statement of a bank.
+    pub source: String,
+    /// JSON object, or empty for none.
+    pub metadata: String,
+    /// What the balance was by the rows, when it has to be what it is said to have been.
+    pub required: Option<Found>,
+}
+
+/// What a balance was at a moment, by the rows up to one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// How many rows were looked at. The gatherer adds those that came since.
+    pub rows: u64,
+    /// Credits less debits, minor units.
+    pub amount: i128,
+}
+
+/// Forget what a balance was said to have been.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeleteAssertion {
+    /// The balance.
+    pub balance: Id,
+    /// The assertion.
+    pub assertion: Id,
 }

@@ -4,6 +4,7 @@
 //! (who has a reference, how a hold ended) was gathered into the command before.
 
 mod accounts;
+mod closings;
 mod holds;
 mod identities;
 mod lineage;
@@ -84,6 +85,10 @@ pub fn decide(state: &State, scratch: &mut Scratch, command: Command, moment: Mo
         Command::UpdateIdentity(command) => identities::update(state, command, moment),
         Command::DeleteIdentity(command) => identities::delete(state, &command, moment),
         Command::RevealIdentity(command) => identities::reveal(state, command, moment),
+        Command::CloseLedger(command) => closings::close(state, command, moment),
+        Command::RecordTotals(command) => Ok(closings::total(state, command, moment)),
+        Command::AssertBalance(command) => closings::assert(state, command, moment),
+        Command::DeleteAssertion(command) => closings::delete(state, command, moment),
     }
 }
 

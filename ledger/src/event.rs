@@ -1,5 +1,6 @@
 //! What was decided: complete facts. They hold no running totals and nothing that is left to decide.
 
+use crate::closings::Total;
 use crate::command::{Allocation, Batch, Terms};
 use crate::decide::Known;
 use crate::id::{self, Id, NonceOf};
@@ -51,6 +52,14 @@ pub enum Event {
     IdentityDeleted(IdentityDeleted),
     /// Somebody was shown what tokens of an identity stand for.
     IdentityRevealed(IdentityRevealed),
+    /// The books of a ledger are closed up to a moment.
+    LedgerClosed(LedgerClosed),
+    /// The totals of a closing are kept.
+    ClosingTotalled(ClosingTotalled),
+    /// A balance is said to have been an amount.
+    BalanceAsserted(BalanceAsserted),
+    /// An assertion exists no more.
+    AssertionDeleted(AssertionDeleted),
 }
 
 impl Event {
@@ -75,6 +84,10 @@ impl Event {
             Event::IdentityChanged(event) => event.at,
             Event::IdentityDeleted(event) => event.at,
             Event::IdentityRevealed(event) => event.at,
+            Event::LedgerClosed(event) => event.at,
+            Event::ClosingTotalled(event) => event.at,
+            Event::BalanceAsserted(event) => event.at,
+            Event::AssertionDeleted(event) => event.at,
         }
     }
 }
@@ -653,4 +666,69 @@ pub enum Outcome {
     Rejected(Rejection),
     /// Waits for its time.
     Scheduled,
+}
+
+/// The books of a ledger are closed up to a moment: nothing comes to count before it any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LedgerClosed {
+    /// When.
+    pub at: i64,
+    /// Its id, which carries its number: that of closings before it.
+    pub id: Id,
+    /// The handle of the ledger.
+    pub ledger: u32,
+    /// The moment of the closing of the ledger before it, if there is one.
+    pub from: Option<i64>,
+    /// The moment.
+    pub until: i64,
+    /// Text for people.
+    pub description: String,
+    /// JSON object, or empty for none.
+    pub metadata: String,
+}
+
+/// The totals of a closing are kept. They could be summed again from the records before it: they are here so that it can be told
+/// when that gives others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClosingTotalled {
+    /// When.
+    pub at: i64,
+    /// The closing.
+    pub closing: Id,
+    /// One for each currency, in order of their numbers.
+    pub totals: Vec<Total>,
+}
+
+/// A balance is said to have been an amount at a moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BalanceAsserted {
+    /// When.
+    pub at: i64,
+    /// Its id, which carries its number: that of assertions before it.
+    pub id: Id,
+    /// The handle of the balance.
+    pub balance: u32,
+    /// Of when it speaks: what counts by then.
+    pub as_of: i64,
+    /// What counts exactly then belongs to it only when its row has a lower number.
+    pub before_row: u64,
+    /// Credits less debits, minor units.
+    pub amount: i128,
+    /// Minor units in a major unit, only for showing; 0 when it is not known.
+    pub precision: u64,
+    /// Text for people.
+    pub description: String,
+    /// Where the amount comes from.
+    pub source: String,
+    /// JSON object, or empty for none.
+    pub metadata: String,
+}
+
+/// An assertion exists no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AssertionDeleted {
+    /// When.
+    pub at: i64,
+    /// Its id.
+    pub id: Id,
 }

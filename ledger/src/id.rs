@@ -150,6 +150,10 @@ pub enum Prefix {
     Account,
     /// `mon`
     Monitor,
+    /// `cls`
+    Closing,
+    /// `ast`
+    Assertion,
 }
 
 impl Prefix {
@@ -164,6 +168,8 @@ impl Prefix {
             Prefix::Reference => "ref",
             Prefix::Account => "acc",
             Prefix::Monitor => "mon",
+            Prefix::Closing => "cls",
+            Prefix::Assertion => "ast",
         }
     }
 }

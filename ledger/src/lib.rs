@@ -8,7 +8,9 @@
 
 pub mod accounts;
 pub mod apply;
+pub mod assertions;
 pub mod chunked;
+pub mod closings;
 pub mod command;
 pub mod decide;
 pub mod decimal;

@@ -87,6 +87,20 @@ pub const PROVIDERS_MAX: usize = 1_000;
 pub const LINEAGE_MOVEMENTS_MAX: usize = EVENT_ROWS_MAX;
 /// Most parts of providers that one hold may have: raising it again and again adds some each time.
 pub const LINEAGE_PARTS_MAX: usize = 4 * PROVIDERS_MAX;
+/// Closings of one ledger: of each day of 27 years.
+pub const CLOSINGS_PER_LEDGER_MAX: usize = 10_000;
+/// Closings of all ledgers together.
+pub const CLOSINGS_MAX: usize = 1 << 20;
+/// Most currencies that a ledger whose books are closed may have balances in.
+pub const CLOSING_CURRENCIES_MAX: usize = 10_000;
+/// Assertions that there can be of one balance.
+pub const ASSERTIONS_PER_BALANCE_MAX: usize = 1_000;
+/// Assertions that there can be at the same time.
+pub const ASSERTIONS_MAX: usize = 1 << 20;
+/// Assertions that can ever be made; those that were deleted count too.
+pub const ASSERTIONS_MADE_MAX: usize = u32::MAX as usize;
+/// Longest text that says where an asserted amount comes from, in bytes.
+pub const ASSERTION_SOURCE_BYTES_MAX: usize = 1_024;
 
 const _: () = assert!(
     PROVIDER_BYTES_MAX + LINEAGE_LABEL_BYTES_MAX + "@__lineage".len() <= INDICATOR_BYTES_MAX,

@@ -104,11 +104,23 @@ pub enum Rejection {
     TooMuchLineage = 55,
     /// It follows another transaction in the lineage of a balance, and does not change by itself.
     FollowsAnother = 56,
+    /// The business date is in a period whose books are closed, of the ledger of the source or of the destination.
+    PeriodClosed = 57,
+    /// The books are closed up to this moment, or a later one, already.
+    AlreadyClosed = 58,
+    /// The moment has not come yet.
+    InFuture = 59,
+    /// The balance was not what it is said to have been.
+    AssertionBroken = 60,
+    /// There is no assertion of this id.
+    AssertionNotFound = 61,
+    /// As many closings of a ledger, or assertions of a balance, or of either, as there can be.
+    TooManyKept = 62,
 }
 
 impl Rejection {
     /// Every rejection, in order.
-    pub const ALL: [Rejection; 49] = [
+    pub const ALL: [Rejection; 55] = [
         Rejection::DuplicateReference,
         Rejection::SourceNotFound,
         Rejection::DestinationNotFound,
@@ -158,6 +170,12 @@ impl Rejection {
         Rejection::TooManyProviders,
         Rejection::TooMuchLineage,
         Rejection::FollowsAnother,
+        Rejection::PeriodClosed,
+        Rejection::AlreadyClosed,
+        Rejection::InFuture,
+        Rejection::AssertionBroken,
+        Rejection::AssertionNotFound,
+        Rejection::TooManyKept,
     ];
 
     /// The stored number of the rejection.

@@ -4,7 +4,9 @@
 //! checkpoint is taken and how a long read sees one moment.
 
 use crate::accounts::Accounts;
+use crate::assertions::Assertions;
 use crate::chunked::Chunked;
+use crate::closings::Closings;
 use crate::command::{Allocation, Ask, Party};
 use crate::event::NO_BALANCE;
 use crate::id::{Id, Prefix};
@@ -61,6 +63,10 @@ pub struct State {
     pub accounts: Accounts,
     /// Monitors, those that were deleted included.
     pub monitors: Monitors,
+    /// Which books are closed.
+    pub closings: Closings,
+    /// What balances are said to have been.
+    pub assertions: Assertions,
     /// The lineage of tracked balances, by handle. [`Balance::track_fund_lineage`] tells which have one.
     pub tracked: Sharded<u32, Tracked>,
     /// What open holds hold of providers, by the row of the hold.
@@ -97,6 +103,8 @@ impl State {
             alias_of: Sharded::default(),
             accounts: Accounts::default(),
             monitors: Monitors::default(),
+            closings: Closings::default(),
+            assertions: Assertions::default(),
             tracked: Sharded::default(),
             held_parts: Sharded::default(),
             indicators: Sharded::default(),

@@ -34,12 +34,23 @@ impl Wide {
         self.high -= part.high + u64::from(borrowed);
     }
 
+    /// Its two halves: what is above 128 bits, and these.
+    pub const fn parts(self) -> (u64, u128) {
+        (self.high, self.low)
+    }
+
+    /// The sum of two halves.
+    pub const fn of_parts(high: u64, low: u128) -> Wide {
+        Wide { high, low }
+    }
+
     /// Whether nothing was added.
     pub const fn is_zero(self) -> bool {
         self.high == 0 && self.low == 0
     }
 
-    fn compare(self, other: Wide) -> Ordering {
+    /// Which of two is larger.
+    pub fn compare(self, other: Wide) -> Ordering {
         (self.high, self.low).cmp(&(other.high, other.low))
     }
 

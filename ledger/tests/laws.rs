@@ -11,6 +11,7 @@ mod support {
     pub mod model;
     pub mod order;
     pub mod origins;
+    pub mod periods;
     pub mod police;
     pub mod random;
     pub mod said;
@@ -23,7 +24,7 @@ use ledger::command::{Batch, Mismatch, Terms};
 use ledger::decide::Decision;
 use ledger::event::{Event, Outcome};
 use ledger::id::{Id, Prefix};
-use ledger::rejection::Refused;
+use ledger::rejection::{Refused, Rejection};
 use ledger::row::{Flags, NO_ROW, Row};
 use ledger::sharded::Sharded;
 use ledger::state::State;
@@ -129,6 +130,7 @@ fn every_command_keeps_the_books() {
             }
             outcomes.extend(answer.as_ref().map(verdict));
         }
+        book.auditor.periods.check_sums(&book.state, &book.rows);
         longest = book.state.balances.iter().map(|balance| balance.history.count).fold(longest, u64::max);
         walk_histories(&book);
         read_ids(&book);
@@ -136,9 +138,12 @@ fn every_command_keeps_the_books() {
     }
     if std::env::var_os("FLORIN_SEED").is_none() {
         let refusal = |verdict: &&Verdict| matches!(verdict, Verdict::Refused(_) | Verdict::Rejected(_));
+        for told in [Verdict::Refused(Rejection::PeriodClosed), Verdict::Rejected(Rejection::PeriodClosed)] {
+            assert!(outcomes.contains(&told), "some fall into closed books: {told:?}");
+        }
         let reached = outcomes.iter().filter(refusal).count();
         assert!(
-            reached >= 45 && longest >= 1000,
+            reached >= 50 && longest >= 1000,
             "histories are rich: {reached} refusals, {longest} rows of a balance"
         );
         // Seven kinds of movements have a lineage: it is posted, held or both; three of them settle it too.
@@ -196,6 +201,9 @@ fn assert_equal(one: &State, other: &State) {
     assert_eq!(sorted(&one.scheduled), sorted(&other.scheduled), "requests that wait");
     assert_eq!(sorted(&one.adjusted), sorted(&other.adjusted), "amounts that were changed");
     assert_eq!(sorted(&one.policies), sorted(&other.policies), "policies, and what was moved under them");
+    assert!(one.closings.iter().eq(other.closings.iter()), "closings");
+    assert_eq!(one.closings.open(), other.closings.open(), "closings without totals");
+    assert!(one.assertions.iter().eq(other.assertions.iter()), "assertions");
     assert_eq!(sorted(&one.tracked), sorted(&other.tracked), "funds of tracked balances");
     assert_eq!(sorted(&one.held_parts), sorted(&other.held_parts), "parts of open holds");
     assert!(one.currencies.all_registered().eq(other.currencies.all_registered()), "registered currencies");

@@ -12,6 +12,7 @@ mod support {
     pub mod judge;
     pub mod order;
     pub mod origins;
+    pub mod periods;
     pub mod police;
     pub mod random;
     pub mod said;

@@ -2,9 +2,11 @@
 
 pub mod account;
 pub mod aggregate;
+pub mod assertion;
 pub mod balance;
 pub mod batch;
 pub mod bulk;
+pub mod closing;
 pub mod currency;
 pub mod duration;
 pub mod exchange;
@@ -18,6 +20,7 @@ pub mod monitor;
 pub mod number;
 pub mod policy;
 pub mod projection;
+pub mod report;
 pub mod scheduled;
 pub mod split;
 pub mod time;

@@ -37,6 +37,7 @@ mod routes {
         mod get;
         mod post;
         mod id {
+            mod closings;
             mod get;
             mod put;
             mod statement {
@@ -57,6 +58,7 @@ mod routes {
             mod alias {
                 mod put;
             }
+            mod assertions;
             mod get;
             mod identity {
                 mod put;
@@ -86,6 +88,10 @@ mod routes {
         mod id {
             mod put;
         }
+    }
+    mod reports {
+        mod safeguarding;
+        mod trial_balance;
     }
     mod currencies {
         mod code {

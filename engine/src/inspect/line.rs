@@ -30,6 +30,10 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::IdentityChanged(_) => "identity_changed",
         Event::IdentityDeleted(_) => "identity_deleted",
         Event::IdentityRevealed(_) => "identity_revealed",
+        Event::LedgerClosed(_) => "ledger_closed",
+        Event::ClosingTotalled(_) => "closing_totalled",
+        Event::BalanceAsserted(_) => "balance_asserted",
+        Event::AssertionDeleted(_) => "assertion_deleted",
     }
 }
 
@@ -115,6 +119,20 @@ pub fn line_of(record: &Record) -> String {
             put(&mut line, "who", &event.who);
             put(&mut line, "fields", event.fields.join(","));
         }
+        Event::LedgerClosed(event) => {
+            put(&mut line, "ledger", event.ledger);
+            put(&mut line, "until", time(event.until));
+        }
+        Event::ClosingTotalled(event) => {
+            put(&mut line, "closing", event.closing);
+            put(&mut line, "totals", event.totals.len());
+        }
+        Event::BalanceAsserted(event) => {
+            put(&mut line, "balance", event.balance);
+            put(&mut line, "as_of", time(event.as_of));
+            put(&mut line, "amount", event.amount);
+        }
+        Event::AssertionDeleted(event) => put(&mut line, "assertion", event.id),
     }
     line
 }

@@ -1,6 +1,7 @@
 //! A record as a tree of named values, for whoever prints it.
 
 use super::Record;
+use super::kept;
 use super::line::{kind, time};
 use ledger::command::{Allocation, Batch};
 use ledger::event::{Event, Key, Kind, MonitorSet, Movement, NO_BALANCE, Outcome, Recorded};
@@ -132,6 +133,10 @@ pub fn value_of(record: &Record) -> Value {
                 fields.push(("previous", number(event.previous)));
             }
         }
+        Event::LedgerClosed(event) => kept::put_closed(&mut fields, event),
+        Event::ClosingTotalled(event) => kept::put_totalled(&mut fields, event),
+        Event::BalanceAsserted(event) => kept::put_asserted(&mut fields, event),
+        Event::AssertionDeleted(event) => fields.push(("assertion", Value::Text(event.id.to_string()))),
     }
     Value::Fields(fields)
 }
@@ -148,9 +153,9 @@ pub(super) fn subject(subject: Subject) -> (&'static str, u64) {
     }
 }
 
-type Fields = Vec<(&'static str, Value)>;
+pub(super) type Fields = Vec<(&'static str, Value)>;
 
-fn number(number: impl Into<i128>) -> Value {
+pub(super) fn number(number: impl Into<i128>) -> Value {
     Value::Number(number.into())
 }
 
@@ -158,7 +163,7 @@ fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
-fn put_text(fields: &mut Fields, name: &'static str, content: &str) {
+pub(super) fn put_text(fields: &mut Fields, name: &'static str, content: &str) {
     if !content.is_empty() {
         fields.push((name, text(content)));
     }

@@ -175,6 +175,12 @@ pub fn compare(wanted: &State, found: &State, name: &str, problems: &mut Problem
     if !monitors.iter().eq(others.iter()) || !monitors.changes().iter().eq(others.changes().iter()) {
         differ("monitors".to_owned());
     }
+    if !wanted.closings.iter().eq(found.closings.iter()) {
+        differ("closings".to_owned());
+    }
+    if !wanted.assertions.iter().eq(found.assertions.iter()) {
+        differ("assertions".to_owned());
+    }
 }
 
 fn same_map<K: std::hash::Hash + Eq + Clone, V: PartialEq + Clone>(one: &Sharded<K, V>, other: &Sharded<K, V>) -> bool {

@@ -3,6 +3,7 @@
 //! `apply` stops the program at a contradiction, as a wrong ledger must not go on. A program that looks for contradictions
 //! has to find them before.
 
+mod closings;
 mod lineage;
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,10 @@ pub fn check(state: &State, event: &Event) -> Result<(), String> {
             true => Ok(()),
             false => Err(format!("it does not name the reveal of identity {} before it", event.identity)),
         },
+        Event::LedgerClosed(event) => closings::check_closed(state, event),
+        Event::ClosingTotalled(event) => closings::check_totalled(state, event),
+        Event::BalanceAsserted(event) => closings::check_asserted(state, event),
+        Event::AssertionDeleted(event) => closings::check_deleted(state, event),
     }
 }
 
@@ -202,6 +207,7 @@ fn check_recorded(state: &State, event: &Recorded) -> Result<(), String> {
     check_executions(state, event)?;
     for (index, movement) in event.movements.iter().enumerate() {
         check_movement(state, event, movement, &mut taken)
+            .and_then(|()| closings::check_date(state, movement, event))
             .and_then(|()| followed.check(state, event, movement))
             .map_err(|text| format!("its movement {index} {text}"))?;
     }

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::policy::{Floor, Policed, check_funds};
 use crate::rejection::{Refused, Rejection};
 use crate::row::{Flags, Status};
-use crate::state::State;
+use crate::state::{GENERAL_LEDGER, State};
 use crate::text::Span;
 
 /// What the checks of one ask found: its sides, and the currency.
@@ -83,6 +83,11 @@ fn check(draft: &Draft<'_>, ask: &Ask, text: &str, checked: &Checked, how: How) 
     if draft.registered_precision(currency).is_some_and(|precision| precision != ask.precision) {
         return Err(Rejection::PrecisionMismatch);
     }
+    if let Some(at) = ask.terms().effective_at
+        && is_closed(draft.state(), [source, destination], at)
+    {
+        return Err(Rejection::PeriodClosed);
+    }
     let figures = |side| match side {
         Found::Balance(handle) => draft.figures(handle),
         Found::NewIndicator(_) | Found::Missing => Default::default(),
@@ -93,6 +98,23 @@ fn check(draft: &Draft<'_>, ask: &Ask, text: &str, checked: &Checked, how: How) 
     }
     let floor = check_policies(draft, source, destination, ask.amount, 1, how.at)?;
     check_funds(paying.available(), ask.amount, ask.overdraft(), floor)
+}
+
+/// Whether the books of the ledger of one of two sides are closed at a business date. What has none of its own counts when it is
+/// recorded, and no books are closed beyond that.
+fn is_closed(state: &State, sides: [Found; 2], at: i64) -> bool {
+    if state.closings.is_empty() {
+        return false;
+    }
+    let ledger = |side| match side {
+        // Balances that an earlier item opened are those of indicators, as new ones are.
+        Found::Balance(handle) => {
+            Some(state.balances.get(handle as usize).map_or(GENERAL_LEDGER, |balance| balance.ledger))
+        }
+        Found::NewIndicator(_) => Some(GENERAL_LEDGER),
+        Found::Missing => None,
+    };
+    sides.into_iter().filter_map(ledger).any(|ledger| state.closings.are_closed(ledger, at))
 }
 
 /// What the policies of both sides say to an amount that is newly posted or held, by so many transactions more; answers how
@@ -299,7 +321,7 @@ fn decide_item(
     movements: &mut Vec<Movement>,
 ) -> Option<Rejection> {
     let before = movements.len();
-    if how.waits && legs[0].terms().scheduled_at.is_some() {
+    if how.waits && legs[0].terms().scheduled_at.is_some() && !is_too_late(draft, state, legs, text) {
         for ask in legs {
             let checked = look_up(draft, state, ask, text);
             if let Err(rejection) = check_room(draft) {
@@ -332,6 +354,17 @@ fn decide_item(
         reject_all(&mut movements[before..], draft.balances_before_item());
     }
     failed
+}
+
+/// Whether a scheduled item has a business date whose books are closed: they will be when its time has come, so it is refused now,
+/// as if that were now.
+fn is_too_late(draft: &mut Draft<'_>, state: &State, legs: &[Ask], text: &str) -> bool {
+    !state.closings.is_empty()
+        && legs.iter().any(|ask| {
+            let Some(at) = ask.terms().effective_at else { return false };
+            let Checked { source, destination, .. } = look_up(draft, state, ask, text);
+            is_closed(state, [source, destination], at)
+        })
 }
 
 /// Makes rejections of all movements; those that were not rejected themselves fall with the others. Balances that were

@@ -3,6 +3,7 @@
 
 use crate::support::judge::{self, Side, Want};
 use crate::support::origins::Origins;
+use crate::support::periods::Periods;
 use crate::support::police::{Police, Spending};
 use crate::support::said::Said;
 use ledger::command::{Batch, Mismatch};
@@ -37,6 +38,8 @@ pub struct Auditor {
     pub registered: BTreeMap<String, u64>,
     /// Aliases, owners and changes of metadata.
     pub said: Said,
+    /// Which books are closed, and what balances are said to have been.
+    pub periods: Periods,
     balances_count: u32,
     /// What each movement of the latest event did to the figures of its two sides.
     pub steps: Vec<Step>,
@@ -101,6 +104,7 @@ impl Auditor {
             assert_eq!(state.latest_at, event.at(), "the state has the time of the latest event");
             self.steps.clear();
             self.said.add(event, record as u64, self.balances_count);
+            self.periods.add(state, event, &rows[..self.rows_count]);
             self.balances_count += match event {
                 Event::BalanceCreated(_) => 1,
                 Event::Recorded(event) => event.opened.len() as u32,
@@ -126,6 +130,7 @@ impl Auditor {
         self.events_count = events.len();
         self.rows_count = rows.len();
         self.said.compare(state);
+        self.periods.compare(state);
         self.compare(state, mismatch);
     }
 
@@ -160,6 +165,7 @@ impl Auditor {
 
     fn add(&mut self, state: &State, line: &Line<'_>) {
         let Line { row, movement, .. } = line;
+        self.periods.check_row(state, row);
         assert_eq!((row.source, row.destination), (movement.source, movement.destination));
         assert_eq!((row.amount, row.precision, row.currency), (movement.amount, movement.precision, movement.currency));
         assert_eq!(row.created_at, line.event.at, "a row is made when its event is");
@@ -279,6 +285,7 @@ impl Auditor {
                 precision: row.precision,
                 currency: state.currencies.text(row.currency),
                 overdraft: (movement.allow_overdraft, movement.terms().overdraft_limit),
+                effective_at: movement.terms().effective_at,
                 at: row.created_at,
             };
             assert_eq!(judge::refusal(self, state, line.mismatch, &want), Some(rejection), "it was to be refused");

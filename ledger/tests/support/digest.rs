@@ -48,6 +48,17 @@ pub fn digest(state: &State) -> u64 {
         state.monitors.of_balance(monitor.balance).iter().for_each(|one| number(u64::from(*one)));
     }
     state.monitors.changes().iter().for_each(|change| number(change.record ^ change.first_row << 32));
+    for closing in state.closings.iter() {
+        number(closing.id.row() ^ closing.until as u64 ^ u64::from(closing.ledger) << 32);
+        number(closing.record ^ closing.totals << 32);
+        number(state.closings.closed_until(closing.ledger).expect("it is closed") as u64);
+    }
+    number(state.closings.open().len() as u64);
+    for assertion in state.assertions.iter() {
+        number(assertion.id.row() ^ assertion.as_of as u64 ^ assertion.amount as u64);
+        number(assertion.record ^ assertion.before_row << 32);
+        state.assertions.of_balance(assertion.balance).iter().for_each(|one| number(u64::from(*one)));
+    }
     let mut tracked: Vec<_> = state.tracked.iter().collect();
     tracked.sort_by_key(|(handle, _)| **handle);
     for fund in tracked.into_iter().flat_map(|(_, tracked)| &tracked.funds) {

@@ -17,6 +17,8 @@ pub struct Want<'a> {
     pub currency: &'a str,
     /// Whether the source may go below zero, and how far.
     pub overdraft: (bool, i128),
+    /// The business date, when it is not the moment.
+    pub effective_at: Option<i64>,
     pub at: i64,
 }
 
@@ -48,6 +50,10 @@ pub fn refusal(auditor: &Auditor, state: &State, mismatch: Mismatch, want: &Want
         (same, Rejection::SameBalance),
         (mismatch == Mismatch::Refuse && !(fits(source) && fits(destination)), Rejection::CurrencyMismatch),
         (registered.is_some_and(|precision| *precision != want.precision), Rejection::PrecisionMismatch),
+        (
+            auditor.periods.are_closed(state, [source.handle, destination.handle], want.effective_at),
+            Rejection::PeriodClosed,
+        ),
     ];
     let first = checks.into_iter().find(|(broken, _)| *broken).map(|(_, rejection)| rejection);
     let handle = |side: Side<'_>| side.handle.unwrap_or(NO_BALANCE);

@@ -117,8 +117,35 @@ pub fn expected(book: &Book, step: &Step) -> Option<Verdict> {
                 None => Verdict::Done,
             })
         }
+        Step::Command(Command::CloseLedger(asked)) => {
+            let known = book.state.find_ledger(&asked.ledger);
+            let until = known.and_then(|ledger| book.auditor.periods.until(ledger));
+            Some(match known {
+                None => Verdict::Refused(Rejection::LedgerNotFound),
+                Some(_) if asked.until > book.now => Verdict::Refused(Rejection::InFuture),
+                Some(_) if until.is_some_and(|until| asked.until <= until) => {
+                    Verdict::Refused(Rejection::AlreadyClosed)
+                }
+                Some(_) => Verdict::Done,
+            })
+        }
+        Step::Command(Command::AssertBalance(asked)) => Some(match asked.required {
+            _ if !exists(book, asked.balance) => Verdict::Refused(Rejection::BalanceNotFound),
+            _ if asked.as_of > book.now => Verdict::Refused(Rejection::InFuture),
+            Some(found) if found.amount != asked.amount => Verdict::Refused(Rejection::AssertionBroken),
+            _ => Verdict::Done,
+        }),
+        Step::Command(Command::DeleteAssertion(asked)) => {
+            let known = book.auditor.periods.assertions.get(&asked.assertion);
+            let is_its_own = known.is_some_and(|(balance, ..)| book.state.balance_id(*balance) == asked.balance);
+            Some(if is_its_own { Verdict::Done } else { Verdict::Refused(Rejection::AssertionNotFound) })
+        }
         _ => None,
     }
+}
+
+fn exists(book: &Book, balance: Id) -> bool {
+    (0..book.state.balances.len() as u32).any(|one| book.state.balance_id(one) == balance)
 }
 
 /// The monitors that there are and their balances, from the events alone.
@@ -162,9 +189,6 @@ fn of_order(book: &Book, queued: bool, order: &Order) -> Verdict {
     if outcome.is_some() {
         return Verdict::Refused(Rejection::DuplicateReference);
     }
-    if queued && order.terms.scheduled_at.is_some() {
-        return Verdict::Done;
-    }
     let want = Want {
         source: Side { handle: source, name: &order.source },
         destination: Side { handle: destination, name: &order.destination },
@@ -172,8 +196,20 @@ fn of_order(book: &Book, queued: bool, order: &Order) -> Verdict {
         precision: order.precision,
         currency: &order.currency,
         overdraft: (order.allow_overdraft, order.terms.overdraft_limit),
+        effective_at: order.terms.effective_at,
         at: book.now,
     };
+    // What could not count when its time has come is judged now.
+    let sides = [(source, &order.source), (destination, &order.destination)];
+    let exists = |(handle, name): (Option<u32>, &String)| handle.is_some() || name.starts_with('@');
+    let known = sides.map(|side| exists(side).then_some(side.0));
+    let is_late = known
+        .into_iter()
+        .flatten()
+        .any(|side| book.auditor.periods.are_closed(&book.state, [side, side], order.terms.effective_at));
+    if queued && order.terms.scheduled_at.is_some() && !is_late {
+        return Verdict::Done;
+    }
     match refusal(&book.auditor, &book.state, book.mismatch, &want) {
         None => Verdict::Done,
         Some(rejection) if queued => Verdict::Rejected(rejection),

@@ -23,10 +23,12 @@
 //! register EUR 100                                            a currency, with its minor units in a major one
 //! monitor M A [+ balance < 5.00] [any] [edge]                 watch a balance; again, what M watches is replaced
 //! forget M                                                    delete a monitor
+//! close L 60, total L                                         close books up to a second; keep the totals of the last closing
+//! assert a A 5.00 [at=60] [found=4.00], retract a A           say what a balance was, and perhaps is by the rows; take it back
 //! try pay p1 A -> B 10.00                                     say what would come of it, and of both balances
 //! wait 60                                                     let seconds pass and carry out what is due
 //! lineage A                                                   whose money a balance has, and what holds have of it
-//! balances, rows, timers, policies, monitors                  tell the books, in indented lines
+//! balances, rows, timers, policies, monitors, kept            tell the books, in indented lines; kept are closings, assertions
 //! units minor, mismatch allow, fingerprints equal             settings
 //! ```
 //!
@@ -35,10 +37,13 @@
 
 use crate::support::book::{Book, Changed, START};
 use crate::support::order::Order;
+use crate::support::periods::summed;
+use ledger::closings::Total;
 use ledger::command::{
-    Action, Allocation, Batch, ChangeMetadata, Command, CreateAccount, CreateBalance, CreateIdentity, CreateLedger,
-    DeleteIdentity, DeleteMonitor, LinkIdentity, Mismatch, NameBalance, RegisterCurrency, RenameLedger, RevealIdentity,
-    SetMonitor, SetPolicy, UpdateIdentity, Wanted,
+    Action, Allocation, AssertBalance, Batch, ChangeMetadata, CloseLedger, Command, CreateAccount, CreateBalance,
+    CreateIdentity, CreateLedger, DeleteAssertion, DeleteIdentity, DeleteMonitor, Found, LinkIdentity, Mismatch,
+    NameBalance, RecordTotals, RegisterCurrency, RenameLedger, RevealIdentity, SetMonitor, SetPolicy, UpdateIdentity,
+    Wanted,
 };
 use ledger::decide::Decision;
 use ledger::decimal::Decimal;
@@ -81,6 +86,7 @@ pub fn play(text: &str) -> String {
         }
         script.statement(statement, &indented, &mut out);
     }
+    script.book.auditor.periods.check_sums(&script.book.state, &script.book.rows);
     out
 }
 
@@ -104,6 +110,7 @@ impl Script {
             ("timers", []) => return self.tell(out, statement, Self::timers),
             ("monitors", []) => return self.tell(out, statement, Self::monitors),
             ("lineage", [name]) => return self.tell_lineage(out, statement, name),
+            ("kept", []) => return self.tell(out, statement, Self::kept),
             ("policies", []) => return self.tell(out, statement, Self::policies),
             ("batch", words) => return self.batch(statement, words, indented, out),
             ("units", ["minor"]) => {
@@ -177,6 +184,14 @@ impl Script {
                 self.account(command)
             }
             ("monitor", [label, balance, rest @ ..]) => self.monitor(label, balance, rest),
+            ("close", [ledger, second]) => self.close(ledger, second),
+            ("total", [ledger]) => self.total(ledger),
+            ("assert", [label, balance, amount, rest @ ..]) => self.assert(label, balance, amount, rest),
+            ("retract", [label, balance]) => {
+                let parsed = self.names.get(*label).and_then(|id| Id::parse(Prefix::Assertion, id));
+                let (balance, assertion) = (self.balance(balance), parsed.unwrap_or(Id::new(0, 0, 0)));
+                self.ruled(Command::DeleteAssertion(DeleteAssertion { balance, assertion }))
+            }
             ("forget", [label]) => {
                 let monitor = self.monitor_of(label).unwrap_or(Id::new(0, 0, 0));
                 self.ruled(Command::DeleteMonitor(DeleteMonitor { monitor }))
@@ -376,6 +391,49 @@ impl Script {
         if monitor.is_none() && said == "set" {
             let made = self.book.state.monitors.iter().last().expect("it was just made");
             self.names.insert(label.to_owned(), made.id.text(Prefix::Monitor));
+        }
+        said
+    }
+
+    fn close(&mut self, ledger: &str, second: &str) -> String {
+        let until = START + second.parse::<i64>().expect("seconds") * SECOND;
+        let general = GENERAL_LEDGER_ID.to_owned();
+        let ledger = if ledger == "general" { general } else { self.party(ledger) };
+        let (description, metadata) = (String::new(), String::new());
+        self.ruled(Command::CloseLedger(CloseLedger { ledger, until, description, metadata }))
+    }
+
+    /// Keeps what the rows add up to now, at the moment of the last closing of a ledger.
+    fn total(&mut self, ledger: &str) -> String {
+        let ledger = if ledger == "general" { GENERAL_LEDGER_ID.to_owned() } else { self.party(ledger) };
+        let state = &self.book.state;
+        let handle = state.find_ledger(&ledger).expect("it exists");
+        let number = *state.closings.of_ledger(handle).last().expect("its books are closed");
+        let closing = *state.closings.get(number).expect("it is listed");
+        let sums = summed(state, &self.book.rows, handle, closing.until);
+        let total = |(currency, closing)| Total { currency, closing, ..Total::default() };
+        let totals = sums.into_iter().map(total).collect();
+        self.ruled(Command::RecordTotals(RecordTotals { closing: closing.id, totals }))
+    }
+
+    fn assert(&mut self, label: &str, balance: &str, amount: &str, words: &[&str]) -> String {
+        let found =
+            option(words, "found").map(|found| Found { rows: self.book.state.rows_count, amount: self.amount(found) });
+        let command = AssertBalance {
+            balance: Id::parse(Prefix::Balance, &self.party(balance)).unwrap_or(Id::new(0, 0, 0)),
+            as_of: date(words, "at").unwrap_or(self.book.now),
+            before_row: self.book.state.rows_count,
+            amount: self.amount(amount),
+            precision: 100,
+            description: String::new(),
+            source: String::new(),
+            metadata: String::new(),
+            required: found,
+        };
+        let said = self.ruled(Command::AssertBalance(command));
+        if said == "set" {
+            let made = self.book.state.assertions.iter().last().expect("it was just made");
+            self.names.insert(label.to_owned(), made.id.text(Prefix::Assertion));
         }
         said
     }

@@ -120,6 +120,40 @@ impl Script {
         lines
     }
 
+    /// Up to when the books of each ledger are closed, and what was summed; what each balance is said to have been.
+    pub(super) fn kept(&self) -> Vec<String> {
+        let state = &self.book.state;
+        let label = |id: &str| {
+            let label = self.names.iter().find(|(_, known)| *known == id).map(|(label, _)| label.clone());
+            label.unwrap_or_else(|| "general".to_owned())
+        };
+        let second = |at: i64| (at - START) / 1_000_000;
+        let mut lines = Vec::new();
+        for closing in state.closings.iter() {
+            let event = self.book.events.get(closing.totals as usize);
+            let totals = match event {
+                Some(Event::ClosingTotalled(event)) => &event.totals[..],
+                _ => &[],
+            };
+            let sums = totals.iter().map(|total| {
+                let (currency, closing) = (state.currencies.text(total.currency), total.closing);
+                format!(" {currency} credit={} debit={}", closing.credit, closing.debit)
+            });
+            let word = if event.is_some() { "" } else { " not summed" };
+            let sums: String = sums.collect();
+            let ledger = label(&state.ledger_text(closing.ledger));
+            lines.push(format!("{ledger} closed until {}{word}{sums}", second(closing.until)));
+        }
+        for handle in 0..state.balances.len() as u32 {
+            for number in state.assertions.of_balance(handle) {
+                let one = state.assertions.get(*number).expect("it is listed");
+                let (label, amount) = (label(&one.id.text(Prefix::Assertion)), self.money(one.amount));
+                lines.push(format!("{label}: {} was {amount} at {}", self.name_of(handle), second(one.as_of)));
+            }
+        }
+        lines
+    }
+
     fn row_in_words(&self, row: &Row) -> String {
         let amount = self.money(row.amount);
         match (row.status, self.book.movement(row).1.outcome) {

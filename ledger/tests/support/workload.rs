@@ -2,11 +2,13 @@
 
 use crate::support::book::{Book, Changed};
 use crate::support::order::Order;
+use crate::support::periods::summed;
 use crate::support::random::Random;
+use ledger::closings::Total;
 use ledger::command::{
-    Action, Allocation, Batch, ChangeMetadata, Command, CreateAccount, CreateBalance, CreateIdentity, CreateLedger,
-    DeleteIdentity, DeleteMonitor, LinkIdentity, NameBalance, RegisterCurrency, RenameLedger, RevealIdentity,
-    SetMonitor, SetPolicy, UpdateIdentity, Wanted,
+    Action, Allocation, AssertBalance, Batch, ChangeMetadata, CloseLedger, Command, CreateAccount, CreateBalance,
+    CreateIdentity, CreateLedger, DeleteAssertion, DeleteIdentity, DeleteMonitor, Found, LinkIdentity, NameBalance,
+    RecordTotals, RegisterCurrency, RenameLedger, RevealIdentity, SetMonitor, SetPolicy, UpdateIdentity, Wanted,
 };
 use ledger::event::Event;
 use ledger::id::{Id, Prefix};
@@ -78,9 +80,10 @@ impl Workload {
         }
         let die = if self.traced && self.one_in(8) { 99 } else { self.below(100) };
         match die {
-            0..4 => Step::Command(self.create_balance(book)),
-            4..6 if self.one_in(2) => Step::Command(self.say(book)),
-            4..6 => Step::Command(self.create_other(book)),
+            0..3 => Step::Command(self.create_balance(book)),
+            3..6 if self.one_in(2) => Step::Command(self.close(book)),
+            3..6 if self.one_in(2) => Step::Command(self.say(book)),
+            3..6 => Step::Command(self.create_other(book)),
             6..13 => self.wait(),
             13 => Step::Command(self.touch_identity(book)),
             14..44 => {
@@ -319,6 +322,51 @@ impl Workload {
         })
     }
 
+    /// Books that are closed, their totals, and what balances are said to have been.
+    fn close(&mut self, book: &Book) -> Command {
+        let open = book.state.closings.open().first().copied();
+        let recent = |this: &mut Workload| book.now + SECOND - this.below(8) as i64 * SECOND / 2;
+        match self.below(6) {
+            0 | 1 => {
+                let known = self.below(book.state.ledgers.len() as u64) as u32;
+                let ledger = if self.one_in(20) { "ldg_nowhere".into() } else { book.state.ledger_text(known) };
+                let (description, metadata) = (String::new(), String::new());
+                Command::CloseLedger(CloseLedger { ledger, until: recent(self), description, metadata })
+            }
+            2 if open.is_some() => {
+                let closing = book.state.closings.get(open.expect("it was just there")).expect("it is one of them");
+                let sums = summed(&book.state, &book.rows, closing.ledger, closing.until);
+                let total = |(currency, closing)| Total { currency, closing, ..Total::default() };
+                let totals = sums.into_iter().map(total).collect();
+                Command::RecordTotals(RecordTotals { closing: closing.id, totals })
+            }
+            3 => {
+                let kept = &book.auditor.periods.assertions;
+                let known = kept.iter().nth(self.below(kept.len().max(1) as u64) as usize);
+                let (assertion, balance) = known.map_or((Id::new(book.now, 9, 9), 0), |(id, of)| (*id, of.0));
+                let balance = book.state.balance_id(if self.one_in(6) { 0 } else { balance });
+                Command::DeleteAssertion(DeleteAssertion { balance, assertion })
+            }
+            _ => {
+                let handle = self.below(book.state.balances.len() as u64) as u32;
+                let balance = if self.one_in(20) { Id::new(book.now, 1, 1) } else { book.state.balance_id(handle) };
+                let (as_of, amount) = (recent(self), self.amount());
+                let found = Found { rows: book.state.rows_count, amount: if self.one_in(2) { amount } else { 7 } };
+                Command::AssertBalance(AssertBalance {
+                    balance,
+                    as_of,
+                    before_row: u64::MAX,
+                    amount,
+                    precision: 100,
+                    description: String::new(),
+                    source: String::new(),
+                    metadata: String::new(),
+                    required: self.one_in(2).then_some(found),
+                })
+            }
+        }
+    }
+
     /// One of a few aliases, so that some are taken.
     fn alias(&mut self) -> String {
         format!("purse-{}", self.below(6))
@@ -498,6 +546,11 @@ impl Workload {
         let mut date = |chance| self.one_in(chance).then(|| book.now + self.below(60) as i64 * SECOND - 5 * SECOND);
         (order.terms.scheduled_at, order.terms.expires_at) = (date(8), date(4));
         (order.terms.commits_at, order.terms.effective_at) = (date(4), date(5));
+        if self.one_in(2) {
+            // Often dated back, perhaps into closed books.
+            let back = self.below(60) as i64 * SECOND;
+            order.terms.effective_at = order.terms.effective_at.map(|at| at - back);
+        }
         order
     }
 

@@ -4,6 +4,7 @@ use super::Failure;
 use crate::config::log::{LogFormat, LogSettings};
 use crate::config::typed::Typed;
 use crate::config::{Settings, print};
+use crate::http::closings::complete_all;
 use crate::http::layers::Shell;
 use crate::http::listen::{LIMITS, Listener};
 use crate::http::state::{AppState, mismatch_of};
@@ -130,6 +131,7 @@ async fn serve(settings: Settings, state: AppState) -> Result<(), Failure> {
         Listener::bind(&settings.server, Arc::new(Shell::new(state)), LIMITS).await.map_err(cannot_listen)?;
     let address = listener.address().map_err(cannot_listen)?;
     tracing::info!(%address, "listening");
+    tokio::spawn(complete_all(waiting.clone()));
     let stop = async move {
         stop.await;
         // Who waits for events would hold up the stop.

@@ -68,6 +68,17 @@ fn describe(report: &Report, took: Duration) -> String {
     if report.torn_bytes > 0 {
         put("torn end", format!("{} bytes of an unanswered group; the next start cuts them", report.torn_bytes));
     }
+    let asserted = &report.asserted;
+    if asserted.count > 0 {
+        put("assertions", format!("{}, of which {} do not hold", asserted.count, asserted.broken));
+    }
+    for told in &asserted.told {
+        put("broken assertion", told.clone());
+    }
+    let untold = asserted.broken - asserted.told.len() as u64;
+    if untold > 0 {
+        put("broken assertion", format!("and {untold} more like these"));
+    }
     let stale = report.stale_references + report.stale_children;
     if stale > 0 {
         put("stale index entries", format!("{stale}, left by a crash; they do no harm"));

@@ -48,6 +48,12 @@ pub enum Emitted {
         /// Bytes of that record.
         bytes: u32,
     },
+    /// The books of a ledger were closed, and their totals recorded.
+    LedgerClosed,
+    /// A balance was said to have been an amount.
+    BalanceAsserted,
+    /// That was taken back.
+    AssertionDeleted,
 }
 
 impl Emitted {
@@ -60,6 +66,9 @@ impl Emitted {
             Emitted::Transaction { name, .. } | Emitted::BatchRecorded { name } => name,
             Emitted::BatchFailed | Emitted::WholeFailed { .. } => "bulk_transaction.failed",
             Emitted::Monitor { .. } => "balance.monitor",
+            Emitted::LedgerClosed => "ledger.closed",
+            Emitted::BalanceAsserted => "balance.asserted",
+            Emitted::AssertionDeleted => "balance.assertion_deleted",
         }
     }
 }
@@ -82,6 +91,11 @@ pub fn emitted(event: &Event) -> Vec<Emitted> {
         | Event::MonitorSet(_)
         | Event::MonitorDeleted(_) => Vec::new(),
         Event::AccountCreated(_) => Vec::new(),
+        // It is told when its totals are recorded.
+        Event::LedgerClosed(_) => Vec::new(),
+        Event::ClosingTotalled(_) => vec![Emitted::LedgerClosed],
+        Event::BalanceAsserted(_) => vec![Emitted::BalanceAsserted],
+        Event::AssertionDeleted(_) => vec![Emitted::AssertionDeleted],
         // Blnk tells nothing of these either.
         Event::IdentityChanged(_) | Event::IdentityDeleted(_) | Event::IdentityRevealed(_) => Vec::new(),
     }

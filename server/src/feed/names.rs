@@ -8,9 +8,11 @@ use crate::http::error::ApiError;
 use crate::http::ledgers;
 use crate::http::state::AppState;
 use ledger::chunked::Chunked;
+use ledger::closings::Closing;
 use ledger::event::Event;
 use ledger::id::Id;
-use ledger::state::{Balance, State};
+use ledger::state::{Balance, Currencies, State};
+use std::sync::Arc;
 
 /// What is asked of the state for one record.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +22,9 @@ enum Wanted {
     Identity,
     Balance { ledger: u32, identity: Option<u32> },
     BalancesOpened { first: usize, count: usize },
+    Closing(Id),
+    Asserted(u32),
+    Assertion(Id),
 }
 
 /// What the state knows of one record.
@@ -41,6 +46,22 @@ pub enum Names {
     },
     /// The ids of the balances that it opened, as far as they are on the page.
     BalancesOpened(Vec<Id>),
+    /// The closing whose totals it recorded, the id of its ledger, and the currencies.
+    Closing {
+        /// The closing.
+        closing: Closing,
+        /// The id of its ledger.
+        ledger_id: String,
+        /// All currencies.
+        currencies: Arc<Currencies>,
+    },
+    /// The balance that it says something of: its id and currency.
+    Asserted {
+        /// Its id.
+        id: Id,
+        /// Its currency.
+        currency: String,
+    },
 }
 
 /// Asks for what the records of a page need, in their order; `None` for those that need nothing.
@@ -91,6 +112,10 @@ fn wanted(event: &Event, emitted: &[Emitted]) -> Option<Wanted> {
         | Event::MonitorSet(_)
         | Event::MonitorDeleted(_) => None,
         Event::AccountCreated(_) => None,
+        Event::LedgerClosed(_) => None,
+        Event::ClosingTotalled(event) => Some(Wanted::Closing(event.closing)),
+        Event::BalanceAsserted(event) => Some(Wanted::Asserted(event.balance)),
+        Event::AssertionDeleted(event) => Some(Wanted::Assertion(event.id)),
         Event::IdentityChanged(_) | Event::IdentityDeleted(_) | Event::IdentityRevealed(_) => None,
     }
 }
@@ -136,12 +161,27 @@ impl Finder<'_> {
                 let balance = |handle: usize| Some(state.balances.get(handle)?.id(handle as u32));
                 Names::BalancesOpened(handles.map(balance).collect::<Option<_>>()?)
             }
+            Wanted::Closing(id) => {
+                let closing = *state.closings.find(id)?;
+                let (ledger_id, currencies) = (state.ledger_text(closing.ledger), Arc::clone(&state.currencies));
+                Names::Closing { closing, ledger_id, currencies }
+            }
+            Wanted::Asserted(balance) => asserted(state, balance)?,
+            Wanted::Assertion(id) => {
+                let number = u32::try_from(id.row()).ok()?;
+                asserted(state, state.assertions.get(number)?.balance)?
+            }
         })
     }
 
     fn balance_of(&self, position: u64) -> Option<usize> {
         made_by(&self.state.balances, self.balance, 0, position, |one: &Balance| one.record)
     }
+}
+
+fn asserted(state: &State, handle: u32) -> Option<Names> {
+    let balance = state.balances.get(handle as usize)?;
+    Some(Names::Asserted { id: balance.id(handle), currency: state.currencies.text(balance.currency).to_owned() })
 }
 
 /// The index of the first thing that a record made. `likely` is looked at first.

@@ -91,6 +91,9 @@ pub fn read(books: &Books, after: Option<Cursor>, limit: usize) -> Result<Option
     Ok(Some(page))
 }
 
+/// About how many bytes the totals of a currency are.
+const TOTAL_TEXT_BYTES: usize = 400;
+
 /// About how many bytes an event is when it is told.
 fn text_bytes(event: &Event, emitted: Emitted) -> usize {
     const USUAL: usize = 1 << 10;
@@ -118,6 +121,14 @@ fn text_bytes(event: &Event, emitted: Emitted) -> usize {
             _,
         ) => 0,
         (Event::AccountCreated(_), _) => 0,
+        (Event::LedgerClosed(_) | Event::AssertionDeleted(_), _) => 0,
+        // What its maker wrote is in another record.
+        (Event::ClosingTotalled(event), _) => {
+            event.totals.len() * TOTAL_TEXT_BYTES
+                + ledger::limits::DESCRIPTION_BYTES_MAX
+                + ledger::limits::METADATA_BYTES_MAX
+        }
+        (Event::BalanceAsserted(event), _) => event.description.len() + event.source.len() + event.metadata.len(),
         (Event::MonitorSet(_) | Event::MonitorDeleted(_), _) => 0,
         (Event::IdentityChanged(_) | Event::IdentityDeleted(_) | Event::IdentityRevealed(_), _) => 0,
     };

@@ -4,7 +4,9 @@ use super::cursor::Cursor;
 use super::emitted::Emitted;
 use super::names::Names;
 use super::page::{Page, Taken};
+use crate::api::assertion::AssertionView;
 use crate::api::balance::{BalanceParts, BalanceView};
+use crate::api::closing::{self, ClosingView};
 use crate::api::ledger::LedgerView;
 use crate::api::metadata::Metadata;
 use crate::api::time;
@@ -144,7 +146,10 @@ impl<'a> Shower<'a> {
                 | Emitted::LedgerRenamed
                 | Emitted::Identity
                 | Emitted::Balance
-                | Emitted::BatchFailed => Err(ApiError::internal()),
+                | Emitted::BatchFailed
+                | Emitted::LedgerClosed
+                | Emitted::BalanceAsserted
+                | Emitted::AssertionDeleted => Err(ApiError::internal()),
             },
         }
     }
@@ -171,6 +176,19 @@ fn one(books: &Books, position: u64, vault: &Vault, event: &Event, names: Option
         (Event::BalanceCreated(event), Some(Names::Balance { id, ledger_id, identity_id })) => {
             data_of(&balance_created(event, id, ledger_id, identity_id))
         }
+        (Event::ClosingTotalled(event), Some(Names::Closing { closing, ledger_id, currencies })) => {
+            let mut view = ClosingView::new(&http::closings::closed(books, &closing)?, ledger_id, true);
+            view.totals = Some(closing::totals(&event.totals, &currencies));
+            data_of(&view)
+        }
+        (Event::BalanceAsserted(event), Some(Names::Asserted { id, currency })) => {
+            // Whether it is so may be another thing whenever it is read.
+            data_of(&AssertionView::new(event, id, currency, None))
+        }
+        (Event::AssertionDeleted(event), Some(Names::Asserted { id, .. })) => data_of(&AssertionGone {
+            assertion_id: event.id.text(Prefix::Assertion),
+            balance_id: id.text(Prefix::Balance),
+        }),
         (Event::BatchFailed(event), None) => data_of(&WholeFailed {
             batch_id: event.batch.text(Prefix::Batch),
             error: event.error.clone(),
@@ -216,6 +234,13 @@ fn balance_opened(books: &Books, event: &Recorded, opened: Opened, id: Id) -> Ba
         track_fund_lineage: false,
         allocation: ledger::command::Allocation::Fifo,
     })
+}
+
+/// What is told of an assertion that was taken back.
+#[derive(Serialize)]
+struct AssertionGone {
+    assertion_id: String,
+    balance_id: String,
 }
 
 /// What is told of a whole that was rejected.

@@ -28,7 +28,8 @@ pub const PAGE_GROUPS_MAX: usize = 10_000;
 /// Groups of a page, unless asked for.
 pub const PAGE_GROUPS: usize = 1_000;
 
-static AGGREGATES: Semaphore = Semaphore::const_new(AGGREGATES_MAX);
+/// Held while sums are made.
+pub static AGGREGATES: Semaphore = Semaphore::const_new(AGGREGATES_MAX);
 
 const GROUP: Object = Object {
     name: "AggregateGroup",
@@ -126,7 +127,8 @@ pub async fn aggregate_balances(State(state): State<AppState>, query: Parameters
     Ok(answer::json(StatusCode::OK, &view))
 }
 
-fn moment(query: &Parameters) -> Result<Option<Moment>, ApiError> {
+/// The moment that is asked for.
+pub fn moment(query: &Parameters) -> Result<Option<Moment>, ApiError> {
     const FORMAT: &str = "at: must be a time in RFC 3339, such as 2024-01-01T15:04:05Z";
     match query.get("at").as_deref() {
         None | Some("") => Ok(None),
@@ -134,7 +136,8 @@ fn moment(query: &Parameters) -> Result<Option<Moment>, ApiError> {
     }
 }
 
-fn page_number(query: &Parameters, name: &str, usual: usize, least: usize, most: usize) -> Result<usize, ApiError> {
+/// A number of a page, within its bounds.
+pub fn page_number(query: &Parameters, name: &str, usual: usize, least: usize, most: usize) -> Result<usize, ApiError> {
     let Some(text) = query.get(name) else { return Ok(usual) };
     let good = text.parse().ok().filter(|number| (least..=most).contains(number));
     good.ok_or_else(|| {
@@ -171,7 +174,15 @@ impl Only {
 }
 
 /// Ends the work when the request is dropped.
-struct Stop(Arc<AtomicBool>);
+#[derive(Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Set when the work is to end.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
 
 impl Drop for Stop {
     fn drop(&mut self) {
@@ -179,12 +190,18 @@ impl Drop for Stop {
     }
 }
 
-async fn sum(state: &AppState, snapshot: Snapshot, ask: Ask) -> Result<Vec<(Key, Sums)>, ApiError> {
-    let stop = Stop(Arc::default());
-    let (books, stopped): (Arc<Books>, _) = (Arc::clone(state.engine().books()), Arc::clone(&stop.0));
+/// Makes sums on a thread of their own.
+pub async fn sum(state: &AppState, snapshot: Snapshot, ask: Ask) -> Result<Vec<(Key, Sums)>, ApiError> {
+    let stop = Stop::default();
+    let (books, stopped): (Arc<Books>, _) = (Arc::clone(state.engine().books()), stop.flag());
     let work = tokio::task::spawn_blocking(move || aggregate(&books, &snapshot, ask, &stopped));
     let groups = work.await.map_err(|_| ApiError::internal())?;
-    groups.map_err(|fault| match fault {
+    groups.map_err(fault_told)
+}
+
+/// Why there are no sums, as it is told.
+pub fn fault_told(fault: AggregateFault) -> ApiError {
+    match fault {
         AggregateFault::TooManyGroups => refuse(format!(
             "there are more than {GROUPS_MAX} groups; narrow them by ledger_id, currency or identity_id, or group by less"
         )),
@@ -193,7 +210,7 @@ async fn sum(state: &AppState, snapshot: Snapshot, ask: Ask) -> Result<Vec<(Key,
         )),
         AggregateFault::Stopped => ApiError::internal(),
         AggregateFault::Books(fault) => ApiError::from(fault),
-    })
+    }
 }
 
 fn refuse(message: String) -> ApiError {

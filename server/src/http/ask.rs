@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 pub const MAKINGS_MAX: usize = 16;
 
 /// What is answered when a command could not be made often enough.
-fn outdated() -> ApiError {
+pub fn outdated() -> ApiError {
     ApiError::new(Code::GenResourceLocked, "others are changing what this is about at this moment; try again")
 }
 

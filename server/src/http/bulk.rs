@@ -3,13 +3,14 @@
 use super::answer;
 use super::ask::{self, Outcome};
 use super::body::RequestBody;
+use super::closings;
 use super::dry_run::{self, document};
 use super::error::{ApiError, Code, Legacy};
 use super::failure::{self, About};
 use super::inflight;
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
-use super::transactions::{NEW_TRANSACTION, about};
+use super::transactions::{NEW_TRANSACTION, about, parties};
 use crate::api::bulk::{
     Asks, AsyncBulkView, BulkBody, BulkResultsView, BulkView, ItemList, ItemNames, ItemResult, Items, NameList,
     WrongItem,
@@ -163,7 +164,7 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
             Outcome::Refused(refused) => {
                 // Nothing was recorded; the id only completes the answer.
                 let batch_id = unrecorded_id().text(Prefix::Batch);
-                let error = failed(&state, sent.bytes()?, refused, batch, batch_id.clone());
+                let error = failed(&state, sent.bytes()?, refused, batch, batch_id.clone()).await;
                 if run_async && !goes_on {
                     report(&state, &batch_id, &error.message).await?;
                     return Ok(started(batch_id));
@@ -178,7 +179,8 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
     if goes_on {
         let names: NameList<'_> = sent.decode().map_err(malformed)?;
         let names = names.transactions.unwrap_or_default();
-        let view = outcomes(&state, recorded.as_ref(), wrong, &names, status)?;
+        let mut view = outcomes(&state, recorded.as_ref(), wrong, &names, status)?;
+        date_refusals(&state, &mut view, &names).await?;
         let code = if run_async { StatusCode::ACCEPTED } else { StatusCode::CREATED };
         return Ok(answer::once(answer::json(code, &view), replayed));
     }
@@ -186,7 +188,7 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
     let batch_id = batch_id(&state, &recorded)?.text(Prefix::Batch);
     let refused = recorded.refused.first();
     let error = match refused {
-        Some(&refused) => Some(failed(&state, sent.bytes()?, refused, batch, batch_id.clone())),
+        Some(&refused) => Some(failed(&state, sent.bytes()?, refused, batch, batch_id.clone()).await),
         None => None,
     };
     let response = match error {
@@ -322,6 +324,31 @@ fn outcomes<'a>(
     Ok(BulkResultsView { batch_id, status, transaction_count: results.len(), succeeded, failed, results })
 }
 
+/// Tells, of items that fall into closed books, until when these are.
+async fn date_refusals(
+    state: &AppState,
+    view: &mut BulkResultsView<'_>,
+    names: &[Option<ItemNames<'_>>],
+) -> Result<(), ApiError> {
+    let mut late = Vec::new();
+    for result in &mut view.results {
+        if let ItemResult::Failed { index, code, message, .. } = result
+            && *code == Code::TxnPeriodClosed.text()
+        {
+            let About { source, destination, .. } = about_item(names, *index);
+            late.push((message, vec![source.to_owned(), destination.to_owned()]));
+        }
+    }
+    if late.is_empty() {
+        return Ok(());
+    }
+    let (messages, lists): (Vec<_>, Vec<_>) = late.into_iter().unzip();
+    for (message, date) in messages.into_iter().zip(closings::dates(state, lists).await?) {
+        *message = date.map_or_else(|| message.clone(), |date| date.told(message));
+    }
+    Ok(())
+}
+
 /// The id of an item, from the first of its movements and the row of it.
 fn own_id(event: &Event, movement: &Movement, row: u64) -> Id {
     match movement.leg {
@@ -371,7 +398,7 @@ fn batch_id(state: &AppState, recorded: &Recorded) -> Result<Id, ApiError> {
 }
 
 /// The error of a batch that ended at an item. The item is read again from the request: its words are wanted only here.
-fn failed(state: &AppState, sent: &[u8], refused: Refused, batch: Batch, batch_id: String) -> ApiError {
+async fn failed(state: &AppState, sent: &[u8], refused: Refused, batch: Batch, batch_id: String) -> ApiError {
     let items: Option<ItemList<'_>> = crate::decode::from_slice(sent).ok();
     let item = items.and_then(|list| list.transactions?.into_iter().nth(refused.item as usize)?);
     let item = item.unwrap_or_default().checked(&state.books().registry()).ok();
@@ -396,5 +423,7 @@ fn failed(state: &AppState, sent: &[u8], refused: Refused, batch: Batch, batch_i
         about.destination,
         single.message,
     );
-    ApiError::new(code, message).details(json!({"batch_id": batch_id})).field("batch_id", batch_id.into())
+    let error = ApiError::new(code, message).details(json!({"batch_id": batch_id})).field("batch_id", batch_id.into());
+    let parties = item.as_ref().map(|item| parties(&item.body)).unwrap_or_default();
+    closings::dated(state, error, refused.rejection, parties).await
 }

@@ -116,6 +116,8 @@ codes! {
     TxnBulkLimitExceeded = "TXN_BULK_LIMIT_EXCEEDED", BAD_REQUEST;
     /// A field of a transaction breaks a rule; overdraft limit; other refusals.
     TxnValidationError = "TXN_VALIDATION_ERROR", BAD_REQUEST;
+    /// The business date is in a period whose books are closed.
+    TxnPeriodClosed = "TXN_PERIOD_CLOSED", BAD_REQUEST;
     /// There is no such balance.
     BalNotFound = "BAL_NOT_FOUND", NOT_FOUND;
     /// The balance did not exist at that time.
@@ -136,8 +138,16 @@ codes! {
     BalCreditLimitExceeded = "BAL_CREDIT_LIMIT_EXCEEDED", BAD_REQUEST;
     /// There is no such monitor.
     BalMonitorNotFound = "BAL_MONITOR_NOT_FOUND", NOT_FOUND;
+    /// There is no such assertion.
+    BalAssertionNotFound = "BAL_ASSERTION_NOT_FOUND", NOT_FOUND;
+    /// The balance was not what it is said to have been.
+    BalAssertionBroken = "BAL_ASSERTION_BROKEN", CONFLICT;
     /// There is no such ledger.
     LgrNotFound = "LGR_NOT_FOUND", NOT_FOUND;
+    /// There is no such closing.
+    LgrClosingNotFound = "LGR_CLOSING_NOT_FOUND", NOT_FOUND;
+    /// The books of the ledger are closed up to then, or further.
+    LgrAlreadyClosed = "LGR_ALREADY_CLOSED", CONFLICT;
     /// The ledger exists.
     LgrDuplicate = "LGR_DUPLICATE", CONFLICT;
     /// There is no such account.

@@ -3,6 +3,7 @@
 use super::answer;
 use super::ask::{self, Outcome};
 use super::body::RequestBody;
+use super::closings;
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
 use super::inflight::is_queued;
@@ -183,7 +184,11 @@ async fn refusal(state: &AppState, rejection: Rejection, exchange: &Exchange<'_>
     let missing = match rejection {
         Rejection::SourceNotFound | Rejection::DestinationNotFound => true,
         Rejection::CurrencyMismatch => false,
-        _ => return Ok(plain),
+        _ => {
+            let balances = exchange.balances();
+            let names = balances.iter().map(|(_, name, _)| *name);
+            return Ok(closings::dated(state, plain, rejection, names).await);
+        }
     };
     let named = exchange.balances();
     let ids: Vec<Option<Id>> = named.iter().map(|(_, name, _)| Id::parse(Prefix::Balance, name)).collect();

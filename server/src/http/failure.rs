@@ -91,6 +91,12 @@ pub fn refusal(rejection: Rejection, about: About<'_>) -> ApiError {
         Rejection::TooManyProviders => plain(Code::TxnValidationError),
         Rejection::TooMuchLineage => plain(Code::TxnValidationError),
         Rejection::FollowsAnother => plain(Code::GenConflict),
+        Rejection::PeriodClosed => plain(Code::TxnPeriodClosed),
+        Rejection::AlreadyClosed => plain(Code::LgrAlreadyClosed),
+        Rejection::InFuture => plain(Code::GenValidationError),
+        Rejection::AssertionBroken => plain(Code::BalAssertionBroken),
+        Rejection::AssertionNotFound => plain(Code::BalAssertionNotFound),
+        Rejection::TooManyKept => plain(Code::GenBadRequest),
     }
 }
 
@@ -152,6 +158,14 @@ pub const fn reason(rejection: Rejection) -> &'static str {
             "more follows in the lineage of tracked balances than one request can have; send less at once"
         }
         Rejection::FollowsAnother => "it follows another transaction in the lineage of a balance; change that one",
+        Rejection::PeriodClosed => {
+            "effective_date: the books of the ledger of the source or of the destination are closed at that date"
+        }
+        Rejection::AlreadyClosed => "until: the books of the ledger are closed up to then, or further, already",
+        Rejection::InFuture => "the moment has not come yet",
+        Rejection::AssertionBroken => "the balance was not what it is said to have been",
+        Rejection::AssertionNotFound => "Assertion not found",
+        Rejection::TooManyKept => "as many are kept as can be",
     }
 }
 

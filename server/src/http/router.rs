@@ -5,9 +5,9 @@ use super::identities::{edit, reveals, tokens};
 use super::openapi::Operation;
 use super::state::AppState;
 use super::{
-    accounts, aggregate, answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds,
-    identities, inflight, inflight_bulk, ledgers, lineage, metadata, monitors, naming, path, policies, recover,
-    refunds, scheduled, scrub, service, statements, transactions,
+    accounts, aggregate, answer, assertions, balances, batches, bulk, closings, currencies, docs, events, exchanges,
+    filters, history, holds, identities, inflight, inflight_bulk, ledgers, lineage, metadata, monitors, naming, path,
+    policies, recover, refunds, reports, scheduled, scrub, service, statements, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -109,6 +109,16 @@ pub fn routes() -> Vec<Route> {
         get("/transactions/{id}/lineage", &lineage::GET_TRANSACTION_LINEAGE, lineage::get_transaction_lineage),
         post("/refund-transaction/{id}", &refunds::REFUND_TRANSACTION, refunds::refund_transaction),
         post("/exchanges", &exchanges::CREATE_EXCHANGE, exchanges::create_exchange),
+        post("/ledgers/{id}/closings", &closings::CREATE_CLOSING, closings::create_closing),
+        get("/ledgers/{id}/closings", &closings::LIST_CLOSINGS, closings::list_closings),
+        get("/ledgers/{id}/closings/{closing_id}", &closings::GET_CLOSING, closings::get_closing),
+        post("/balances/{id}/assertions", &assertions::CREATE_ASSERTION, assertions::create_assertion),
+        get("/balances/{id}/assertions", &assertions::LIST_ASSERTIONS, assertions::list_assertions),
+        get("/balances/{id}/assertions/{assertion_id}", &assertions::GET_ASSERTION, assertions::get_assertion),
+        delete("/balances/{id}/assertions/{assertion_id}", &assertions::DELETE_ASSERTION, assertions::delete_assertion),
+        get("/assertions", &assertions::LIST_ALL_ASSERTIONS, assertions::list_all_assertions),
+        get("/reports/trial-balance", &reports::GET_TRIAL_BALANCE, reports::get_trial_balance),
+        get("/reports/safeguarding", &reports::GET_SAFEGUARDING, reports::get_safeguarding),
     ]
 }
 

@@ -3,6 +3,7 @@
 use super::answer;
 use super::ask::{self, Outcome};
 use super::body::RequestBody;
+use super::closings;
 use super::dry_run::{self, document};
 use super::error::{ApiError, Code};
 use super::failure::{self, About};
@@ -137,7 +138,10 @@ pub async fn create_transaction(State(state): State<AppState>, sent: RequestBody
             let view = created(&state, &checked, parts.as_ref(), &recorded, queued)?;
             Ok(answer::once(answer::json(StatusCode::CREATED, &view), recorded.replayed))
         }
-        Outcome::Refused(refused) => Err(failure::refusal(refused.rejection, about(&checked.body))),
+        Outcome::Refused(refused) => {
+            let error = failure::refusal(refused.rejection, about(&checked.body));
+            Err(closings::dated(&state, error, refused.rejection, parties(&checked.body)).await)
+        }
         Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => Err(ApiError::internal()),
     }
 }
@@ -151,6 +155,13 @@ pub fn about<'a>(body: &'a TransactionBody<'_>) -> About<'a> {
         currency: body.currency.as_deref().unwrap_or_default(),
         id: "",
     }
+}
+
+/// The parties that a request names.
+pub fn parties<'a>(body: &'a TransactionBody<'_>) -> Vec<&'a str> {
+    let parts = [&body.sources, &body.destinations].into_iter().flatten().flatten();
+    let named = parts.filter_map(|part| part.identifier.as_deref());
+    body.source.as_deref().into_iter().chain(body.destination.as_deref()).chain(named).collect()
 }
 
 /// The answer to a request that was recorded, or known.

@@ -61,12 +61,13 @@ fn sum(section: &Section, kind: &str, at: i64, balance: i128, out: &mut Vec<u8>)
 }
 
 /// A text of somebody else, harmless in a spreadsheet.
-fn text(text: &str) -> String {
+pub fn text(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if formula { format!("'{text}") } else { text.to_owned() }
 }
 
-fn write(fields: &[String], out: &mut Vec<u8>) {
+/// Writes a record: fields with commas between, quoted where they must be.
+pub fn write(fields: &[String], out: &mut Vec<u8>) {
     for (index, field) in fields.iter().enumerate() {
         if index > 0 {
             out.push(b',');

@@ -254,7 +254,7 @@ impl Told {
 pub mod labels {
     use serde_json::Value;
 
-    const PREFIXES: [&str; 7] = ["txn_", "bln_", "ldg_", "idt_", "bulk_", "ref_", "mon_"];
+    const PREFIXES: [&str; 9] = ["txn_", "bln_", "ldg_", "idt_", "bulk_", "ref_", "mon_", "cls_", "ast_"];
     const UUID_BYTES: usize = 36;
 
     /// A body with `<txn 1>` in place of the first id of a transaction, and `<hash>` in place of 64 hex digits.
