@@ -13,6 +13,7 @@ mod routes {
     mod dry_run;
     mod filters;
     mod idempotency;
+    mod limits;
     mod malformed;
     mod platform;
     mod unavailable;

@@ -163,10 +163,11 @@ mod tests {
 
     #[test]
     fn what_is_no_number() {
-        for text in ["", "-", ".", "e5", "1e", "0x10", "1_0", "NaN", "inf", "1.2.3", "1e401", "1e99999999999999999999", "１"]
-            .into_iter()
-            // The ends of 64 bits: what is past them cannot be negated, or added to.
-            .chain(["1e9223372036854775807", "1e-9223372036854775808", "1e-401"])
+        for text in
+            ["", "-", ".", "e5", "1e", "0x10", "1_0", "NaN", "inf", "1.2.3", "1e401", "1e99999999999999999999", "１"]
+                .into_iter()
+                // The ends of 64 bits: what is past them cannot be negated, or added to.
+                .chain(["1e9223372036854775807", "1e-9223372036854775808", "1e-401"])
         {
             assert_eq!(Number::parse(text), None, "{text:?}");
         }
