@@ -1,5 +1,7 @@
 //! Chores of the workspace: `cargo xtask tidy`.
 
+#![forbid(unsafe_code)]
+
 mod tidy;
 
 use std::process::ExitCode;
