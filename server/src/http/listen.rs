@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::MissedTickBehavior;
 use watched::{Signs, Watched};
 
 /// Time limits of connections. Tests set shorter ones.
@@ -165,10 +166,14 @@ async fn serve(mut hall: Hall, stream: TcpStream, peer: SocketAddr) {
         .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(Watched::new(stream, Arc::clone(&signs))), service);
     let mut connection = pin!(connection);
+    // Never two looks in less than that, or a client would seem slower than it is.
     let mut looks = tokio::time::interval(hall.limits.unread_max);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut taken_before = None;
     let result = loop {
+        // The connection first: what has arrived is read before anything is said of it.
         tokio::select! {
+            biased;
             result = connection.as_mut() => break result,
             _ = hall.stopping.changed() => {
                 connection.as_mut().graceful_shutdown();
