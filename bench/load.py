@@ -3,6 +3,7 @@
 
     bench/load.py [--idle 10000] [--busy 1000] [--slow 200] [--seconds 20] [--waves 2]
     bench/load.py --small          what `make test` plays
+    bench/load.py --full           with the usual limit of 10 000 connections, so that idle ones must give their places to busy ones
 
 Starts a server on a fresh folder. An ordinary client posts and reads, one request at a time, alone at first and then beside each crowd:
 connections that do nothing; three kinds of slow ones, `--slow` of each (heads that arrive a byte a second, bodies that do, and clients that
@@ -137,6 +138,13 @@ class Ordinary:
     def __init__(self, server):
         self.server, self.client, self.number = server, server.client(timeout=20), 0
 
+    def arrive(self, what):
+        """What a crowd asks for at once is load as that of others is; how long it holds up who comes next is told, not limited."""
+        self.client.close()
+        began = time.monotonic()
+        assert self.client.get("/health").status == 200, what
+        print(f"{what:28} first answer after {(time.monotonic() - began) * 1000:.0f} ms", flush=True)
+
     def measure(self, what, seconds):
         # As a client that comes now. One that did nothing while the crowd came may have given its place away.
         self.client.close()
@@ -168,6 +176,7 @@ def wave(server, ordinary, options, count, name):
             crowds.append(Crowd(kind, server.port, size))
             held += size * (IDLE_BYTES if kind is idle else 3 * HELD_BYTES if kind is slow else HELD_BYTES)
             with count.case(f"{name}: beside {kind.__name__} clients"):
+                ordinary.arrive(f"{name}: {size} {kind.__name__} have come")
                 p99, own = ordinary.measure(f"{name}: beside {size} {kind.__name__}", options.seconds)
                 peak = max(peak, own)
                 assert p99 <= limit, f"p99 of {p99:.1f} ms, {limit} allowed"
@@ -197,13 +206,15 @@ def main():
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--waves", type=int, default=2)
     parser.add_argument("--small", action="store_true")
+    parser.add_argument("--full", action="store_true")
     options = parser.parse_args()
     if options.small:
         options.idle, options.busy, options.slow, options.seconds = 1_000, 100, 50, 4
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     count = Count()
-    with Server() as server:
+    room = options.idle + 3 * options.slow + options.busy + 100
+    with Server(settings={} if options.full else {"FLORIN_SERVER_MAX_CONNECTIONS": str(room)}) as server:
         ordinary = Ordinary(server)
         with count.case("alone"):
             ordinary.measure("alone", options.seconds)
