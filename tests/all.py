@@ -218,8 +218,16 @@ def suite_identities():
     return script("identities.py", seconds=6 * MINUTE)
 
 
+def suite_load():
+    return script(os.path.join("..", "bench", "load.py"), "--small", seconds=6 * MINUTE)
+
+
+def suite_fuzz():
+    return script("fuzz.py", seconds=20 * MINUTE)
+
+
 SUITES = {name[6:]: suite for name, suite in list(globals().items()) if name.startswith("suite_")}
-NEED_THE_SERVER = ("conformance", "sdk_python", "sdk_typescript", "bad_input", "races", "checklist", "model", "kill", "identities")
+NEED_THE_SERVER = ("conformance", "sdk_python", "sdk_typescript", "bad_input", "races", "checklist", "model", "kill", "identities", "load")
 
 
 def main(names):

@@ -41,8 +41,9 @@ def free_port():
 class Server:
     """One data folder and the process that serves it; it can be killed and started again."""
 
-    def __init__(self, secure=False, data=None, webhooks=0):
-        self.secure, self.webhooks, self.made = secure, webhooks, data is None
+    def __init__(self, secure=False, data=None, webhooks=0, settings=None):
+        """`settings`: names of the environment and their values, over those of all tests."""
+        self.secure, self.webhooks, self.made, self.settings = secure, webhooks, data is None, settings or {}
         self.data = data or tempfile.mkdtemp(prefix="florin-test-")
         self.log_path = self.data.rstrip("/") + ".log"
         self.process, self.port = None, 0
@@ -75,7 +76,7 @@ class Server:
         self.port = free_port()
         with open(self.log_path, "ab") as log:
             # In the data folder, so that no florin.toml of the working folder is read.
-            self.process = subprocess.Popen(command(self.port, self.data), cwd=self.data, env=environment(self.secure, self.webhooks),
+            self.process = subprocess.Popen(command(self.port, self.data), cwd=self.data, env=environment(self.secure, self.webhooks) | self.settings,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def start_and_kill(self, seconds):

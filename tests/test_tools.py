@@ -4,6 +4,7 @@ import sys, unittest
 
 import all as suites
 import conformance
+import fuzz
 
 
 class Conformance(unittest.TestCase):
@@ -77,6 +78,24 @@ class Counting(unittest.TestCase):
         status, lines = suites.play(["sh", "-c", "echo begun; sleep 60 & sleep 60"], 0.5)
         self.assertNotEqual(status, 0)
         self.assertEqual(lines, ["begun"])
+
+
+class Fuzzing(unittest.TestCase):
+    GOOD = "#5 DONE cov: 12 ft: 30 corp: 4\nstat::number_of_executed_units: 100000\n"
+
+    def test_a_target_passes_when_it_tried_something(self):
+        self.assertTrue(fuzz.verdict("dates", 0, self.GOOD)[0])
+        self.assertFalse(fuzz.verdict("dates", 77, self.GOOD)[0])
+        self.assertFalse(fuzz.verdict("dates", 0, "")[0])
+        self.assertFalse(fuzz.verdict("dates", 0, self.GOOD.replace("100000", "1"))[0], "its own inputs only")
+        self.assertFalse(fuzz.verdict("dates", 0, self.GOOD.replace("cov", "vo"))[0], "nothing is instrumented")
+
+    def test_every_target_is_built_and_has_inputs(self):
+        with open(f"{fuzz.FUZZ}/Cargo.toml") as file:
+            manifest = file.read()
+        for target in fuzz.targets():
+            self.assertIn(f'path = "targets/{target}.rs"', manifest)
+            self.assertTrue(fuzz.folders(target), target)
 
 
 if __name__ == "__main__":

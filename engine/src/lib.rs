@@ -3,6 +3,7 @@
 //! It knows the rules only through [`ledger`] and bytes on disk only through [`journal`]; it knows no HTTP and no JSON.
 //! [`engine::Engine`] is the way in.
 
+#![deny(unsafe_code)]
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 pub mod aggregate;

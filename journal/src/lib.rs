@@ -13,6 +13,7 @@
 //! - Bytes from disk are decoded into a value or a fault, never asserted.
 
 #![deny(missing_docs)]
+#![forbid(unsafe_code)]
 
 pub mod appender;
 pub mod archive;

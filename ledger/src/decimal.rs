@@ -59,7 +59,8 @@ impl Decimal {
         if coefficient == 0 {
             return Ok(Decimal::ZERO);
         }
-        let magnitude = if whole.is_empty() { -(leading as i64) } else { whole.len() as i64 } + exponent;
+        let places = if whole.is_empty() { -(leading as i64) } else { whole.len() as i64 };
+        let magnitude = places.saturating_add(exponent);
         if magnitude > EXPONENT_MAX + 1 {
             return Err(DecimalFault::TooLarge);
         }
@@ -193,6 +194,9 @@ mod tests {
         }
         assert_eq!(Decimal::parse("1e400"), Err(DecimalFault::TooLarge));
         assert_eq!(Decimal::parse("1e99999999999999999999"), Err(DecimalFault::TooLarge));
+        // The ends of 64 bits, which adding the places of the digits goes past.
+        assert_eq!(Decimal::parse("1e9223372036854775807"), Err(DecimalFault::TooLarge));
+        assert_eq!(Decimal::parse("0.01e-9223372036854775808"), Ok(Decimal::ZERO));
         assert_eq!(Decimal::parse(&"9".repeat(37)), Err(DecimalFault::TooManyDigits));
         assert_eq!(Decimal::parse("0e99999"), Ok(Decimal::ZERO));
     }

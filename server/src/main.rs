@@ -1,5 +1,7 @@
 //! The program.
 
+#![forbid(unsafe_code)]
+
 use mimalloc::MiMalloc;
 use std::process::ExitCode;
 

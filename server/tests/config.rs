@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use server::config::posting::{CurrencyMismatch, LateSettlement};
 use server::config::print::{describe, unused_lines};
+use server::config::server::{BODY_MB_MAX, CONNECTIONS_MAX, THREADS_MAX};
 use server::config::source::{SettingsFile, Source, Sources, read_file};
+use server::config::storage::SEGMENT_MB_MAX;
 use server::config::typed::Typed;
 use server::config::{ConfigError, Settings};
 use std::path::PathBuf;
@@ -119,6 +121,21 @@ fn public_addresses_need_a_key() {
         (json!({"listen": ":80"}), "127.0.0.1:80"),
     ] {
         assert_eq!(resolve(&sources(file.clone(), &[], &[])).unwrap().1.server.listen.to_string(), listen, "{file}");
+    }
+}
+
+/// Each count may be as large as its limit and no larger; a problem names the setting and the limit.
+#[test]
+fn counts_have_limits() {
+    for (name, path, most) in [
+        ("FLORIN_SERVER_MAX_CONNECTIONS", "server.max_connections", CONNECTIONS_MAX),
+        ("FLORIN_SERVER_MAX_REQUEST_BODY_SIZE_MB", "server.max_request_body_size_mb", BODY_MB_MAX),
+        ("FLORIN_SERVER_THREADS", "server.threads", THREADS_MAX),
+        ("FLORIN_JOURNAL_SEGMENT_MB", "journal.segment_mb", SEGMENT_MB_MAX),
+    ] {
+        assert!(resolve(&sources(Value::Null, &[(name, &most.to_string())], &[])).is_ok(), "{name}");
+        let told = problem(Value::Null, &[(name, &(most + 1).to_string())]);
+        assert_eq!(told, format!("{path} ({name}): {} is more than {most}", most + 1));
     }
 }
 

@@ -14,6 +14,7 @@ mod routes {
     mod dry_run_lineage;
     mod filters;
     mod idempotency;
+    mod limits;
     mod long_records;
     mod malformed;
     mod platform;

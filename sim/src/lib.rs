@@ -11,6 +11,8 @@
 //!                          └──────────────────▶ audit after each recovery
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod random;
 pub mod world;
 

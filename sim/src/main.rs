@@ -1,5 +1,7 @@
 //! `sim --seeds N --minutes M [--from S] [--lives L]`, or `--seed S` to play one again.
 
+#![forbid(unsafe_code)]
+
 use sim::world::{Ground, Tally, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

@@ -1,5 +1,7 @@
 //! Chores of the workspace: `cargo xtask tidy`, `cargo xtask sim`, `cargo xtask mutations`.
 
+#![forbid(unsafe_code)]
+
 mod sim;
 mod tidy;
 

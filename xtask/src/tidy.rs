@@ -3,7 +3,9 @@
 
 mod code;
 mod layout;
+mod limits;
 mod rules;
+mod safety;
 mod shrink;
 mod words;
 
@@ -22,7 +24,7 @@ const PENDING_CASES: &str = "conformance/pending.txt";
 const WRITTEN: [&str; 11] = [".rs", ".py", ".ts", ".js", ".mjs", ".sh", ".md", ".toml", ".txt", ".yml", "Makefile"];
 
 /// Folders that are made, not written.
-const MADE: [&str; 5] = [".git", "node_modules", "__pycache__", ".venv", "golden"];
+const MADE: [&str; 7] = [".git", "node_modules", "__pycache__", ".venv", "golden", "artifacts", "corpus"];
 
 #[derive(Debug, PartialEq, Eq)]
 struct Finding {
@@ -76,6 +78,7 @@ fn check(texts: &Texts, exists: &dyn Fn(&str) -> bool) -> Vec<Finding> {
         if path.ends_with(".rs") {
             findings.extend(rules::long_lines(path, text));
             findings.extend(words::forbidden(path, text));
+            findings.extend(safety::reasons(path, text));
         }
         if path.ends_with("Cargo.toml") {
             findings.extend(layout::dependencies(path, text));
@@ -84,6 +87,9 @@ fn check(texts: &Texts, exists: &dyn Fn(&str) -> bool) -> Vec<Finding> {
     findings.extend(rules::long_files(texts, LONG_FILES));
     findings.extend(layout::module_files(texts));
     findings.extend(layout::code_map(texts, exists));
+    findings.extend(safety::list(texts));
+    findings.extend(safety::roots(texts));
+    findings.extend(limits::check(texts));
     findings
 }
 
@@ -130,7 +136,7 @@ mod tests {
                 ("ARCHITECTURE.md", "## Code map\n\n| crate | holds |\n|---|---|\n| `ledger` | rules |\n"),
                 ("Cargo.toml", "[workspace]\nmembers = [\"ledger\"]\n"),
                 ("ledger/Cargo.toml", "[package]\nname = \"ledger\"\n\n[dependencies]\n"),
-                ("ledger/src/lib.rs", "//! Rules; no f64, no std::fs.\n"),
+                ("ledger/src/lib.rs", "//! Rules; no f64, no std::fs.\n\n#![forbid(unsafe_code)]\n"),
             ]
             .map(|(path, text)| (path.to_string(), text.to_string())),
         );

@@ -4,7 +4,7 @@
 use super::bytes::{Reading, put_i128, put_text, put_varint};
 use super::{CodecFault, allocation, decode_side, put_side};
 use ledger::command::Terms;
-use ledger::event::{Kind, Movement, Outcome};
+use ledger::event::{Kind, Movement, NO_BALANCE, Outcome};
 use ledger::lineage::Role;
 use ledger::text::{self, Span};
 
@@ -84,6 +84,10 @@ pub fn take(
         if settles { Kind::LineageSettlement { role, of, hold: from.varint()? } } else { Kind::Lineage { role, of } };
     let (source, source_text) = decode_side(from, arena)?;
     let (destination, destination_text) = decode_side(from, arena)?;
+    // What follows a movement is between balances that are there; a name would be lost when it is written again.
+    if source == NO_BALANCE || destination == NO_BALANCE {
+        return Err(CodecFault::Value("a balance"));
+    }
     let (amount, currency) = (from.i128()?, from.number("a currency")?);
     let provider = from.span(arena)?;
     let owner = if marks & marks::OWNER != 0 { from.span(arena)? } else { Span::EMPTY };

@@ -6,7 +6,7 @@ use crate::config::typed::Typed;
 use crate::config::{Settings, print};
 use crate::http::closings::complete_all;
 use crate::http::layers::Shell;
-use crate::http::listen::{LIMITS, Listener};
+use crate::http::listen::{CONNECTIONS_WAITING_MAX, LIMITS, Listener};
 use crate::http::state::{AppState, mismatch_of};
 use crate::vault::master;
 use crate::vault::{KEYS_FOLDER, Vault, VaultFault};
@@ -178,7 +178,7 @@ fn start_logging(settings: &LogSettings) {
 
 /// Raises the soft limit of file descriptors, which is often 1024, as far as needed and allowed.
 fn make_room_for_connections(connections_max: u64) {
-    let needed = connections_max + DESCRIPTORS_RESERVED;
+    let needed = connections_max + CONNECTIONS_WAITING_MAX as u64 + DESCRIPTORS_RESERVED;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {
         return;

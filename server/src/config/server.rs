@@ -25,7 +25,7 @@ pub struct ServerSettings {
     pub secret_key: Secret,
     /// Longest body of a request, in bytes.
     pub body_bytes_max: usize,
-    /// Most connections at the same time. Past it new ones wait in the queue of the system.
+    /// Most connections at the same time. Past it a quiet one gives its place to a new one, or the new one is told to come again.
     pub connections_max: usize,
     /// Threads that serve requests.
     pub threads: usize,

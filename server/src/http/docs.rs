@@ -26,7 +26,7 @@ pub const GET_OPENAPI: Operation = Operation {
 
 /// `GET /openapi.json`.
 pub async fn get_openapi(State(state): State<AppState>) -> Response {
-    answer::json_text(StatusCode::OK, state.openapi().to_vec())
+    with_type(StatusCode::OK, answer::JSON, state.openapi())
 }
 
 /// Document of [`get_docs`].

@@ -25,6 +25,8 @@ pub enum PathFault {
     BadEscape,
     /// Not UTF-8 when decoded; there is nothing by such a name.
     NotText,
+    /// Too long for an address once what must be is encoded; there is nothing by such a name either.
+    TooLong,
 }
 
 /// The same address with a path in which only what must be is encoded, each in one way. Nothing to do for most.
@@ -48,7 +50,8 @@ pub fn normalise(uri: &mut Uri) -> Result<(), PathFault> {
         text.push_str(query);
     }
     let mut parts = std::mem::take(uri).into_parts();
-    parts.path_and_query = Some(PathAndQuery::try_from(text).expect("what is not allowed was encoded"));
+    // What is not allowed was encoded, so only the length can be wrong: three characters may stand for one now.
+    parts.path_and_query = Some(PathAndQuery::try_from(text).map_err(|_| PathFault::TooLong)?);
     *uri = Uri::from_parts(parts).expect("only the path has changed");
     Ok(())
 }
@@ -89,6 +92,9 @@ mod tests {
         assert_eq!(normal("/a%zz"), Err(PathFault::BadEscape));
         assert_eq!(normal("/a%2"), Err(PathFault::BadEscape));
         assert_eq!(normal("/a%FF"), Err(PathFault::NotText));
+        // 65534 characters are an address; encoding makes three of each `!`.
+        assert_eq!(normal(&format!("/|{}", "!".repeat(21_843))).map(|uri| uri.len()), Ok(65_533));
+        assert_eq!(normal(&format!("/|{}", "!".repeat(21_844))), Err(PathFault::TooLong));
     }
 
     #[test]

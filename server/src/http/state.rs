@@ -8,6 +8,7 @@ use crate::config::Settings;
 use crate::config::posting::CurrencyMismatch;
 use crate::feed::growth::Growth;
 use crate::vault::Vault;
+use axum::body::Bytes;
 use axum::response::Response;
 use engine::engine::Engine;
 use engine::reading::Books;
@@ -33,7 +34,7 @@ struct Shared {
     turns: Turns,
     /// Why the server cannot do its work, once that is so. It does not become well again: a wrong ledger stops.
     down: Mutex<Option<String>>,
-    openapi: Vec<u8>,
+    openapi: Bytes,
     scrub: OnceLock<Scrub>,
 }
 
@@ -55,7 +56,7 @@ impl AppState {
             tokenizer,
             turns: Turns::default(),
             down: Mutex::new(None),
-            openapi: super::openapi::document_text(),
+            openapi: super::openapi::document_text().into(),
             scrub: OnceLock::new(),
         }))
     }
@@ -122,9 +123,9 @@ impl AppState {
         mismatch_of(&self.0.settings)
     }
 
-    /// The OpenAPI document, as text.
-    pub fn openapi(&self) -> &[u8] {
-        &self.0.openapi
+    /// The OpenAPI document, as text. All answers share it: who reads slowly holds no copy.
+    pub fn openapi(&self) -> Bytes {
+        self.0.openapi.clone()
     }
 
     /// From now on `/health` says that the server is down, and why. The first reason stays.

@@ -2,6 +2,7 @@
 
 use crate::support::{TestServer, Told, open};
 use serde_json::{Value, json};
+use server::api::filter::query::{FILTERS_MAX, IN_VALUES_MAX, VALUE_BYTES_MAX};
 use std::sync::atomic::Ordering;
 
 const MINUTE: i64 = 60_000_000;
@@ -82,12 +83,12 @@ async fn problems_of_a_query_string_are_listed() {
     let long = |count: usize| "x".repeat(count);
     let values = |count: usize| vec!["1"; count].join(",");
     for (query, status) in [
-        (many(20), 200),
-        (many(21), 400),
-        (format!("reference_eq={}", long(1000)), 200),
-        (format!("reference_eq={}", long(1001)), 400),
-        (format!("reference_in={}", values(100)), 200),
-        (format!("reference_in={}", values(101)), 400),
+        (many(FILTERS_MAX), 200),
+        (many(FILTERS_MAX + 1), 400),
+        (format!("reference_eq={}", long(VALUE_BYTES_MAX)), 200),
+        (format!("reference_eq={}", long(VALUE_BYTES_MAX + 1)), 400),
+        (format!("reference_in={}", values(IN_VALUES_MAX)), 200),
+        (format!("reference_in={}", values(IN_VALUES_MAX + 1)), 400),
         ("reference_isnull=".to_owned() + &long(1001), 200),
         ("amount_about=3&noise=1&with_queued=true&sort_by=x".to_owned(), 200),
         ("AMOUNT_eq=3".to_owned(), 400),

@@ -1,6 +1,8 @@
 //! What holds for every route: keys, unknown paths, slashes, escapes, headers.
 
 use crate::support::{TestServer, open, secure, settings};
+use server::http::layers::REQUEST_ID_BYTES_MAX;
+use server::http::parameters::PARAMETERS_MAX;
 
 #[tokio::test]
 async fn a_key_is_asked_for_before_a_route_is_looked_for() {
@@ -98,11 +100,23 @@ async fn requests_have_an_id() {
     assert_ne!(first.header("X-Request-Id").unwrap(), second.header("X-Request-Id").unwrap());
     let given = server.ask_with("GET", "/", &[("X-Request-Id", "order-7")], "").await;
     assert_eq!(given.header("X-Request-Id"), Some("order-7"));
-    let too_long = "x".repeat(65);
+    let longest = "x".repeat(REQUEST_ID_BYTES_MAX);
+    let told = server.ask_with("GET", "/", &[("X-Request-Id", &longest)], "").await;
+    assert_eq!(told.header("X-Request-Id"), Some(longest.as_str()));
+    let too_long = longest + "x";
     for strange in ["", "a b", "<x>", too_long.as_str()] {
         let told = server.ask_with("GET", "/", &[("X-Request-Id", strange)], "").await;
         assert_ne!(told.header("X-Request-Id"), Some(strange));
     }
+}
+
+/// What stands behind so many parameters is as if it were not there.
+#[tokio::test]
+async fn parameters_are_limited() {
+    let server = open();
+    let wrong = |before: usize| format!("/events?{}limit=none", "x=1&".repeat(before));
+    assert_eq!(server.ask("GET", &wrong(PARAMETERS_MAX - 1), "").await.status.as_u16(), 400);
+    assert_eq!(server.ask("GET", &wrong(PARAMETERS_MAX), "").await.status.as_u16(), 200);
 }
 
 /// Without secure mode the key is not looked at.

@@ -217,6 +217,18 @@ mod tests {
     }
 
     #[test]
+    fn digits_and_decimals_have_limits() {
+        for (text, fits) in [
+            ("1".repeat(RATE_DIGITS_MAX), true),
+            ("1".repeat(RATE_DIGITS_MAX + 1), false),
+            (format!("1e-{RATE_DECIMALS_MAX}"), true),
+            (format!("1e-{}", RATE_DECIMALS_MAX + 1), false),
+        ] {
+            assert_eq!(Rate::parse(&text).is_ok(), fits, "{text}");
+        }
+    }
+
+    #[test]
     fn texts_that_are_no_rates() {
         for (text, fault) in [
             ("", RateFault::Syntax),

@@ -342,6 +342,18 @@ mod tests {
         scan.finish()
     }
 
+    /// Rows in another order than that of the walk are kept until its end, so there are only so many of them.
+    #[test]
+    fn only_so_many_rows_are_sorted() {
+        let sort = Sort { column: Column::Amount, ascending: true };
+        for (offset, ordered, fits) in
+            [(KEPT_MAX - 5, false, true), (KEPT_MAX - 4, false, false), (KEPT_MAX, true, true)]
+        {
+            let wanted = Wanted { filters: Filters::new(Vec::new(), false), sort, limit: 5, offset, count: false };
+            assert_eq!(Scan::new(wanted, Path::Down(0..500), ordered).is_ok(), fits, "{offset} {ordered}");
+        }
+    }
+
     #[test]
     fn a_walk_in_two_halves_finds_the_same_page() {
         let test =

@@ -152,7 +152,21 @@ pub(super) async fn keep(
     }
 }
 
+/// What is kept of a text: so many bytes at most, whole letters only.
 fn cut(text: &str) -> String {
     let end = (0..=REVEAL_TEXT_BYTES_MAX.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text[..end.unwrap_or(0)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_between_letters() {
+        let longest = "é".repeat(REVEAL_TEXT_BYTES_MAX / 2);
+        assert_eq!(cut(&longest), longest);
+        assert_eq!(cut(&format!("{longest}é")), longest);
+        assert_eq!(cut(&format!("x{longest}")).len(), REVEAL_TEXT_BYTES_MAX - 1);
+    }
 }

@@ -1,6 +1,7 @@
 use super::super::tokenize::post::{SECRET, ada, with_secret};
 use crate::support::{KEY, TestServer, settings};
 use serde_json::{Value, json};
+use server::http::identities::reveals::REVEALS_MAX;
 
 async fn reveal(server: &TestServer, path: &str, request: &str, fields: Value) {
     let headers = [("X-Blnk-Key", KEY), ("X-Request-ID", request)];
@@ -68,7 +69,8 @@ async fn pages_follow_each_other() {
         let wrong = server.get(&format!("{path}/reveals?cursor={cursor}")).await;
         wrong.is_error(400, "GEN_BAD_REQUEST", "cursor: no reveal of this identity has it");
     }
-    for (limit, status) in [("0", 400), ("1", 200), ("100", 200), ("101", 400), ("x", 400)] {
+    let (most, more) = (REVEALS_MAX.to_string(), (REVEALS_MAX + 1).to_string());
+    for (limit, status) in [("0", 400), ("1", 200), (&most, 200), (&more, 400), ("x", 400)] {
         let told = server.get(&format!("{path}/reveals?limit={limit}")).await;
         assert_eq!(told.status.as_u16(), status, "{limit}");
     }

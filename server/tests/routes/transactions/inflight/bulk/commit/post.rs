@@ -1,6 +1,7 @@
 use crate::books::payment;
 use crate::support::open;
 use serde_json::json;
+use server::api::inflight::BULK_ITEMS_MAX;
 
 const ROUTE: (&str, &str) = ("POST", "/transactions/inflight/bulk/commit");
 const NOTHING: &str = "txn_00000000-0000-4000-8000-000000000000";
@@ -79,8 +80,10 @@ async fn refusals() {
     for body in ["{}", r#"{"transactions": []}"#, r#"{"transactions": null}"#] {
         server.refuses(ROUTE, body, (400, "TXN_BULK_EMPTY", "transactions cannot be empty")).await;
     }
-    server.refuses(ROUTE, many(101), (400, "TXN_BULK_LIMIT_EXCEEDED", "too many transactions; max is 100")).await;
-    assert_eq!(server.ask("POST", ROUTE.1, many(100)).await.json()["failed"], 100);
+    server
+        .refuses(ROUTE, many(BULK_ITEMS_MAX + 1), (400, "TXN_BULK_LIMIT_EXCEEDED", "too many transactions; max is 100"))
+        .await;
+    assert_eq!(server.ask("POST", ROUTE.1, many(BULK_ITEMS_MAX)).await.json()["failed"], BULK_ITEMS_MAX);
     for item in [
         json!(3),
         json!("x"),

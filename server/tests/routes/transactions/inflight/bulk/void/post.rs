@@ -1,5 +1,6 @@
 use crate::support::open;
 use serde_json::json;
+use server::api::inflight::BULK_ITEMS_MAX;
 
 const ROUTE: (&str, &str) = ("POST", "/transactions/inflight/bulk/void");
 
@@ -33,8 +34,14 @@ async fn refusals() {
     for body in ["{}", r#"{"transaction_ids": []}"#] {
         server.refuses(ROUTE, body, (400, "TXN_BULK_EMPTY", "transaction_ids cannot be empty")).await;
     }
-    server.refuses(ROUTE, many(101), (400, "TXN_BULK_LIMIT_EXCEEDED", "too many transaction_ids; max is 100")).await;
-    assert_eq!(server.ask("POST", ROUTE.1, many(100)).await.json()["failed"], 100);
+    server
+        .refuses(
+            ROUTE,
+            many(BULK_ITEMS_MAX + 1),
+            (400, "TXN_BULK_LIMIT_EXCEEDED", "too many transaction_ids; max is 100"),
+        )
+        .await;
+    assert_eq!(server.ask("POST", ROUTE.1, many(BULK_ITEMS_MAX)).await.json()["failed"], BULK_ITEMS_MAX);
     for ids in [json!("x"), json!([3]), json!([{}])] {
         server.refuses(ROUTE, json!({"transaction_ids": ids}).to_string(), (400, "GEN_MALFORMED_REQUEST", "")).await;
     }
