@@ -5,6 +5,7 @@ use crate::clock::{Clock, Seeds};
 use crate::folder::{Folder, FolderFault};
 use crate::limits::{self, Sizes};
 use crate::log::Log;
+use crate::merkle::follow as merkle;
 use crate::monitors::follow as monitors;
 use crate::reading::Books;
 use crate::replay::{self, ReplayFault, Replayed};
@@ -95,6 +96,8 @@ pub struct Engine {
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Evaluates monitors; none where the disk allows no threads.
     monitors: Mutex<Option<monitors::Thread>>,
+    /// Hashes transactions; none where the disk allows no threads.
+    merkle: Mutex<Option<merkle::Thread>>,
     started: Started,
     _folder: Folder,
 }
@@ -152,7 +155,14 @@ impl Engine {
             books.monitors().more(&books);
             None
         };
-        Ok(Engine { books, health, wakes, writer, monitors: Mutex::new(monitors), started, _folder: folder })
+        let merkle = if threads {
+            Some(merkle::Thread::start(Arc::clone(&books)).map_err(OpenFault::Thread)?)
+        } else {
+            books.merkle().more(&books);
+            None
+        };
+        let (monitors, merkle) = (Mutex::new(monitors), Mutex::new(merkle));
+        Ok(Engine { books, health, wakes, writer, monitors, merkle, started, _folder: folder })
     }
 
     /// Has a command carried out. `reply` is called once, on the writer's thread, when all that the answer tells is durable;
@@ -251,6 +261,11 @@ impl Engine {
             thread.end(self.books.monitors());
         } else {
             self.books.monitors().rest();
+        }
+        if let Some(thread) = self.merkle.lock().expect("no holder panics").take() {
+            thread.end(self.books.merkle());
+        } else {
+            self.books.merkle().rest(&self.books);
         }
     }
 }
