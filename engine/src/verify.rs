@@ -6,6 +6,7 @@
 //!     tables/rows.tbl  ◀─ compare each row, as far as the newest checkpoint says ──┤
 //!     tables/alerts.tbl ◀─ compare each alert, as far as its mark says ────────────┤
 //!     references/ and children/ ◀─ compare all pairs, as far as each index covers ─┤ at the end
+//!     tables/proofs.tbl ◀─ compare each node, as far as its mark says; signed checkpoints too ─┤
 //!     dated/           ◀─ compare sums of all entries, as far as they cover ───────┘
 //! ```
 //!
@@ -19,6 +20,7 @@ mod dated;
 mod feed;
 mod lawful;
 mod pairs;
+pub mod proofs;
 mod still;
 mod table;
 
@@ -39,6 +41,7 @@ use ledger::event::{Event, Recorded};
 use ledger::row::{Flags, Parent, Row, Status};
 use ledger::state::State;
 use pairs::Pairs;
+use proofs::{Proofs, Signed};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
@@ -76,6 +79,8 @@ pub struct Report {
     pub holds: u64,
     /// Checkpoints that were compared.
     pub checkpoints: u64,
+    /// Signed checkpoints that tell what the journal says.
+    pub signed: u64,
     /// What each currency sums to.
     pub currencies: Vec<CurrencyTotal>,
     /// Postings whose currency is not that of both balances: see `compat.currency_mismatch`.
@@ -137,6 +142,8 @@ pub enum Part {
     Children,
     /// The order of dated rows.
     Dated,
+    /// The nodes of the Merkle log.
+    Proofs,
 }
 
 impl Part {
@@ -150,6 +157,7 @@ impl Part {
             Part::References => "references",
             Part::Children => "children",
             Part::Dated => "dated",
+            Part::Proofs => "proofs",
         }
     }
 
@@ -229,12 +237,24 @@ pub fn run(
     journal: JournalOptions,
     progress: impl FnMut(Progress),
 ) -> Result<Report, VerifyFault> {
+    run_against(disk, folder, journal, Vec::new(), progress)
+}
+
+/// The same, and compares what signed checkpoints tell.
+pub fn run_against(
+    disk: Arc<dyn Disk>,
+    folder: &Path,
+    journal: JournalOptions,
+    signed: Vec<Signed>,
+    progress: impl FnMut(Progress),
+) -> Result<Report, VerifyFault> {
     let folder = Folder::open(folder, false).map_err(VerifyFault::Folder)?;
     let disk: Arc<dyn Disk> = Arc::new(StillDisk::new(disk));
     let journal = journal.of_journal(&*disk, &folder.journal()).map_err(VerifyFault::Journal)?;
     let reader = Reader::offline(Arc::clone(&disk), &folder.journal(), journal);
     let alerts = Alerts::open(Arc::clone(&disk), &folder.tables())?;
-    let mut check = Check::begin(&*disk, &folder, alerts)?;
+    let proofs = Proofs::open(Arc::clone(&disk), &folder.tables(), signed)?;
+    let mut check = Check::begin(&*disk, &folder, alerts, proofs)?;
     let bytes_max = reader.segments_count().map_err(VerifyFault::Read)? * journal.segment_bytes;
     let end = std::thread::scope(|scope| {
         let (sender, batches) = sync_channel(feed::BATCHES_WAITING_MAX);
@@ -285,6 +305,7 @@ struct Check<'a> {
     place: Place,
     table: Table,
     alerts: Alerts,
+    proofs: Proofs,
     references: Pairs,
     children: Pairs,
     dated: DatedRows,
@@ -298,7 +319,12 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn begin<'a>(disk: &'a dyn Disk, folder: &'a Folder, alerts: Alerts) -> Result<Check<'a>, VerifyFault> {
+    fn begin<'a>(
+        disk: &'a dyn Disk,
+        folder: &'a Folder,
+        alerts: Alerts,
+        proofs: Proofs,
+    ) -> Result<Check<'a>, VerifyFault> {
         let mut problems = Problems::default();
         let path = folder.checkpoints();
         let paths = checkpoint::list(disk, &path).map_err(|source| VerifyFault::Disk { path, source })?;
@@ -323,6 +349,7 @@ impl Check<'_> {
             place: Place::start(),
             table: Table::open(disk, &folder.tables(), rows_until)?,
             alerts,
+            proofs,
             references,
             children,
             dated,
@@ -381,6 +408,7 @@ impl Check<'_> {
         if let Some(text) = self.alerts.take(&fed.event, fed.position, rows)? {
             self.problems.add(Part::Rows, text);
         }
+        self.proofs.take(&self.state, (fed.seq, fed.after.chain), rows, &mut self.problems)?;
         rows.clear();
         self.place = fed.after;
         Ok(())
@@ -494,6 +522,9 @@ impl Check<'_> {
         if let Some(text) = self.alerts.end(self.state.rows_count).filter(|_| !self.stopped) {
             self.problems.add(Part::Rows, text);
         }
+        if !self.stopped {
+            self.proofs.end(self.place.seq - 1, &mut self.problems);
+        }
         Ok(Report {
             records: self.place.seq - 1,
             rows: self.state.rows_count,
@@ -501,6 +532,7 @@ impl Check<'_> {
             balances: self.state.balances.len() as u64,
             holds: self.state.holds.len() as u64,
             checkpoints: self.checkpoints_compared,
+            signed: self.proofs.proven,
             currencies,
             mismatched: self.mismatched.count,
             seq: self.place.seq - 1,
