@@ -10,5 +10,6 @@ pub mod config;
 pub mod decode;
 pub mod feed;
 pub mod http;
+pub mod proofs;
 pub mod statement;
 pub mod vault;

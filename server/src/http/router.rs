@@ -6,7 +6,7 @@ use super::openapi::Operation;
 use super::state::AppState;
 use super::{
     accounts, aggregate, answer, balances, batches, bulk, currencies, docs, events, exchanges, filters, history, holds,
-    identities, inflight, inflight_bulk, ledgers, lineage, metadata, monitors, naming, path, policies, recover,
+    identities, inflight, inflight_bulk, ledgers, lineage, metadata, monitors, naming, path, policies, proofs, recover,
     refunds, scheduled, service, statements, transactions,
 };
 use axum::Router;
@@ -108,6 +108,10 @@ pub fn routes() -> Vec<Route> {
         get("/transactions/{id}/lineage", &lineage::GET_TRANSACTION_LINEAGE, lineage::get_transaction_lineage),
         post("/refund-transaction/{id}", &refunds::REFUND_TRANSACTION, refunds::refund_transaction),
         post("/exchanges", &exchanges::CREATE_EXCHANGE, exchanges::create_exchange),
+        get("/proofs/transactions/{id}", &proofs::GET_TRANSACTION_PROOF, proofs::get_transaction_proof),
+        get("/proofs/consistency", &proofs::GET_CONSISTENCY_PROOF, proofs::get_consistency_proof),
+        get("/proofs/checkpoint", &proofs::GET_CHECKPOINT, proofs::get_checkpoint),
+        get("/proofs/key", &proofs::GET_KEY, proofs::get_key),
     ]
 }
 
