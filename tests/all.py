@@ -205,8 +205,12 @@ def suite_identities():
     return script("identities.py", seconds=6 * MINUTE)
 
 
+def suite_proofs():
+    return script("proofs.py", seconds=6 * MINUTE)
+
+
 SUITES = {name[6:]: suite for name, suite in list(globals().items()) if name.startswith("suite_")}
-NEED_THE_SERVER = ("conformance", "sdk_python", "sdk_typescript", "bad_input", "races", "checklist", "model", "kill", "identities")
+NEED_THE_SERVER = ("conformance", "sdk_python", "sdk_typescript", "bad_input", "races", "checklist", "model", "kill", "identities", "proofs")
 
 
 def main(names):
