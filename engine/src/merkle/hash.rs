@@ -130,6 +130,7 @@ mod lanes {
     type Words = [__m128i; LANES];
 
     /// The hashes of two padded messages of two blocks.
+    #[allow(clippy::needless_range_loop, reason = "lanes go side by side through several arrays")]
     #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
     pub fn two(messages: &[Message; LANES]) -> [Hash; LANES] {
         // The instruction wants the eight words of the state as a, b, e, f and c, d, g, h, the first in the highest place.

@@ -185,7 +185,7 @@ fn tree(books: &Books, tip: Tip, size: u64) -> Result<Tree<'_>, ProofFault> {
 /// The record that a tree ends with; `None` when it ends within one, or is empty.
 fn record_at(books: &Books, tree: &mut Tree<'_>, size: u64) -> Result<Option<(u64, Hash)>, ProofFault> {
     let row = |number: u64| -> Result<Row, ProofFault> {
-        Ok(books.row(number)?.ok_or(ProofFault::Books(BooksFault::Row(number)))?)
+        books.row(number)?.ok_or(ProofFault::Books(BooksFault::Row(number)))
     };
     let Some(last) = size.checked_sub(1) else { return Ok(None) };
     let last = row(last)?;
