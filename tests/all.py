@@ -226,8 +226,12 @@ def suite_fuzz():
     return script("fuzz.py", seconds=20 * MINUTE)
 
 
+def suite_proofs():
+    return script("proofs.py", seconds=6 * MINUTE)
+
+
 SUITES = {name[6:]: suite for name, suite in list(globals().items()) if name.startswith("suite_")}
-NEED_THE_SERVER = ("conformance", "sdk_python", "sdk_typescript", "bad_input", "races", "checklist", "model", "kill", "identities", "load")
+NEED_THE_SERVER = ("conformance", "sdk_python", "sdk_typescript", "bad_input", "races", "checklist", "model", "kill", "identities", "load", "proofs", "scrub")
 
 
 def main(names):

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::folder::{Folder, FolderFault};
 use crate::limits::{self, Sizes};
 use crate::log::Log;
+use crate::merkle::follow as merkle;
 use crate::monitors::follow as monitors;
 use crate::reading::Books;
 use crate::replay::{self, ReplayFault, Replayed};
@@ -103,6 +104,8 @@ pub struct Engine {
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Evaluates monitors; none where the disk allows no threads.
     monitors: Mutex<Option<monitors::Thread>>,
+    /// Hashes transactions; none where the disk allows no threads.
+    merkle: Mutex<Option<merkle::Thread>>,
     started: Started,
     _folder: Folder,
 }
@@ -117,6 +120,8 @@ impl Engine {
         if threads {
             let monitors = monitors::Thread::start(Arc::clone(&engine.books)).map_err(OpenFault::Thread)?;
             *engine.monitors.lock().expect("no holder panics") = Some(monitors);
+            let merkle = merkle::Thread::start(Arc::clone(&engine.books)).map_err(OpenFault::Thread)?;
+            *engine.merkle.lock().expect("no holder panics") = Some(merkle);
         }
         Ok(engine)
     }
@@ -181,9 +186,10 @@ impl Engine {
         };
         if !threads {
             books.monitors().more(&books);
+            books.merkle().more(&books);
         }
-        let (writer_thread, monitors) = (Mutex::new(None), Mutex::new(None));
-        let engine = Engine { books, health, wakes, writer: writer_thread, monitors, started, _folder: folder };
+        let (writer_thread, monitors, merkle) = (Mutex::new(None), Mutex::new(None), Mutex::new(None));
+        let engine = Engine { books, health, wakes, writer: writer_thread, monitors, merkle, started, _folder: folder };
         Ok((engine, writer))
     }
 
@@ -283,6 +289,11 @@ impl Engine {
             thread.end(self.books.monitors());
         } else {
             self.books.monitors().rest();
+        }
+        if let Some(thread) = self.merkle.lock().expect("no holder panics").take() {
+            thread.end(self.books.merkle());
+        } else {
+            self.books.merkle().rest(&self.books);
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod index;
 pub mod inspect;
 pub mod limits;
 mod log;
+pub mod merkle;
 pub mod monitors;
 pub mod notes;
 mod priority;

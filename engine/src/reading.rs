@@ -6,6 +6,7 @@ use crate::dated::{Dated, DatedFault};
 use crate::fingerprint::FingerprintKey;
 use crate::follow::Reach;
 use crate::index::IndexFault;
+use crate::merkle::Merkle;
 use crate::monitors::Monitors;
 use crate::monitors::alerts::AlertsFault;
 use crate::notes::Notes;
@@ -18,6 +19,8 @@ use ledger::row::{Flags, Row};
 use ledger::state::NO_RECORD;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 /// Why something could not be read.
@@ -42,6 +45,13 @@ pub enum BooksFault {
     Note(u64),
     /// The order of dated rows could not be read.
     Dated(IndexFault),
+    /// The nodes of the Merkle log could not be read or written.
+    Tree {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 impl From<DatedFault> for BooksFault {
@@ -65,6 +75,7 @@ impl fmt::Display for BooksFault {
                 write!(f, "the record at position {record} should tell a change of metadata; run `florin verify`")
             }
             BooksFault::Dated(_) => write!(f, "the order of dated rows cannot be read"),
+            BooksFault::Tree { path, .. } => write!(f, "cannot read or write {}", path.display()),
         }
     }
 }
@@ -78,6 +89,7 @@ impl std::error::Error for BooksFault {
             BooksFault::Alerts(source) => Some(source),
             BooksFault::Row(_) | BooksFault::Note(_) => None,
             BooksFault::Dated(source) => Some(source),
+            BooksFault::Tree { source, .. } => Some(source),
         }
     }
 }
@@ -107,6 +119,7 @@ pub struct Books {
     key: FingerprintKey,
     reach: Reach,
     monitors: Monitors,
+    merkle: Merkle,
 }
 
 /// The registered currencies, by code, as far as the edge must know them: how many minor units a major unit has.
@@ -169,11 +182,12 @@ impl Books {
         reader: Reader,
         known: Known,
         monitors: Monitors,
+        merkle: Merkle,
         key: FingerprintKey,
     ) -> Books {
         let Known { names, registry, notes } = known;
         let (names, registry) = (RwLock::new(names), RwLock::new(Arc::new(registry)));
-        Books { rows, dated, reader, names, registry, notes, key, reach: Reach::new(), monitors }
+        Books { rows, dated, reader, names, registry, notes, key, reach: Reach::new(), monitors, merkle }
     }
 
     pub(crate) fn publish(&self, rows: &[Row], balances: &[Id], currencies: &[Arc<str>]) {
@@ -252,6 +266,11 @@ impl Books {
         self.key
     }
 
+    /// The Merkle log over transactions.
+    pub const fn merkle(&self) -> &Merkle {
+        &self.merkle
+    }
+
     /// The keyed hash of a reference, by which references are found.
     pub fn fingerprint(&self, reference: &str) -> u64 {
         self.key.of(reference)
@@ -274,6 +293,16 @@ impl Books {
         }
         let names = self.names.read().expect("no reader panics");
         names.balances.get(handle as usize / NAMES_CHUNK)?.get(handle as usize % NAMES_CHUNK).copied()
+    }
+
+    /// The ids of source and destination of each of some rows.
+    pub(crate) fn sides(&self, rows: &[Row], out: &mut Vec<[Option<Id>; 2]>) {
+        let names = self.names.read().expect("no reader panics");
+        let id = |handle: u32| match handle {
+            NO_BALANCE => None,
+            handle => names.balances.get(handle as usize / NAMES_CHUNK)?.get(handle as usize % NAMES_CHUNK).copied(),
+        };
+        out.extend(rows.iter().map(|row| [id(row.source), id(row.destination)]));
     }
 
     /// The text of a currency that a row names.

@@ -14,6 +14,7 @@ use crate::dated::{Dated, DatedFault};
 use crate::folder::Folder;
 use crate::index::{Index, IndexFault, Options as IndexOptions};
 use crate::limits::{self, Sizes};
+use crate::merkle::{Merkle, Tip};
 use crate::monitors::Monitors;
 use crate::notes::Notes;
 use crate::reading::{Books, Known, Names, Registry};
@@ -130,7 +131,8 @@ pub fn replay(
     let dated = Dated::open(disk, folder.dated(), sizes.dated_chunk_rows, &rows, any_dated)?;
     let monitors = Monitors::new(Arc::clone(disk), &folder.tables(), sizes.alerts_mark_rows);
     monitors.publish(state.monitors.changes().iter().copied());
-    let books = Books::new(rows, dated, reader, known_of(&state), monitors, folder.key);
+    let merkle = Merkle::new(Arc::clone(disk), &folder.tables(), sizes.alerts_mark_rows);
+    let books = Books::new(rows, dated, reader, known_of(&state), monitors, merkle, folder.key);
     let covered = (references.covered(), children.covered());
     let mut scan = books.journal().scan(from);
     let mut fresh = Vec::new();
@@ -154,6 +156,8 @@ pub fn replay(
             books.monitors().publish(state.monitors.changes().get(changes_before).copied());
         }
         books.publish(&fresh, &balances, &currencies);
+        let tip = Tip { seq: record.seq, chain: record.after.chain, rows: state.rows_count };
+        books.merkle().publish([(record.position, record.after.chain)], tip);
         if let Event::Recorded(event) = &event
             && (record.position >= covered.0 || record.position >= covered.1)
         {
@@ -172,6 +176,7 @@ pub fn replay(
     assert_eq!((ended.seq, ended.chain), (tail.seq, tail.chain), "the scan ends where the journal was found to end");
     assert!(ended.position <= tail.position, "no record lies behind the end of the journal");
     books.dated.settle(&books.rows)?;
+    books.merkle().publish([], Tip { seq: ended.seq - 1, chain: ended.chain, rows: state.rows_count });
     books.reach().extend(ended.seq);
     Ok(Replayed { state, books, references, children, appender, cut_bytes, replayed_records })
 }

@@ -7,6 +7,7 @@
 //!     tables/rows.tbl  ◀─ compare each row, as far as the newest checkpoint says ──┤
 //!     tables/alerts.tbl ◀─ compare each alert, as far as its mark says ────────────┤
 //!     references/ and children/ ◀─ compare all pairs, as far as each index covers ─┤ at the end
+//!     tables/proofs.tbl ◀─ compare each node, as far as its mark says; signed checkpoints too ─┤
 //!     dated/           ◀─ compare sums of all entries, as far as they cover ] ─────┘
 //! ```
 //!
@@ -23,6 +24,7 @@ mod feed;
 pub mod kept;
 mod lawful;
 mod pairs;
+pub mod proofs;
 mod still;
 mod table;
 
@@ -41,6 +43,7 @@ use kept::Asserted;
 use ledger::apply::apply;
 use ledger::event::{Event, Movement};
 use ledger::state::State;
+use proofs::{Proofs, Signed};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
@@ -77,6 +80,8 @@ pub struct Report {
     pub holds: u64,
     /// Checkpoints that were compared.
     pub checkpoints: u64,
+    /// Signed checkpoints that tell what the journal says.
+    pub signed: u64,
     /// What each currency sums to.
     pub currencies: Vec<CurrencyTotal>,
     /// Postings whose currency is not that of both balances: see `compat.currency_mismatch`.
@@ -140,6 +145,8 @@ pub enum Part {
     Children,
     /// The order of dated rows.
     Dated,
+    /// The nodes of the Merkle log.
+    Proofs,
 }
 
 impl Part {
@@ -153,6 +160,7 @@ impl Part {
             Part::References => "references",
             Part::Children => "children",
             Part::Dated => "dated",
+            Part::Proofs => "proofs",
         }
     }
 
@@ -241,11 +249,23 @@ pub fn run(
     journal: JournalOptions,
     progress: impl FnMut(Progress),
 ) -> Result<Report, VerifyFault> {
+    run_against(disk, folder, journal, Vec::new(), progress)
+}
+
+/// The same, and compares what signed checkpoints tell.
+pub fn run_against(
+    disk: Arc<dyn Disk>,
+    folder: &Path,
+    journal: JournalOptions,
+    signed: Vec<Signed>,
+    progress: impl FnMut(Progress),
+) -> Result<Report, VerifyFault> {
     let folder = Folder::open(folder, false).map_err(VerifyFault::Folder)?;
     let disk: Arc<dyn Disk> = Arc::new(StillDisk::new(disk));
     let journal = journal.of_journal(&*disk, &folder.journal()).map_err(VerifyFault::Journal)?;
     let reader = Reader::offline(Arc::clone(&disk), &folder.journal(), journal);
-    let (mut check, rows_until) = Check::begin(&*disk, &folder)?;
+    let proofs = Proofs::open(Arc::clone(&disk), &folder.tables(), signed)?;
+    let (mut check, rows_until) = Check::begin(&*disk, &folder, proofs)?;
     let mut derived = Derived::open(&disk, &folder, rows_until)?;
     let bytes_max = reader.segments_count().map_err(VerifyFault::Read)? * journal.segment_bytes;
     let end = std::thread::scope(|scope| {
@@ -310,6 +330,7 @@ struct Check<'a> {
     disk: &'a dyn Disk,
     state: State,
     place: Place,
+    proofs: Proofs,
     /// Checkpoints that are still ahead: the seq that follows them, their files.
     checkpoints: VecDeque<(u64, PathBuf)>,
     checkpoints_compared: u64,
@@ -322,7 +343,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     /// Begins before the first record. Says too up to which row the newest checkpoint reaches.
-    fn begin<'a>(disk: &'a dyn Disk, folder: &Folder) -> Result<(Check<'a>, u64), VerifyFault> {
+    fn begin<'a>(disk: &'a dyn Disk, folder: &Folder, proofs: Proofs) -> Result<(Check<'a>, u64), VerifyFault> {
         let mut problems = Problems::default();
         let path = folder.checkpoints();
         let paths = checkpoint::list(disk, &path).map_err(|source| VerifyFault::Disk { path, source })?;
@@ -341,6 +362,7 @@ impl Check<'_> {
             disk,
             state: State::new(),
             place: Place::start(),
+            proofs,
             checkpoints,
             checkpoints_compared: 0,
             mismatched: Mismatched::default(),
@@ -390,6 +412,8 @@ impl Check<'_> {
                 self.mismatched.see(&self.state, event);
             }
             apply(&mut self.state, &fed.event, fed.position, &mut batch.rows);
+            let rows = &batch.rows[batch.ends.last().copied().unwrap_or(0)..];
+            self.proofs.take(&self.state, (fed.seq, fed.after.chain), rows, &mut self.problems)?;
             batch.ends.push(batch.rows.len());
             self.place = fed.after;
         }
@@ -473,6 +497,9 @@ impl Check<'_> {
         let currencies = books::totals(&self.state, &self.mismatched, &mut self.problems);
         books::check_holds(&self.state, &mut self.problems);
         self.problems.take(derived.problems);
+        if !self.stopped {
+            self.proofs.end(self.place.seq - 1, &mut self.problems);
+        }
         Ok(Report {
             records: self.place.seq - 1,
             rows: self.state.rows_count,
@@ -480,6 +507,7 @@ impl Check<'_> {
             balances: self.state.balances.len() as u64,
             holds: self.state.holds.len() as u64,
             checkpoints: self.checkpoints_compared,
+            signed: self.proofs.proven,
             currencies,
             mismatched: self.mismatched.count,
             seq: self.place.seq - 1,

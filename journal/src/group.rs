@@ -186,6 +186,13 @@ impl Group {
         &self.bytes[begin..begin + slot.length as usize]
     }
 
+    /// The chain hash of the record with this index, once the group was appended; zeros before. Panics past
+    /// [`Group::records_count`].
+    pub fn chain(&self, index: usize) -> [u8; 32] {
+        let header = &self.bytes[self.frames[index].begin..][..FRAME_HEADER_BYTES];
+        header.last_chunk().copied().expect("a header ends with the chain hash")
+    }
+
     pub(crate) fn segment_bytes(&self) -> u64 {
         self.segment_bytes
     }

@@ -29,6 +29,8 @@ Examples:
   florin bench --bulk 1000                  measure a running server
   florin config                             show the settings and where each comes from
   florin verify --data ./data               check the books of a stopped server
+  florin verify --url http://127.0.0.1:5001 --checkpoint last.txt
+                                            check that a running server has changed nothing since the last time
 
 Settings come from florin.toml or blnk.json in the working folder (or --config FILE), then from the environment
 (FLORIN_SERVER_PORT or BLNK_SERVER_PORT), then from flags; the later wins.
@@ -51,8 +53,8 @@ enum Command {
     Bench(Box<BenchOptions>),
     /// Show the settings in force, where each comes from, and those that do nothing here
     Config(ServerArguments),
-    /// Check a data folder that no server uses: the journal, and everything that is derived from it
-    Verify(DataArguments),
+    /// Check a data folder that no server uses, a running server, or a proof: that the books are whole, and what was signed
+    Verify(VerifyArguments),
     /// Read everything in a data folder that no server uses with its checksums, and repair it from copies
     Scrub(ScrubArguments),
     /// Print the records of a journal that no server uses
@@ -101,6 +103,50 @@ struct ScrubArguments {
     /// Put copies that fit in the place of damaged segments, and have what is derived and damaged made anew at the next start
     #[arg(long)]
     repair: bool,
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct VerifyArguments {
+    #[command(subcommand)]
+    command: Option<VerifyCommand>,
+    /// Folder of the data; stop its server first, or give a copy
+    #[arg(long, value_name = "DIR", required_unless_present = "url", conflicts_with = "url")]
+    data: Option<PathBuf>,
+    /// Address of a running server: check that nothing was changed since the last time
+    #[arg(long, value_name = "URL", requires = "checkpoint")]
+    url: Option<String>,
+    /// File with a signed checkpoint. With --url it holds the one of the last time, and then the new one
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Key that checkpoints are signed with, name+id+base64 as GET /proofs/key tells it, or a file that holds it
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// API key of the server, sent as X-Blnk-Key
+    #[arg(long, value_name = "KEY", requires = "url")]
+    api_key: Option<String>,
+}
+
+/// What can be checked without data.
+#[derive(Debug, Subcommand)]
+enum VerifyCommand {
+    /// Check a proof of a transaction, as GET /proofs/transactions/{id} gives it; needs no server and no data
+    Proof(ProofArguments),
+}
+
+/// A proof, and what it is to lead to.
+#[derive(Debug, Args)]
+struct ProofArguments {
+    /// File with the proof
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// File with a signed checkpoint that you have kept; the one in the proof unless given
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Key that checkpoints are signed with, or a file that holds it
+    #[arg(long, value_name = "KEY")]
+    key: String,
 }
 
 /// What to do with the keys of identities.
@@ -162,7 +208,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Config(arguments) => {
             settings_of(&arguments).and_then(|(typed, settings)| config::run(&typed, &settings))
         }
-        Command::Verify(arguments) => verify::run(&arguments.data),
+        Command::Verify(arguments) => check(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments.folder.data, arguments.archive, arguments.repair),
         Command::Inspect(arguments) => {
             inspect::run(&arguments.folder.data, arguments.from, arguments.limit, arguments.json)
@@ -178,6 +224,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+fn check(arguments: &VerifyArguments) -> Result<(), Failure> {
+    if let Some(VerifyCommand::Proof(arguments)) = &arguments.command {
+        return verify::proof::run(&arguments.file, arguments.checkpoint.as_deref(), &arguments.key);
+    }
+    let VerifyArguments { data, url, checkpoint, key, api_key, .. } = arguments;
+    match (data, url, checkpoint, key) {
+        (_, Some(url), Some(checkpoint), key) => {
+            verify::online::run(url, api_key.as_deref(), key.as_deref(), checkpoint)
+        }
+        (Some(data), _, Some(checkpoint), Some(key)) => verify::run(data, vec![verify::signed(checkpoint, key)?]),
+        (Some(data), _, None, None) => verify::run(data, Vec::new()),
+        _ => Err(Failure("a checkpoint is believed with a key: give both --checkpoint and --key".to_owned())),
     }
 }
 

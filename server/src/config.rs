@@ -9,6 +9,7 @@ pub mod log;
 pub mod posting;
 pub mod print;
 pub mod privacy;
+pub mod proofs;
 pub mod rate_limit;
 pub mod scrub;
 pub mod server;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub privacy: privacy::PrivacySettings,
     /// Requests a client may make a second. Read and kept, not in force yet.
     pub rate_limit: rate_limit::RateLimitSettings,
+    /// Who signs checkpoints of the books, and where they are put.
+    pub proofs: proofs::ProofsSettings,
     /// The service that makes the numbers of accounts, if there is one.
     pub account_numbers: Option<accounts::NumberService>,
     /// What is written to standard error.
@@ -57,6 +60,7 @@ impl Settings {
             posting: posting::PostingSettings::resolve(typed),
             privacy: privacy::PrivacySettings::resolve(typed, &mut problems),
             rate_limit: rate_limit::RateLimitSettings::resolve(typed, &mut problems),
+            proofs: proofs::ProofsSettings::resolve(typed, &mut problems),
             account_numbers: accounts::NumberService::resolve(typed, &mut problems),
             log: log::LogSettings::resolve(typed),
         };

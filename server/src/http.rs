@@ -42,6 +42,7 @@ pub mod paging;
 pub mod parameters;
 pub mod path;
 pub mod policies;
+pub mod proofs;
 pub mod recover;
 pub mod refunds;
 pub mod reports;

@@ -10,6 +10,7 @@ pub mod config;
 pub mod decode;
 pub mod feed;
 pub mod http;
+pub mod proofs;
 pub mod scrub;
 pub mod statement;
 pub mod vault;

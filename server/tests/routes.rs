@@ -185,6 +185,10 @@ mod routes {
         mod post;
         mod post_refusals;
     }
+    mod proofs {
+        mod get;
+        mod schedule;
+    }
     mod refund_transaction {
         mod dry_run;
         mod post;

@@ -3,6 +3,7 @@
 use super::{Delivery, Reply, Writer};
 use crate::answer::{Answer, Unavailable};
 use crate::log::Written;
+use crate::merkle::Tip;
 use journal::appender::AppendFault;
 use journal::group::Group;
 use journal::place::Place;
@@ -166,6 +167,9 @@ impl Writer {
             self.books.monitors().publish(pending.changes.drain(..));
         }
         self.books.publish(&pending.rows, &pending.balances, &pending.currencies);
+        let chains = pending.positions.iter().enumerate().map(|(at, position)| (*position, pending.group.chain(at)));
+        let tip = Tip { seq: place.seq - 1, chain: place.chain, rows: self.books.rows.len() };
+        self.books.merkle().publish(chains, tip);
         self.books.reach().extend(place.seq);
         self.references.mark(place.position);
         self.children.mark(place.position);
@@ -177,6 +181,7 @@ impl Writer {
         }
         self.books.reach().ring();
         self.books.monitors().more(&self.books);
+        self.books.merkle().more(&self.books);
         if let Some(snapshot) = pending.snapshot.take() {
             self.begin_checkpoint(place, snapshot);
         }

@@ -8,6 +8,8 @@ use crate::http::closings::complete_all;
 use crate::http::layers::Shell;
 use crate::http::listen::{CONNECTIONS_WAITING_MAX, LIMITS, Listener};
 use crate::http::state::{AppState, mismatch_of};
+use crate::proofs::note::Signer;
+use crate::proofs::{key, schedule};
 use crate::vault::master;
 use crate::vault::{KEYS_FOLDER, Vault, VaultFault};
 use engine::clock::Clock;
@@ -38,7 +40,8 @@ pub fn run(typed: &Typed, settings: Settings) -> Result<(), Failure> {
     let runtime = build_runtime(settings.server.threads)?;
     let engine = open_engine(&settings)?;
     let vault = open_vault(&settings, &engine)?;
-    let state = AppState::new(settings.clone(), engine, vault);
+    let signer = find_signer(&settings)?;
+    let state = AppState::new(settings.clone(), engine, vault, signer);
     let scrubbed = state.start_scrub(Arc::new(RealDisk::new()), &settings.storage.data);
     scrubbed.map_err(|error| Failure(format!("cannot start threads: {error}")))?;
     let served = runtime.block_on(serve(settings, state.clone()));
@@ -119,6 +122,17 @@ fn open_vault(settings: &Settings, engine: &Engine) -> Result<Vault, Failure> {
     Arc::into_inner(vault).ok_or_else(|| Failure("the ledger stopped while it started".to_owned()))
 }
 
+/// Finds the key that signs checkpoints, or makes it.
+fn find_signer(settings: &Settings) -> Result<Signer, Failure> {
+    let found = key::find(&settings.proofs, &settings.storage.data.join(KEYS_FOLDER));
+    let found = found.map_err(|fault| Failure(engine::fault_text(&fault)))?;
+    if let Some(file) = &found.made {
+        tracing::info!("made a key that signs checkpoints: {}", file.display());
+    }
+    tracing::info!("checkpoints are checked with {}", found.signer.verifier());
+    Ok(found.signer)
+}
+
 async fn serve(settings: Settings, state: AppState) -> Result<(), Failure> {
     // Taken before anything is served, so that no signal is missed.
     let stop = stop_signal()?;
@@ -127,6 +141,7 @@ async fn serve(settings: Settings, state: AppState) -> Result<(), Failure> {
         Failure(format!("cannot listen on {listen}: {error}; choose another address with --listen"))
     };
     let waiting = state.clone();
+    let scheduled = tokio::spawn(schedule::run(state.clone()));
     let listener =
         Listener::bind(&settings.server, Arc::new(Shell::new(state)), LIMITS).await.map_err(cannot_listen)?;
     let address = listener.address().map_err(cannot_listen)?;
@@ -138,6 +153,7 @@ async fn serve(settings: Settings, state: AppState) -> Result<(), Failure> {
         waiting.growth().stop();
     };
     let cut_off = listener.run(stop).await;
+    scheduled.abort();
     if cut_off > 0 {
         tracing::warn!(connections = cut_off, "stopped without waiting longer for open requests");
     }

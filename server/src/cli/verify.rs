@@ -1,6 +1,11 @@
-//! `florin verify`: checks a data folder against its journal.
+//! `florin verify`: checks a data folder against its journal and against what was signed; `online` and `proof` need no folder.
+
+mod kept;
+pub mod online;
+pub mod proof;
 
 use super::{Failure, offline_options};
+use engine::verify::proofs::Signed;
 use engine::verify::{self, Progress, Report};
 use journal::disk::RealDisk;
 use std::io::{self, IsTerminal, Write};
@@ -13,12 +18,19 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// The same where nobody watches: the output is a file.
 const PROGRESS_EVERY_FILE: Duration = Duration::from_secs(10);
 
-/// Checks the folder. Problems are a failure.
-pub fn run(data: &Path) -> Result<(), Failure> {
+/// What the checkpoint in a file tells, which is signed with a key.
+pub fn signed(checkpoint: &Path, key: &str) -> Result<Signed, Failure> {
+    let kept = kept::Kept::read(checkpoint, &kept::Key::given(key)?.verifier)?;
+    let missing = || Failure(format!("there is no checkpoint at {}", checkpoint.display()));
+    Ok(kept.ok_or_else(missing)?.checkpoint.signed())
+}
+
+/// Checks the folder, and that it is what was signed. Problems are a failure.
+pub fn run(data: &Path, signed: Vec<Signed>) -> Result<(), Failure> {
     let began = Instant::now();
     let watched = io::stderr().is_terminal();
     let mut told = began;
-    let report = verify::run(Arc::new(RealDisk::new()), data, offline_options(), |progress| {
+    let report = verify::run_against(Arc::new(RealDisk::new()), data, offline_options(), signed, |progress| {
         let every = if watched { PROGRESS_EVERY } else { PROGRESS_EVERY_FILE };
         if told.elapsed() >= every {
             told = Instant::now();
@@ -53,6 +65,9 @@ fn describe(report: &Report, took: Duration) -> String {
     put("balances", report.balances.to_string());
     put("open holds", report.holds.to_string());
     put("checkpoints compared", report.checkpoints.to_string());
+    if report.signed > 0 {
+        put("signed checkpoint", "everything up to it is what was signed".to_owned());
+    }
     for total in &report.currencies {
         let name = format!("currency {}", total.currency);
         put(&name, format!("{} balances sum to {}, held to {}", total.balances, total.balance, total.held));

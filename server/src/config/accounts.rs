@@ -53,7 +53,8 @@ impl NumberService {
     }
 }
 
-fn is_usable(url: &Uri) -> bool {
+/// Whether an address can be called.
+pub(super) fn is_usable(url: &Uri) -> bool {
     let speaks = matches!(url.scheme_str(), Some("http" | "https"));
     let named = url.host().is_some_and(|host| !host.is_empty());
     speaks && named && url.authority().is_some_and(|authority| !authority.as_str().contains('@'))

@@ -4,9 +4,9 @@
 //! to the last byte of the answer, and [`ANSWER_BYTES_MAX`]. Redirects are not followed: what is sent may be a secret, and is for
 //! the address that was configured. Whom TLS trusts is what the system trusts.
 
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
 use axum::http::{Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -109,6 +109,19 @@ pub struct Called {
     pub body: Bytes,
 }
 
+/// What is asked.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// How.
+    pub method: Method,
+    /// Where: `http` or `https`, and a host.
+    pub url: &'a Uri,
+    /// What stands above it, beside what every call has.
+    pub headers: &'a [(HeaderName, HeaderValue)],
+    /// What is sent.
+    pub body: Bytes,
+}
+
 /// Asks for what is at an address.
 pub async fn get(
     url: &Uri,
@@ -116,10 +129,19 @@ pub async fn get(
     trust: &Trust,
     timeout: Duration,
 ) -> Result<Called, CallFault> {
-    tokio::time::timeout(timeout, called(url, authorization, trust)).await.unwrap_or(Err(CallFault::Slow))
+    let json = HeaderValue::from_static("application/json");
+    let mut headers = vec![(CONTENT_TYPE, json.clone()), (ACCEPT, json)];
+    headers.extend(authorization.map(|value| (AUTHORIZATION, value.clone())));
+    call(Call { method: Method::GET, url, headers: &headers, body: Bytes::new() }, trust, timeout).await
 }
 
-async fn called(url: &Uri, authorization: Option<&HeaderValue>, trust: &Trust) -> Result<Called, CallFault> {
+/// Asks something of an address.
+pub async fn call(call: Call<'_>, trust: &Trust, timeout: Duration) -> Result<Called, CallFault> {
+    tokio::time::timeout(timeout, called(call, trust)).await.unwrap_or(Err(CallFault::Slow))
+}
+
+async fn called(call: Call<'_>, trust: &Trust) -> Result<Called, CallFault> {
+    let url = call.url;
     let host = url.host().ok_or(CallFault::Address)?;
     // An IPv6 address stands in brackets in an address, and without elsewhere.
     let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -132,16 +154,14 @@ async fn called(url: &Uri, authorization: Option<&HeaderValue>, trust: &Trust) -
     let authority = url.authority().ok_or(CallFault::Address)?.as_str();
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let mut request = Request::builder()
-        .method(Method::GET)
+        .method(call.method)
         .uri(path)
         .header(HOST, authority)
-        .header(CONTENT_TYPE, "application/json")
-        .header(ACCEPT, "application/json")
         .header(USER_AGENT, concat!("florin/", env!("CARGO_PKG_VERSION")));
-    if let Some(authorization) = authorization {
-        request = request.header(AUTHORIZATION, authorization);
+    for (name, value) in call.headers {
+        request = request.header(name, value);
     }
-    let request = request.body(Empty::<Bytes>::new()).map_err(|_| CallFault::Address)?;
+    let request = request.body(Full::new(call.body)).map_err(|_| CallFault::Address)?;
     let stream = TcpStream::connect((name, port)).await.map_err(CallFault::Connection)?;
     if !secure {
         return exchange(stream, request).await;
@@ -152,7 +172,7 @@ async fn called(url: &Uri, authorization: Option<&HeaderValue>, trust: &Trust) -
 }
 
 /// One request and its answer. The connection is driven here, so it ends with the call, whatever becomes of it.
-async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Called, CallFault>
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Called, CallFault>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -7,7 +7,7 @@ use super::state::AppState;
 use super::{
     accounts, aggregate, answer, assertions, balances, batches, bulk, closings, currencies, docs, events, exchanges,
     filters, history, holds, identities, inflight, inflight_bulk, ledgers, lineage, metadata, monitors, naming, path,
-    policies, recover, refunds, reports, scheduled, scrub, service, statements, transactions,
+    policies, proofs, recover, refunds, reports, scheduled, scrub, service, statements, transactions,
 };
 use axum::Router;
 use axum::handler::Handler;
@@ -119,6 +119,10 @@ pub fn routes() -> Vec<Route> {
         get("/assertions", &assertions::LIST_ALL_ASSERTIONS, assertions::list_all_assertions),
         get("/reports/trial-balance", &reports::GET_TRIAL_BALANCE, reports::get_trial_balance),
         get("/reports/safeguarding", &reports::GET_SAFEGUARDING, reports::get_safeguarding),
+        get("/proofs/transactions/{id}", &proofs::GET_TRANSACTION_PROOF, proofs::get_transaction_proof),
+        get("/proofs/consistency", &proofs::GET_CONSISTENCY_PROOF, proofs::get_consistency_proof),
+        get("/proofs/checkpoint", &proofs::GET_CHECKPOINT, proofs::get_checkpoint),
+        get("/proofs/key", &proofs::GET_KEY, proofs::get_key),
     ]
 }
 

@@ -7,6 +7,8 @@ use crate::api::token::Tokenizer;
 use crate::config::Settings;
 use crate::config::posting::CurrencyMismatch;
 use crate::feed::growth::Growth;
+use crate::proofs::log::Log;
+use crate::proofs::note::Signer;
 use crate::vault::Vault;
 use axum::body::Bytes;
 use axum::response::Response;
@@ -30,6 +32,7 @@ struct Shared {
     growth: Arc<Growth>,
     account_numbers: Numbers,
     vault: Arc<Vault>,
+    proofs: Log,
     tokenizer: Option<Tokenizer>,
     turns: Turns,
     /// Why the server cannot do its work, once that is so. It does not become well again: a wrong ledger stops.
@@ -40,7 +43,7 @@ struct Shared {
 
 impl AppState {
     /// The state of a server with these settings.
-    pub fn new(settings: Settings, engine: Engine, vault: Vault) -> AppState {
+    pub fn new(settings: Settings, engine: Engine, vault: Vault, signer: Signer) -> AppState {
         let growth = Arc::new(Growth::default());
         let grown = Arc::clone(&growth);
         engine.books().reach().on_growth(move || grown.tell());
@@ -53,6 +56,7 @@ impl AppState {
             deliveries: Deliveries::default(),
             growth,
             vault: Arc::new(vault),
+            proofs: Log::new(signer),
             tokenizer,
             turns: Turns::default(),
             down: Mutex::new(None),
@@ -101,6 +105,11 @@ impl AppState {
     /// The keys of identities.
     pub fn vault(&self) -> &Arc<Vault> {
         &self.0.vault
+    }
+
+    /// Signs checkpoints, and proves what leads to them.
+    pub fn proofs(&self) -> &Log {
+        &self.0.proofs
     }
 
     /// Makes tokens, when there is a secret for them.

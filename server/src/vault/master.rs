@@ -148,17 +148,17 @@ pub fn find(given: &Secret, file: Option<&Path>, folder: &Path) -> Result<Found,
         return Err(MasterFault::NotGiven(folder.join(SLOTS_FILE)));
     }
     let bytes = Zeroizing::new(random::<KEY_BYTES>().map_err(|_| MasterFault::Random)?);
-    make_file(folder, &path, &bytes).map_err(fault)?;
+    make_file(folder, &path, &Zeroizing::new(STANDARD.encode(&bytes[..]))).map_err(fault)?;
     Ok(Found { key: MasterKey(bytes), default_file: Some((path, true)) })
 }
 
-/// Whole or not at all, and for nobody else to read.
-fn make_file(folder: &Path, path: &Path, key: &[u8; KEY_BYTES]) -> io::Result<()> {
+/// Makes a file of one secret line: whole or not at all, durable, and for nobody else to read.
+pub fn make_file(folder: &Path, path: &Path, line: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let new = path.with_extension("new");
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    let text = Zeroizing::new(STANDARD.encode(key) + "\n");
-    file.write_all(text.as_bytes())?;
+    file.write_all(line.as_bytes())?;
+    file.write_all(b"\n")?;
     file.sync_all()?;
     fs::rename(&new, path)?;
     fs::File::open(folder)?.sync_all()

@@ -16,12 +16,14 @@ use server::config::source::Sources;
 use server::config::typed::Typed;
 use server::http::layers::Shell;
 use server::http::state::{AppState, mismatch_of};
+use server::proofs::note::Signer;
 use server::vault::Vault;
 use server::vault::master::MasterKey;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use zeroize::Zeroizing;
 
 /// The master key of secure test servers.
 pub const KEY: &str = "master-key";
@@ -116,7 +118,8 @@ impl TestServer {
         let settling = Arc::clone(&vault);
         engine.read(move |view| settling.settle(view.state), move |settled| drop(sender.send(settled)));
         settled.recv().expect("the engine runs").expect("the vault can be read");
-        let state = AppState::new(settings, engine, Arc::into_inner(vault).expect("nobody else has it"));
+        let signer = Signer::new(Zeroizing::new([7; 32]), Some("example.com/test")).expect("a seed and a name");
+        let state = AppState::new(settings, engine, Arc::into_inner(vault).expect("nobody else has it"), signer);
         TestServer { shell: Shell::new(state.clone()), state, disk, clock, _folder: folder }
     }
 
