@@ -3,7 +3,7 @@
 //! It has nothing that only this program knows, such as handles or places in files, so whoever has the record, or a copy of the
 //! answer, can make it. The chain hash of the record binds what does not fit: texts, metadata, and all that was before.
 
-use super::hash::{Hash, LEAF_BYTES, Message, leaf_message};
+use super::hash::{Hash, LEAF_BYTES};
 use ledger::id::Id;
 use ledger::row::{Flags, Row, Status};
 use sha2::{Digest, Sha256};
@@ -102,11 +102,6 @@ impl Leaf {
         bytes[78..86].copy_from_slice(&self.effective_at.to_le_bytes());
         bytes[86..118].copy_from_slice(&self.chain);
         bytes
-    }
-
-    /// What is hashed for it.
-    pub fn message(&self) -> Message {
-        leaf_message(&self.bytes())
     }
 
     /// Reads the data of a leaf. `None` when it is none of version 1.

@@ -1,6 +1,6 @@
 //! Reading the tree: nodes, leaves, roots and proofs.
 
-use super::hash::{self, Hash, Message};
+use super::hash::{self, Hash, LeafData};
 use super::leaf::{CurrencyMark, Leaf};
 use super::tree::{self, Nodes};
 use super::{BLOCK_LEAVES, BLOCK_LEVEL};
@@ -22,7 +22,7 @@ pub struct Blocks {
     sides: Vec<[Option<Id>; 2]>,
     positions: Vec<u64>,
     chains: Vec<Option<Hash>>,
-    messages: Vec<Message>,
+    leaves_waiting: Vec<LeafData>,
     hashes: Vec<Hash>,
 }
 
@@ -40,7 +40,7 @@ impl Blocks {
     }
 
     fn load(&mut self, books: &Books, first: u64, count: u64) -> Result<(), BooksFault> {
-        self.messages.clear();
+        self.leaves_waiting.clear();
         let mut next = first;
         while next < first + count {
             let run = books.rows.run(next).map_err(BooksFault::Rows)?;
@@ -53,7 +53,7 @@ impl Blocks {
             next += rows.len() as u64;
         }
         self.hashes.clear();
-        hash::leaves(&self.messages, &mut self.hashes);
+        hash::leaves(&self.leaves_waiting, &mut self.hashes);
         Ok(())
     }
 
@@ -78,7 +78,7 @@ impl Blocks {
                 }
             };
             let currency = currency_mark(books, &mut self.currencies, row.currency);
-            self.messages.push(Leaf::of(row, *sides, currency, chain).message());
+            self.leaves_waiting.push(Leaf::of(row, *sides, currency, chain).bytes());
         }
         Ok(())
     }

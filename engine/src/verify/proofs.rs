@@ -3,7 +3,7 @@
 
 use super::{Part, Problems, VerifyFault};
 use crate::merkle::BLOCK_LEAVES;
-use crate::merkle::hash::{self, Hash, Message};
+use crate::merkle::hash::{self, Hash, LeafData};
 use crate::merkle::leaf::{CurrencyMark, Leaf};
 use crate::merkle::table::{Mark, Table, nodes_before};
 use crate::merkle::tree::{self, Leaves, Peaks};
@@ -32,7 +32,7 @@ pub(super) struct Proofs {
     signed: Vec<Signed>,
     peaks: Peaks,
     /// Leaves behind the last full block.
-    messages: Vec<Message>,
+    leaves_waiting: Vec<LeafData>,
     hashes: Vec<Hash>,
     currencies: Vec<CurrencyMark>,
     /// Checkpoints that tell what the journal says.
@@ -50,7 +50,7 @@ impl Proofs {
             table: mark.filter(|_| is_there).map(|mark| (table, mark)),
             signed,
             peaks: Peaks::default(),
-            messages: Vec::new(),
+            leaves_waiting: Vec::new(),
             hashes: Vec::new(),
             currencies: Vec::new(),
             proven: 0,
@@ -72,8 +72,8 @@ impl Proofs {
             }
             let currency = self.currencies[row.currency as usize];
             let leaf = Leaf::of(row, [side(row.source), side(row.destination)], currency, chain);
-            self.messages.push(leaf.message());
-            if self.messages.len() as u64 == BLOCK_LEAVES {
+            self.leaves_waiting.push(leaf.bytes());
+            if self.leaves_waiting.len() as u64 == BLOCK_LEAVES {
                 self.fill_block(chain, problems)?;
             }
             let size = self.size();
@@ -90,7 +90,7 @@ impl Proofs {
     }
 
     fn size(&self) -> u64 {
-        self.peaks.blocks() * BLOCK_LEAVES + self.messages.len() as u64
+        self.peaks.blocks() * BLOCK_LEAVES + self.leaves_waiting.len() as u64
     }
 
     /// Compares a checkpoint with the log as it is now.
@@ -112,7 +112,7 @@ impl Proofs {
 
     fn root(&mut self) -> Hash {
         self.hashes.clear();
-        hash::leaves(&self.messages, &mut self.hashes);
+        hash::leaves(&self.leaves_waiting, &mut self.hashes);
         let rest = tree::root(&mut Leaves(&self.hashes), self.hashes.len() as u64);
         let rest = rest.expect("leaves that are there have a root");
         self.peaks.root((!self.hashes.is_empty()).then_some(rest))
@@ -120,8 +120,8 @@ impl Proofs {
 
     fn fill_block(&mut self, chain: Hash, problems: &mut Problems) -> Result<(), VerifyFault> {
         self.hashes.clear();
-        hash::leaves(&self.messages, &mut self.hashes);
-        self.messages.clear();
+        hash::leaves(&self.leaves_waiting, &mut self.hashes);
+        self.leaves_waiting.clear();
         let root = hash::whole(&mut self.hashes);
         let block = self.peaks.blocks();
         let mut nodes = Vec::new();
