@@ -1,6 +1,7 @@
 use crate::books::{payment, with};
 use crate::support::{TestServer, open};
 use serde_json::{Value, json};
+use server::http::reports::NAMES_MAX;
 
 async fn pay(server: &TestServer, source: &str, destination: &str, minor: i64, fields: Value) {
     let usual = json!({"amount": null, "precise_amount": minor, "reference": format!("{source} {minor} {fields}"),
@@ -120,8 +121,8 @@ async fn what_cannot_be_compared_is_refused() {
         ("pool=@Bank&owed=@Bank".into(), 400, "GEN_VALIDATION_ERROR", "owed: @Bank is named by pool too"),
         ("pool=@Bank&pool_side=left".into(), 400, "GEN_VALIDATION_ERROR", "pool_side: must be debit or credit"),
         ("pool=@Bank&at=then".into(), 400, "BAL_INVALID_TIMESTAMP", "at: "),
-        (format!("pool={}", many(101)), 400, "GEN_VALIDATION_ERROR", "pool: cannot name more than 100"),
-        (format!("pool=@Bank&owed={}", many(101)), 400, "GEN_VALIDATION_ERROR", "owed: cannot name more than 100"),
+        (format!("pool={}", many(NAMES_MAX + 1)), 400, "GEN_VALIDATION_ERROR", "pool: cannot name more than 100"),
+        (format!("pool=@Bank&owed={}", many(NAMES_MAX + 1)), 400, "GEN_VALIDATION_ERROR", "owed: cannot name more than 100"),
         (format!("pool={}", many(100)), 404, "BAL_NOT_FOUND", "pool: @B0 is no"),
     ] {
         books.server.get(&format!("/reports/safeguarding?{query}")).await.is_error(status, code, text);

@@ -2,10 +2,10 @@ use crate::books::{payment, with};
 use crate::support::{TestServer, Told, open, settings};
 use ledger::command::{AssertBalance, Command};
 use ledger::id::{Id, Prefix};
-use ledger::limits::ASSERTIONS_PER_BALANCE_MAX;
+use ledger::limits::{ASSERTION_SOURCE_BYTES_MAX, ASSERTIONS_PER_BALANCE_MAX};
 use serde_json::{Value, json};
 use server::http::ask;
-use server::http::assertions::COMPARED_MAX;
+use server::http::assertions::{COMPARED_MAX, PAGE_MAX};
 
 async fn pay(server: &TestServer, source: &str, destination: &str, minor: i64, fields: Value) {
     let usual = json!({"amount": null, "precise_amount": minor, "reference": format!("{minor} {fields}"),
@@ -87,7 +87,7 @@ async fn what_cannot_be_said_is_refused() {
         (json!({"precise_balance": "ten"}), "precise_balance: must be a whole number of minor units"),
         (json!({"balance": "1.5"}), "balance: needs precision"),
         (json!({"precise_balance": 1, "at": "2026-03-04T10:11:12.123457Z"}), "at: must not be in the future"),
-        (json!({"precise_balance": 1, "source": "s".repeat(1_025)}), "source: cannot be longer than 1024 bytes"),
+        (json!({"precise_balance": 1, "source": "s".repeat(ASSERTION_SOURCE_BYTES_MAX + 1)}), "source: cannot be longer than 1024 bytes"),
         (json!({"precise_balance": 1, "description": "d".repeat(65_537)}), "description: cannot be longer"),
     ] {
         assert(&server, &balance, body).await.is_error(400, "GEN_VALIDATION_ERROR", text);
@@ -97,7 +97,7 @@ async fn what_cannot_be_said_is_refused() {
         "GEN_MALFORMED_REQUEST",
         "",
     );
-    let longest = json!({"precise_balance": 0, "source": "s".repeat(1_024), "description": "d".repeat(65_536)});
+    let longest = json!({"precise_balance": 0, "source": "s".repeat(ASSERTION_SOURCE_BYTES_MAX), "description": "d".repeat(65_536)});
     assert_eq!(assert(&server, &balance, longest).await.status.as_u16(), 201);
     for path in ["bln_x", "bln_01961f2a-0000-7000-8000-000000000000"] {
         assert(&server, path, json!({"precise_balance": 1})).await.is_error(404, "BAL_NOT_FOUND", path);
@@ -106,7 +106,8 @@ async fn what_cannot_be_said_is_refused() {
     let path = format!("/balances/{balance}/assertions");
     server.get(&format!("{path}?status=odd")).await.is_error(400, "GEN_VALIDATION_ERROR", "status: ");
     server.get(&format!("{path}?limit=0")).await.is_error(400, "GEN_VALIDATION_ERROR", "limit");
-    server.get("/assertions?limit=1001").await.is_error(400, "GEN_VALIDATION_ERROR", "limit: ");
+    assert_eq!(server.get(&format!("/assertions?limit={PAGE_MAX}")).await.status.as_u16(), 200);
+    server.get(&format!("/assertions?limit={}", PAGE_MAX + 1)).await.is_error(400, "GEN_VALIDATION_ERROR", "limit: ");
     server.get("/assertions?cursor=x").await.is_error(400, "GEN_VALIDATION_ERROR", "cursor: ");
 }
 
