@@ -135,9 +135,9 @@ mod tests {
         assert_eq!((again.signer.verifier(), again.made), (first.signer.verifier(), None));
         let named = find(&settings("", Some("example.com/books")), &folder).expect("it is there").signer;
         assert_eq!(named.verifier().name, "example.com/books");
-        let given = find(&settings("", None), Path::new("/nowhere/at/all"));
+        let below_a_file = find(&settings("", None), &path.join("keys"));
         assert!(
-            matches!(given, Err(KeyFault::Disk { .. })),
+            matches!(below_a_file, Err(KeyFault::Disk { .. })),
             "nothing is signed with a key that is lost at the next start"
         );
         let file = ProofsSettings { key_file: Some(path.clone()), ..ProofsSettings::none() };

@@ -122,7 +122,12 @@ async fn what_cannot_be_compared_is_refused() {
         ("pool=@Bank&pool_side=left".into(), 400, "GEN_VALIDATION_ERROR", "pool_side: must be debit or credit"),
         ("pool=@Bank&at=then".into(), 400, "BAL_INVALID_TIMESTAMP", "at: "),
         (format!("pool={}", many(NAMES_MAX + 1)), 400, "GEN_VALIDATION_ERROR", "pool: cannot name more than 100"),
-        (format!("pool=@Bank&owed={}", many(NAMES_MAX + 1)), 400, "GEN_VALIDATION_ERROR", "owed: cannot name more than 100"),
+        (
+            format!("pool=@Bank&owed={}", many(NAMES_MAX + 1)),
+            400,
+            "GEN_VALIDATION_ERROR",
+            "owed: cannot name more than 100",
+        ),
         (format!("pool={}", many(100)), 404, "BAL_NOT_FOUND", "pool: @B0 is no"),
     ] {
         books.server.get(&format!("/reports/safeguarding?{query}")).await.is_error(status, code, text);

@@ -87,7 +87,10 @@ async fn what_cannot_be_said_is_refused() {
         (json!({"precise_balance": "ten"}), "precise_balance: must be a whole number of minor units"),
         (json!({"balance": "1.5"}), "balance: needs precision"),
         (json!({"precise_balance": 1, "at": "2026-03-04T10:11:12.123457Z"}), "at: must not be in the future"),
-        (json!({"precise_balance": 1, "source": "s".repeat(ASSERTION_SOURCE_BYTES_MAX + 1)}), "source: cannot be longer than 1024 bytes"),
+        (
+            json!({"precise_balance": 1, "source": "s".repeat(ASSERTION_SOURCE_BYTES_MAX + 1)}),
+            "source: cannot be longer than 1024 bytes",
+        ),
         (json!({"precise_balance": 1, "description": "d".repeat(65_537)}), "description: cannot be longer"),
     ] {
         assert(&server, &balance, body).await.is_error(400, "GEN_VALIDATION_ERROR", text);
