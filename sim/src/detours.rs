@@ -77,7 +77,7 @@ fn damaged(world: &mut World<'_>) -> Result<(), String> {
     if files.is_empty() {
         return Ok(());
     }
-    let file = *world.random.of(&files);
+    let file = world.random.any(&files);
     let mut bytes = copy.contents(file).unwrap_or_default();
     if bytes.is_empty() {
         return Ok(());

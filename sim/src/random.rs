@@ -29,6 +29,11 @@ impl Random {
         self.below(many) == 0
     }
 
+    /// One of several values.
+    pub fn any<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len() as u64) as usize]
+    }
+
     /// One of several.
     pub fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len() as u64) as usize]

@@ -31,7 +31,7 @@ impl Workload {
     pub fn next(&mut self, books: &Auditor, usable: usize, now: i64) -> Operation {
         if usable < 2 || books.opened.len() < ACCOUNTS_MAX && self.random.one_in(15) {
             let short = books.opened.len() < ACCOUNTS_MAX;
-            return if short { Operation::Open(*self.random.of(&CURRENCIES)) } else { self.fund(books, usable) };
+            return if short { Operation::Open(self.random.any(&CURRENCIES)) } else { self.fund(books, usable) };
         }
         match self.random.below(24) {
             0..3 => self.fund(books, usable),
@@ -39,7 +39,7 @@ impl Workload {
             6 | 7 if !books.rows.is_empty() => self.refund(books),
             8 if !books.waiting.is_empty() => {
                 let groups: Vec<u64> = books.waiting.keys().copied().collect();
-                Operation::Cancel(*self.random.of(&groups))
+                Operation::Cancel(self.random.any(&groups))
             }
             9 => {
                 let minimum = (!self.random.one_in(3)).then(|| i128::from(self.random.below(100)) - 50);
@@ -83,7 +83,7 @@ impl Workload {
         let holds: Vec<u64> = books.holds.keys().copied().collect();
         // Now and then one that was settled before, or never was a hold.
         let any = self.random.below(books.rows.len() as u64);
-        let hold = if self.random.one_in(8) { any } else { *self.random.of(&holds) };
+        let hold = if self.random.one_in(8) { any } else { self.random.any(&holds) };
         let amount = (!self.random.one_in(3)).then(|| 1 + i128::from(self.random.below(60)));
         Operation::Settle { hold, commit: !self.random.one_in(3), amount }
     }
@@ -122,7 +122,7 @@ impl Workload {
     fn pay(&mut self, books: &Auditor, usable: usize, now: i64) -> Operation {
         let (mut batch, mut count) = (Batch::Single, 1);
         if self.random.one_in(3) {
-            batch = *self.random.of(&[Batch::Atomic, Batch::Independent]);
+            batch = self.random.any(&[Batch::Atomic, Batch::Independent]);
             count = 2 + self.random.below(3);
         }
         let queued = self.random.one_in(2);
@@ -150,7 +150,7 @@ impl Workload {
         // Between accounts of two currencies nothing moves.
         let to_account = self.random.one_in(2);
         let destination =
-            if to_account { Side::Account(destination) } else { Side::Indicator(*self.random.of(&INDICATORS)) };
+            if to_account { Side::Account(destination) } else { Side::Indicator(self.random.any(&INDICATORS)) };
         let inflight = self.random.one_in(3);
         let waits = queued && to_account && self.random.one_in(3);
         let soon = |random: &mut Random| now + 1 + random.below(8 * SECOND as u64) as i64;

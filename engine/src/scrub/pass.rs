@@ -78,6 +78,9 @@ pub struct Pass<'a> {
     skipped: bool,
 }
 
+/// Reads one part.
+type Scrub<'a> = fn(&mut Pass<'a>);
+
 impl<'a> Pass<'a> {
     /// A pass beside a running engine.
     pub fn of_server(shared: &'a Shared, books: &'a Arc<Books>, number: u64) -> Pass<'a> {
@@ -138,7 +141,7 @@ impl<'a> Pass<'a> {
         {
             return false;
         }
-        let parts: [(Part, fn(&mut Self)); 8] = [
+        let parts: [(Part, Scrub<'a>); 8] = [
             (Part::Rows, Self::rows),
             (Part::Alerts, Self::alerts),
             (Part::References, Self::references),
@@ -279,13 +282,13 @@ impl<'a> Pass<'a> {
 
     fn index(&mut self, part: Part, folder: &Path) {
         let read = |disk: &dyn Disk| index::manifest::Manifest::read(disk, folder).map(|found| found.map(|m| m.runs));
-        self.runs(part, folder, read, |folder, run| index::run::file_path(folder, run), files::index_run);
+        self.runs(part, folder, read, index::run::file_path, files::index_run);
     }
 
     fn dated(&mut self) {
         let folder = self.paths.dated.clone();
         let read = |disk: &dyn Disk| dated::manifest::Manifest::read(disk, &folder).map(|found| found.map(|m| m.runs));
-        self.runs(Part::Dated, &folder, read, |folder, run| dated::run::file_path(folder, run), files::dated_run);
+        self.runs(Part::Dated, &folder, read, dated::run::file_path, files::dated_run);
     }
 
     /// The runs that a manifest names, and the manifest. Runs are merged while this goes on: one that is gone counts only if the
