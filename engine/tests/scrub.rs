@@ -463,7 +463,8 @@ fn a_stopped_folder_is_repaired_from_a_backup() {
     let lost = |folder: &Scratch| {
         drop_last_record(&segment(folder, tail - 1));
     };
-    let damages: [(&str, &dyn Fn(&Scratch), usize); 8] = [
+    type Damage<'a> = (&'a str, &'a dyn Fn(&Scratch), usize);
+    let damages: [Damage<'_>; 8] = [
         ("records at the end of the last sealed segment", &lost, 1),
         ("a record of the first segment", &at(0, 1_000), 1),
         ("the header of the first segment", &at(0, 5), 1),
