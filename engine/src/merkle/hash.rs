@@ -2,6 +2,8 @@
 //!
 //! Each of them is two blocks of SHA-256, and that is nearly all that the tree costs.
 
+use sha2::digest::generic_array::GenericArray;
+use sha2::digest::generic_array::typenum::U64;
 use sha2::{Digest, Sha256};
 
 /// A hash.
@@ -9,6 +11,18 @@ pub type Hash = [u8; 32];
 
 /// Bytes of the data of a leaf: as many as two blocks of SHA-256 hold beside the prefix, the padding and the length.
 pub const LEAF_BYTES: usize = 118;
+
+/// Bytes of a node that are hashed: the prefix and both below it.
+const NODE_HASHED: usize = 65;
+/// Bytes that SHA-256 takes at once, and of the two blocks that leaves and nodes are.
+const BLOCK_BYTES: usize = 64;
+const MESSAGE_BYTES: usize = 2 * BLOCK_BYTES;
+
+type Block = GenericArray<u8, U64>;
+
+/// What SHA-256 begins with: FIPS 180-4, 5.3.3.
+const START: [u32; 8] =
+    [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
 
 /// The data of a leaf.
 pub type LeafData = [u8; LEAF_BYTES];
@@ -30,20 +44,48 @@ pub fn empty() -> Hash {
 
 /// Appends the hashes of leaves.
 pub fn leaves(data: &[LeafData], out: &mut Vec<Hash>) {
-    out.extend(data.iter().map(|data| leaf(data)));
+    let mut message = padded(1 + LEAF_BYTES);
+    for data in data {
+        message[1..=LEAF_BYTES].copy_from_slice(data);
+        out.push(hash_of(&message));
+    }
 }
 
 /// The root above hashes that follow each other, a power of two of them. They are used up.
 pub fn whole(hashes: &mut Vec<Hash>) -> Hash {
     assert!(hashes.len().is_power_of_two(), "a whole tree has a power of two leaves");
+    let mut message = padded(NODE_HASHED);
+    message[0] = 1;
     while hashes.len() > 1 {
         let half = hashes.len() / 2;
         for at in 0..half {
-            hashes[at] = node(&hashes[2 * at], &hashes[2 * at + 1]);
+            message[1..33].copy_from_slice(&hashes[2 * at]);
+            message[33..NODE_HASHED].copy_from_slice(&hashes[2 * at + 1]);
+            hashes[at] = hash_of(&message);
         }
         hashes.truncate(half);
     }
     hashes[0]
+}
+
+/// A message of so many zero bytes, with what SHA-256 puts behind it: FIPS 180-4, 5.1.1.
+fn padded(hashed: usize) -> [u8; MESSAGE_BYTES] {
+    let mut message = [0; MESSAGE_BYTES];
+    message[hashed] = 0x80;
+    message[MESSAGE_BYTES - 8..].copy_from_slice(&(hashed as u64 * 8).to_be_bytes());
+    message
+}
+
+/// The hash of a padded message. All have the same length, so nothing is to be collected first.
+fn hash_of(message: &[u8; MESSAGE_BYTES]) -> Hash {
+    let mut words = START;
+    let (first, second) = message.split_at(BLOCK_BYTES);
+    sha2::compress256(&mut words, &[*Block::from_slice(first), *Block::from_slice(second)]);
+    let mut hash = [0; 32];
+    for (bytes, word) in hash.chunks_exact_mut(4).zip(words) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    hash
 }
 
 #[cfg(test)]
