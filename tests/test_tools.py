@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """What the scripts here count as a failure. The last line says 'N passed, N failed'."""
-import sys, unittest
+import os, re, sys, unittest
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "model"))
 
 import all as suites
 import conformance
 import fuzz
+from florin import Answer
+from observed import Rows
 
 
 class Conformance(unittest.TestCase):
@@ -96,6 +100,31 @@ class Fuzzing(unittest.TestCase):
         for target in fuzz.targets():
             self.assertIn(f'path = "targets/{target}.rs"', manifest)
             self.assertTrue(fuzz.folders(target), target)
+
+
+class Growing:
+    """Lists rows, newest first; whenever a page was told the next rows are made, as timers do while the model looks."""
+
+    def __init__(self, count):
+        self.count, self.coming = count, []
+
+    def get(self, path):
+        limit, offset = (int(re.search(name + r"=(\d+)", path)[1]) if name in path else 0 for name in ("limit", "offset"))
+        ids = [f"t{number}" for number in range(self.count, 0, -1)][offset : offset + limit]
+        self.count += self.coming.pop(0) if self.coming else 0
+        answer = Answer(200, "")
+        answer.body = [{"transaction_id": id} for id in ids]
+        return answer
+
+
+class Model(unittest.TestCase):
+    def test_rows_that_come_between_two_pages_are_told_once(self):
+        client = Growing(3)
+        rows = Rows(client)
+        client.count, client.coming = 20, [2, 1]
+        told = [row["transaction_id"] for row in rows.new(5)]
+        self.assertEqual(told, [f"t{number}" for number in range(4, 21)])
+        self.assertEqual([row["transaction_id"] for row in rows.new(5)], ["t21", "t22", "t23"])
 
 
 if __name__ == "__main__":
