@@ -53,7 +53,8 @@ pub fn page_not_found() -> Response {
     plain(StatusCode::NOT_FOUND, "404 page not found")
 }
 
-/// Compact JSON in which `<`, `>` and `&` are escaped, so that it stays harmless within HTML.
+/// Compact JSON in which `<`, `>` and `&` are escaped, so that it stays harmless within HTML; also in what was JSON before, as
+/// metadata is.
 pub fn to_json<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut text = Vec::with_capacity(BYTES_USUAL);
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, HtmlSafe);
@@ -65,18 +66,27 @@ struct HtmlSafe;
 
 impl Formatter for HtmlSafe {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let mut rest = fragment.as_bytes();
-        while let Some(at) = memchr::memchr3(b'<', b'>', b'&', rest) {
-            writer.write_all(&rest[..at])?;
-            writer.write_all(match rest[at] {
-                b'<' => b"\\u003c",
-                b'>' => b"\\u003e",
-                _ => b"\\u0026",
-            })?;
-            rest = &rest[at + 1..];
-        }
-        writer.write_all(rest)
+        write_escaped(writer, fragment)
     }
+
+    // In JSON these signs stand in strings only, so they can be escaped wherever they are.
+    fn write_raw_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        write_escaped(writer, fragment)
+    }
+}
+
+fn write_escaped<W: ?Sized + io::Write>(writer: &mut W, fragment: &str) -> io::Result<()> {
+    let mut rest = fragment.as_bytes();
+    while let Some(at) = memchr::memchr3(b'<', b'>', b'&', rest) {
+        writer.write_all(&rest[..at])?;
+        writer.write_all(match rest[at] {
+            b'<' => b"\\u003c",
+            b'>' => b"\\u003e",
+            _ => b"\\u0026",
+        })?;
+        rest = &rest[at + 1..];
+    }
+    writer.write_all(rest)
 }
 
 #[cfg(test)]
@@ -87,5 +97,11 @@ mod tests {
     fn markup_is_escaped_in_strings_and_keys() {
         let text = to_json(&serde_json::json!({"a<b": "<b>&amp;</b> \"é\""}));
         assert_eq!(String::from_utf8(text).unwrap(), r#"{"a\u003cb":"\u003cb\u003e\u0026amp;\u003c/b\u003e \"é\""}"#);
+    }
+
+    #[test]
+    fn what_was_json_before_is_escaped_too() {
+        let raw = serde_json::value::RawValue::from_string(r#"{"a<b": ["<b>&\"", 1]}"#.to_owned()).unwrap();
+        assert_eq!(String::from_utf8(to_json(&raw)).unwrap(), r#"{"a\u003cb": ["\u003cb\u003e\u0026\"", 1]}"#);
     }
 }

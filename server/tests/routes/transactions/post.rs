@@ -183,3 +183,19 @@ async fn a_rejected_request_is_known_by_its_names() {
         server.post("/transactions", to("@old")).await.is_error(409, "TXN_DUPLICATE_REFERENCE", "already been used");
     }
 }
+
+/// Metadata is escaped in answers as everything is, so that it stays harmless within HTML; what it says is as it was sent.
+#[tokio::test]
+async fn metadata_is_escaped() {
+    let server = open();
+    let (a, b) = (server.funded(10_000).await, server.balance().await);
+    let metadata = json!({"<a>": {"note": ["<script>alert(1)</script>", "a & b"]}});
+    let told = server.post("/transactions", payment(&a, &b, json!({"meta_data": metadata}))).await;
+    let read = server.get(&format!("/transactions/{}", told.field("transaction_id"))).await;
+    let listed = server.get("/events").await;
+    for told in [told, read, listed] {
+        assert!(told.text.contains("\\u003cscript\\u003e") && !told.text.contains(['<', '>', '&']), "{}", told.text);
+    }
+    let told = server.get("/transactions/reference/pay").await.json();
+    assert_eq!(told["meta_data"], metadata);
+}
