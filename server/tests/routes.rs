@@ -165,6 +165,7 @@ mod routes {
         }
         mod post_amounts;
         mod post_currency;
+        mod post_dates;
         mod post_limits;
         mod post_split;
         mod recover {

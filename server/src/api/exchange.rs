@@ -198,10 +198,13 @@ impl ExchangeBody<'_> {
         let overdraft_limit = self.check_overdraft_limit(&mut problems, precision);
         let effective = match sent(&self.effective) {
             "" => None,
-            text => Moment::parse(text).or_else(|| {
-                problems.add("effective_date", "must be a time in RFC 3339");
-                None
-            }),
+            text => match Moment::parse(text) {
+                Some(moment) => moment.if_set(),
+                None => {
+                    problems.add("effective_date", "must be a time in RFC 3339");
+                    None
+                }
+            },
         };
         self.check_texts(&mut problems);
         self.check_parties(&mut problems, spread.map(|(side, _)| side));
@@ -237,7 +240,8 @@ impl ExchangeBody<'_> {
             ("inflight_expiry_date", &self.expires),
             ("inflight_commit_date", &self.commits),
         ] {
-            if !sent(text).is_empty() {
+            let is_none = sent(text).is_empty() || Moment::parse(sent(text)).is_some_and(Moment::is_zero);
+            if !is_none {
                 problems.add(field, "is not supported for exchanges");
             }
         }

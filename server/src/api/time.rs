@@ -29,6 +29,12 @@ impl Moment {
         Moment::parse(ZERO) == Some(self)
     }
 
+    /// Nothing when it is the time that stands for none: clients whose times always have a value send it for one that is not
+    /// set, as answers show it.
+    pub fn if_set(self) -> Option<Moment> {
+        (!self.is_zero()).then_some(self)
+    }
+
     /// Microseconds since 1970; finer parts are dropped.
     pub fn micros(self) -> i64 {
         let micros = self.0.unix_timestamp_nanos().div_euclid(1000);

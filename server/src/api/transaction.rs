@@ -132,7 +132,8 @@ impl<'a> TransactionBody<'a> {
         let effective = match self.effective.as_deref() {
             None => None,
             Some(text) => {
-                Some(Moment::parse(text).ok_or_else(|| malformed("effective_date is not a time in RFC 3339"))?)
+                let wrong = || malformed("effective_date is not a time in RFC 3339");
+                Moment::parse(text).ok_or_else(wrong)?.if_set()
             }
         };
         let precise = match self.precise_amount {
@@ -155,10 +156,13 @@ impl<'a> TransactionBody<'a> {
         self.check_sides(&mut problems);
         let mut moment = |field: &'static str, sent: &Option<Text<'_>>| match sent.as_deref().unwrap_or_default() {
             "" => None,
-            text => Moment::parse(text).or_else(|| {
-                problems.add(field, DATE_FORMAT);
-                None
-            }),
+            text => match Moment::parse(text) {
+                Some(moment) => moment.if_set(),
+                None => {
+                    problems.add(field, DATE_FORMAT);
+                    None
+                }
+            },
         };
         let scheduled = moment("scheduled_for", &self.scheduled);
         let expires = moment("inflight_expiry_date", &self.expires);
