@@ -183,6 +183,7 @@ mod routes {
         }
     }
     mod exchanges {
+        mod dry_run;
         mod post;
         mod post_refusals;
     }

@@ -8,6 +8,7 @@ pub mod rate;
 pub mod view;
 
 use self::rate::{RATE_DECIMALS_MAX, RATE_DIGITS_MAX, Rate, RateFault};
+use self::view::{ExchangeProjectionView, SpreadProjection};
 use super::lineage::{self, check_provider};
 use super::metadata::{self, Metadata};
 use super::time::Moment;
@@ -126,6 +127,7 @@ pub struct Exchange<'a> {
     pub body: &'a ExchangeBody<'a>,
     amount: i128,
     precision: u64,
+    rate: Rate,
     /// What the amount, less a spread of the source side, is worth.
     worth: i128,
     destination_precision: u64,
@@ -209,13 +211,15 @@ impl ExchangeBody<'_> {
         self.check_texts(&mut problems);
         self.check_parties(&mut problems, spread.map(|(side, _)| side));
         let metadata = rate.map_or_else(Vec::new, |rate| self.leg_metadata(&mut problems, rate));
-        if !problems.is_empty() {
-            return Err(Wrong::Fields(problems));
-        }
+        let rate = match rate {
+            Some(rate) if problems.is_empty() => rate,
+            _ => return Err(Wrong::Fields(problems)),
+        };
         Ok(Exchange {
             body: self,
             amount,
             precision,
+            rate,
             worth,
             destination_precision,
             spread,
@@ -437,6 +441,36 @@ impl<'a> Exchange<'a> {
             named.push(("spread.destination", body.spread_destination(), currency));
         }
         named
+    }
+
+    /// What would be done, as it is told before it is tried: without the figures of any balance.
+    pub fn projection(&self) -> ExchangeProjectionView {
+        let body = self.body;
+        let text = |field: &Option<Text<'_>>| sent(field).to_owned();
+        let spread = self.spread.map(|(side, minor)| SpreadProjection {
+            destination: body.spread_destination().to_owned(),
+            side: side.word(),
+            currency: text(if side == Side::Source { &body.source_currency } else { &body.destination_currency }),
+            precise_amount: minor,
+        });
+        ExchangeProjectionView {
+            dry_run: true,
+            would_apply: true,
+            rejection: None,
+            status: None,
+            reference: text(&body.reference),
+            rate: self.rate.to_string(),
+            quote: text(&body.quote),
+            source: text(&body.source),
+            destination: text(&body.destination),
+            source_currency: text(&body.source_currency),
+            precise_amount: self.amount,
+            destination_currency: text(&body.destination_currency),
+            precise_destination_amount: self.worth,
+            spread,
+            balances: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     /// The asks of the legs, their texts put into the arena. The fingerprints are left to [`super::transaction::seal`].

@@ -236,6 +236,7 @@ impl Serialize for Digits {
     }
 }
 
-fn digits<S: Serializer>(number: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+/// Minor units as text.
+pub fn digits<S: Serializer>(number: &i128, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(number)
 }

@@ -4,6 +4,7 @@
 pub mod batch;
 pub mod document;
 pub mod ends;
+pub mod exchange;
 pub mod record;
 
 use super::error::{ApiError, Code};

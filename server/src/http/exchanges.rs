@@ -4,7 +4,8 @@ use super::answer;
 use super::ask::{self, Outcome};
 use super::body::RequestBody;
 use super::closings;
-use super::error::{ApiError, Code};
+use super::dry_run::{self, document};
+use super::error::ApiError;
 use super::failure::{self, About};
 use super::inflight::is_queued;
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
@@ -74,6 +75,7 @@ const NEW_EXCHANGE: Object = Object {
         Field::optional("overdraft_limit", Schema::Decimal, "How far, in major units; 0 for no limit."),
         Field::optional("effective_date", Schema::Time, "The business date."),
         Field::optional("skip_queue", Schema::Flag, "Whether to answer with the outcome."),
+        document::FIELD,
         Field::optional("meta_data", Schema::Map, "Anything; every leg has it."),
     ],
 };
@@ -119,7 +121,10 @@ pub const CREATE_EXCHANGE: Operation = Operation {
                   destination and, with a spread, to who keeps it. The metadata of the legs says the rate, the quote and the currencies \
                   under `florin_exchange`.",
     body: Some(&Schema::Object(&NEW_EXCHANGE)),
-    answers: &[Told { status: 201, description: "The exchange.", schema: &Schema::Object(&EXCHANGE) }],
+    answers: &[
+        document::EXCHANGE_PROJECTED,
+        Told { status: 201, description: "The exchange.", schema: &Schema::Object(&EXCHANGE) },
+    ],
     ..Operation::new("create_exchange", "Transactions")
 };
 
@@ -127,9 +132,6 @@ pub const CREATE_EXCHANGE: Operation = Operation {
 pub async fn create_exchange(State(state): State<AppState>, sent: RequestBody) -> Answer {
     let body: ExchangeBody<'_> = sent.decode()?;
     let exchange = body.check(&state.books().registry())?;
-    if body.dry_run == Some(true) {
-        return Err(ApiError::new(Code::TxnValidationError, "dry_run: dry runs are not supported yet"));
-    }
     let queued = is_queued(&state, body.skip_queue);
     let mut text = String::with_capacity(1024);
     let mut asks = exchange.asks(queued, &mut text);
@@ -148,6 +150,9 @@ pub async fn create_exchange(State(state): State<AppState>, sent: RequestBody) -
         priors: Vec::new(),
         mismatch,
     };
+    if body.dry_run == Some(true) {
+        return dry_run::exchange::project(&state, record, &exchange).await;
+    }
     match ask::change_once(&state, Command::Record(record), sent.key()?, 2 * LEGS_MAX).await? {
         Outcome::Recorded(recorded) => {
             let reference = body.reference.as_deref().unwrap_or_default();
@@ -177,7 +182,7 @@ fn legs_of(viewer: &mut Viewer<'_>, recorded: &Recorded, count: usize) -> Result
 }
 
 /// The error of an exchange that was refused. Of balances it names the field, which the ledger does not know.
-async fn refusal(state: &AppState, rejection: Rejection, exchange: &Exchange<'_>) -> Result<ApiError, ApiError> {
+pub async fn refusal(state: &AppState, rejection: Rejection, exchange: &Exchange<'_>) -> Result<ApiError, ApiError> {
     let body = exchange.body;
     let reference = body.reference.as_deref().unwrap_or_default();
     let plain = failure::refusal(rejection, About { reference, ..About::default() });

@@ -4,6 +4,7 @@
 use super::{LegFacts, Side};
 use crate::api::metadata;
 use crate::api::number::NumberText;
+use crate::api::projection::{BalanceProjection, RejectionView, digits};
 use crate::api::time;
 use crate::api::transaction::view::{TransactionView, Viewer};
 use engine::reading::BooksFault;
@@ -78,4 +79,70 @@ pub fn view(viewer: &mut Viewer<'_>, reference: &str, legs: &[Row]) -> Result<Op
         legs,
         created_at: time::text(first.created_at),
     }))
+}
+
+/// What would become of an exchange. Minor units are text, as of all dry runs.
+#[derive(Debug, Serialize)]
+pub struct ExchangeProjectionView {
+    /// Always.
+    pub dry_run: bool,
+    /// Whether it would be done.
+    pub would_apply: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<RejectionView>,
+    /// The status that it would have; none when it would not be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<&'static str>,
+    /// Its reference.
+    pub reference: String,
+    /// The rate, as a decimal.
+    pub rate: String,
+    /// Reference of the quote, or empty.
+    pub quote: String,
+    /// As it was named.
+    pub source: String,
+    /// As it was named.
+    pub destination: String,
+    /// The currency of the amount.
+    pub source_currency: String,
+    /// What the source would give.
+    #[serde(serialize_with = "digits")]
+    pub precise_amount: i128,
+    /// The other currency.
+    pub destination_currency: String,
+    /// What that is worth, before a spread of the destination side.
+    #[serde(serialize_with = "digits")]
+    pub precise_destination_amount: i128,
+    /// What the house would keep.
+    pub spread: Option<SpreadProjection>,
+    /// The balances that it names, each once.
+    pub balances: Vec<BalanceProjection>,
+    /// What else is to be known, for people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What the house would keep.
+#[derive(Debug, Serialize)]
+pub struct SpreadProjection {
+    /// As it was named.
+    pub destination: String,
+    /// From which side it would be taken.
+    pub side: &'static str,
+    /// The currency of that side.
+    pub currency: String,
+    /// How much.
+    #[serde(serialize_with = "digits")]
+    pub precise_amount: i128,
+}
+
+impl ExchangeProjectionView {
+    /// The same, refused: it has no status, and nothing changes.
+    pub fn refused(mut self, rejection: RejectionView) -> ExchangeProjectionView {
+        for balance in &mut self.balances {
+            balance.after = balance.before;
+        }
+        ExchangeProjectionView { would_apply: false, rejection: Some(rejection), status: None, ..self }
+    }
 }

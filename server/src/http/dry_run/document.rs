@@ -17,6 +17,10 @@ pub const PROJECTED: Answer =
 pub const BATCH_PROJECTED: Answer =
     Answer { status: 200, description: "What a dry run would do.", schema: &Schema::Object(&BATCH_PROJECTION) };
 
+/// The answer to a dry run of an exchange.
+pub const EXCHANGE_PROJECTED: Answer =
+    Answer { status: 200, description: "What a dry run would do.", schema: &Schema::Object(&EXCHANGE_PROJECTION) };
+
 /// A dry run of one transaction, settlement or refund.
 pub const PROJECTION: Object = Object {
     name: "Projection",
@@ -76,6 +80,53 @@ pub const BATCH_PROJECTION: Object = Object {
             "All balances of the batch, before it and as it would leave them; only when cumulative.",
         ),
         Field::optional("notes", Schema::List(&Schema::Text), "What else is to be known, for people."),
+    ],
+};
+
+/// A dry run of an exchange.
+pub const EXCHANGE_PROJECTION: Object = Object {
+    name: "ExchangeProjection",
+    description: "What would become of an exchange, as the ledger is now. All figures are minor units, as digits.",
+    fields: &[
+        Field::required("dry_run", Schema::Flag, "Always `true`."),
+        Field::required("would_apply", Schema::Flag, "Whether it would be done."),
+        Field::optional("rejection", Schema::Object(&REJECTION), "Why not."),
+        Field::optional(
+            "status",
+            Schema::Choice(&["APPLIED", "INFLIGHT"]),
+            "The status that it would have, if it would be done.",
+        ),
+        Field::required("reference", Schema::Text, "Its reference."),
+        Field::required("rate", Schema::Text, "The rate, as a decimal."),
+        Field::required("quote", Schema::Text, "Reference of the quote, or empty."),
+        Field::required("source", Schema::Text, "As it was named."),
+        Field::required("destination", Schema::Text, "As it was named."),
+        Field::required("source_currency", Schema::Text, "The currency of the amount."),
+        Field::required("precise_amount", FIGURE, "What the source would give."),
+        Field::required("destination_currency", Schema::Text, "The other currency."),
+        Field::required(
+            "precise_destination_amount",
+            FIGURE,
+            "What that is worth, before a spread of the destination side.",
+        ),
+        Field::required("spread", Schema::Object(&SPREAD), "What the house would keep, or null."),
+        Field::required(
+            "balances",
+            Schema::List(&Schema::Object(&BALANCE)),
+            "The balances that it names, those of the position of the house too, each once.",
+        ),
+        Field::optional("notes", Schema::List(&Schema::Text), "What else is to be known, for people."),
+    ],
+};
+
+const SPREAD: Object = Object {
+    name: "ProjectedSpread",
+    description: "What the house would keep of an exchange.",
+    fields: &[
+        Field::required("destination", Schema::Text, "As it was named."),
+        Field::required("side", Schema::Choice(&["source", "destination"]), "From which side it would be taken."),
+        Field::required("currency", Schema::Text, "The currency of the side."),
+        Field::required("precise_amount", FIGURE, "How much."),
     ],
 };
 

@@ -59,7 +59,8 @@ pub async fn project(state: &AppState, record: Record, of_sources: bool) -> Answ
     Ok(answer::json(StatusCode::OK, &view))
 }
 
-async fn attempt(state: &AppState, record: Record) -> Result<Trial, ApiError> {
+/// What would become of one record.
+pub async fn attempt(state: &AppState, record: Record) -> Result<Trial, ApiError> {
     let trials = ask::attempt(state, vec![Command::Record(record)]).await?;
     trials.into_iter().next().ok_or_else(ApiError::internal)
 }
@@ -79,7 +80,7 @@ pub const fn is_used(verdict: &Verdict<'_>) -> bool {
 }
 
 /// A record of the same with references that nobody has.
-fn renamed(state: &AppState, record: &Record) -> Record {
+pub fn renamed(state: &AppState, record: &Record) -> Record {
     let Record { mut asks, mut text, .. } = record.clone();
     for ask in &mut asks {
         ask.reference = text::push(&mut text, &uuid::Uuid::new_v4().to_string());
@@ -147,7 +148,8 @@ fn reference_of(item: Item<'_>) -> &str {
     }
 }
 
-fn rejection_of(tried: &Tried<'_>, index: usize) -> Option<Rejection> {
+/// Why a movement would be rejected, if it would.
+pub fn rejection_of(tried: &Tried<'_>, index: usize) -> Option<Rejection> {
     match tried.event.movements[index].outcome {
         Outcome::Rejected(rejection) => Some(rejection),
         Outcome::Applied | Outcome::Held | Outcome::Voided | Outcome::Scheduled => None,

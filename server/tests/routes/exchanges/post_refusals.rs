@@ -58,7 +58,6 @@ async fn fields() {
             json!({"inflight_commit_date": "2030-01-01T00:00:00Z"}),
             "inflight_commit_date: is not supported for exchanges.",
         ),
-        (json!({"dry_run": true}), "dry_run: dry runs are not supported yet"),
     ] {
         let body = exchange("@a", "@b", and(json!({"allow_overdraft": true}), fields)).to_string();
         server.refuses(ROUTE, body, (400, INVALID, text)).await;
