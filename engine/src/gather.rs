@@ -279,20 +279,34 @@ impl Writer {
             refunds.retain(|child| child.flags.has(Flags::REFUND));
             original.refunded = refunds.iter().map(|refund| refund.amount).collect();
             original.lineage = self.lineage_of(original.facts.as_ref())?;
-            let mut reference = original.reference.of(&refund.text).to_owned();
-            if !refunds.is_empty() {
-                // A later part is told from the earlier ones by its number.
-                reference = format!("{reference}_{}", refunds.len() + 1);
+            let first = original.reference.of(&refund.text).to_owned();
+            let reference = self.refund_reference(&first, refunds.len(), refund.queued)?;
+            if reference != first {
                 original.reference = text::push(&mut refund.text, &reference);
                 original.fingerprint = self.books.fingerprint(&reference);
                 original.outcome_fingerprint = self.books.fingerprint_of_parts(&reference, "_q");
             }
-            original.prior = self.holder(original.fingerprint, &reference, "")?;
-            if original.prior.is_none() && refund.queued {
-                original.prior = self.holder(original.outcome_fingerprint, &reference, "_q")?;
-            }
         }
         Ok(())
+    }
+
+    /// The reference of a refund that comes after so many of the same original: with its number behind it from the second on, or a
+    /// later number when a client has taken that. Who has taken them all does not hinder it either: then it has an id behind it
+    /// that nobody can know before.
+    fn refund_reference(&mut self, first: &str, before: usize, queued: bool) -> Result<String, GatherFault> {
+        for number in before + 1..=before + limits::REFUND_NUMBERS_TRIED {
+            let reference = if number == 1 { first.to_owned() } else { format!("{first}_{number}") };
+            let mut holder = self.holder(self.books.fingerprint(&reference), &reference, "")?;
+            if holder.is_none() && queued {
+                let fingerprint = self.books.fingerprint_of_parts(&reference, "_q");
+                holder = self.holder(fingerprint, &reference, "_q")?;
+            }
+            if holder.is_none() {
+                return Ok(reference);
+            }
+        }
+        let own = Id::new(self.clock.now(), self.seeds.make() >> 24, self.seeds.make());
+        Ok(format!("{first}_{own}"))
     }
 
     /// What the lineage of a row posted, if one of its sides is tracked.

@@ -72,3 +72,6 @@ impl Sizes {
         alerts_mark_rows: ALERTS_MARK_ROWS,
     };
 }
+
+/// Numbers that are tried behind the reference of a refund when clients have taken it: each is a look-up on the writer's thread.
+pub const REFUND_NUMBERS_TRIED: usize = 64;

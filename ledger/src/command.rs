@@ -517,7 +517,7 @@ pub struct Original {
     pub refunded: Vec<i128>,
     /// What its lineage posted. Filled by the gatherer.
     pub lineage: Vec<Part>,
-    /// The reference of the refund; of a later one, the gatherer adds its number.
+    /// The reference of the refund; of a later one, or when somebody has it, the gatherer adds a number.
     pub reference: Span,
     /// A keyed hash of the reference.
     pub fingerprint: u64,

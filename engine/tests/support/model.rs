@@ -399,8 +399,10 @@ impl Model {
         };
         let left = original.amount - refunded;
         let amount = amount.unwrap_or(left);
-        let reference = if count == 0 { reference.to_owned() } else { format!("{reference}_{}", count + 1) };
-        if !refundable || left <= 0 || amount > left || self.references.contains(&reference) {
+        let numbered = |number: usize| if number == 1 { reference.to_owned() } else { format!("{reference}_{number}") };
+        let mut references = (count + 1..).map(numbered);
+        let reference = references.find(|one| !self.references.contains(one)).expect("there are more numbers");
+        if !refundable || left <= 0 || amount > left {
             return Expected::Refused;
         }
         let order = Order {

@@ -1,5 +1,6 @@
 use crate::books::payment;
 use crate::support::{NOW, open};
+use engine::limits::REFUND_NUMBERS_TRIED;
 use serde_json::json;
 
 #[tokio::test]
@@ -36,6 +37,55 @@ async fn gives_back_once() {
     let again = server.ask("POST", &format!("/refund-transaction/{}", told.field("transaction_id")), "").await;
     assert_eq!((again.status.as_u16(), again.field("status").as_str()), (201, "QUEUED"));
     assert_eq!(server.figures(&a).await[0], 8001);
+}
+
+/// Whoever takes the reference of a refund before it is made does not hinder it: it gets the next that is free, and one that
+/// nobody can know before when there seems to be no end to them. Through the queue that of its outcome must be free too.
+#[tokio::test]
+async fn a_taken_reference_does_not_hinder() {
+    let server = open();
+    let (a, b) = (server.funded(100_000).await, server.balance().await);
+    let take = async |reference: String| {
+        let told = server
+            .post("/transactions", payment("@Mint", "@Sink", json!({"reference": reference, "allow_overdraft": true})))
+            .await;
+        assert_eq!(told.status.as_u16(), 201, "{}", told.text);
+    };
+    let paid = async |reference: &str| {
+        let told = server.post("/transactions", payment(&a, &b, json!({"reference": reference, "amount": 10})));
+        told.await.field("transaction_id")
+    };
+    for (queued, taken) in [(false, "_refund"), (true, "_refund"), (true, "_refund_q")] {
+        let id = paid(&format!("paid {queued} {taken}")).await;
+        take(format!("{id}{taken}")).await;
+        take(format!("{id}_refund_3")).await;
+        let path = format!("/refund-transaction/{id}");
+        for number in [2, 4, 5] {
+            let body = json!({"amount": 1, "skip_queue": !queued});
+            let (said, done) = server.said_and_done("POST", &path, body).await;
+            assert_eq!(
+                (done.status.as_u16(), done.field("reference")),
+                (201, format!("{id}_refund_{number}")),
+                "{}",
+                done.text
+            );
+            assert_eq!(said.field("reference"), done.field("reference"));
+        }
+        assert_eq!(server.post(&path, json!({})).await.field("reference"), format!("{id}_refund_6"));
+        server.post(&path, json!({})).await.is_error(409, "GEN_CONFLICT", "has already been refunded");
+    }
+    for (number, taken) in [REFUND_NUMBERS_TRIED - 1, REFUND_NUMBERS_TRIED].into_iter().enumerate() {
+        let id = paid(&format!("last {number}")).await;
+        take(format!("{id}_refund")).await;
+        for number in 2..=taken {
+            take(format!("{id}_refund_{number}")).await;
+        }
+        let reference =
+            server.post(&format!("/refund-transaction/{id}"), json!({"skip_queue": true})).await.field("reference");
+        let tail = reference.strip_prefix(&format!("{id}_refund_")).expect("it begins so");
+        if number == 0 { assert_eq!(tail, REFUND_NUMBERS_TRIED.to_string()) } else { assert_eq!(tail.len(), 36) }
+    }
+    assert_eq!(server.figures(&b).await[0], 0);
 }
 
 #[tokio::test]
