@@ -9,8 +9,8 @@ use crate::limits;
 use crate::reading::{BooksFault, reference_of};
 use crate::writer::Writer;
 use ledger::command::{
-    Action, Ask, AssertBalance, Cancel, ChangeHold, Command, Ended, Execute, HoldAsk, Overdraft, Party, Prior, Record,
-    Refund, Reschedule, Run, Scope, Settle, Terms,
+    Action, Ask, AssertBalance, Batch, Cancel, ChangeHold, Command, Ended, Execute, HoldAsk, Overdraft, Party, Prior,
+    Record, Refund, Reschedule, Run, Scope, Settle, Terms,
 };
 use ledger::event::{Event, Group, NO_BALANCE, Recorded};
 use ledger::id::{Id, Prefix};
@@ -398,7 +398,9 @@ impl Writer {
             Due::Execute => {
                 let mut text = String::new();
                 let runs = self.runs(number, &mut text)?;
-                return Ok(Command::Execute(Execute { runs, text, mismatch: self.mismatch }));
+                let batch = self.last_waiting.as_ref().map(|waiting| waiting.event.batch);
+                let atomic = batch == Some(Batch::Atomic);
+                return Ok(Command::Execute(Execute { runs, text, mismatch: self.mismatch, atomic }));
             }
             Due::Commit => Action::Commit,
             Due::Expire => Action::Void,

@@ -353,6 +353,8 @@ pub struct Execute {
     pub text: String,
     /// What to do with a currency that is not that of both balances.
     pub mismatch: Mismatch,
+    /// Whether they are items of an atomic batch.
+    pub atomic: bool,
 }
 
 /// One scheduled request.

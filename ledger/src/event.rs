@@ -338,7 +338,7 @@ pub struct Recorded {
     pub seed: u64,
     /// The number of its first row.
     pub first_row: u64,
-    /// Whether it is a batch.
+    /// Whether it is a batch. Of scheduled requests that ran: [`Batch::Atomic`] when they are items of an atomic batch.
     pub batch: Batch,
     /// Whether requests and outcomes are rows of their own.
     pub queued: bool,
@@ -460,9 +460,14 @@ impl Recorded {
         groups
     }
 
-    /// The id of the batch, if this is one.
+    /// Whether scheduled requests ran, or were called off, in it.
+    pub fn is_run(&self) -> bool {
+        self.movements.first().is_some_and(|first| matches!(first.kind, Kind::Execution(_)))
+    }
+
+    /// The id of the batch, if this is one. What ran of a batch is none itself.
     pub fn batch_id(&self) -> Option<Id> {
-        (self.batch != Batch::Single).then(|| batch_id(self.at, self.seed, self.first_row))
+        (self.batch != Batch::Single && !self.is_run()).then(|| batch_id(self.at, self.seed, self.first_row))
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn execute(
     command: Execute,
     moment: Moment,
 ) -> Result<Decision, Refused> {
-    let Execute { mut runs, text, mismatch } = command;
+    let Execute { mut runs, text, mismatch, atomic } = command;
     assert!(state.scheduled.get(&runs[0].request).is_some(), "what is run still waits");
     if let Some(&amount) = state.adjusted.get(&runs[0].request) {
         assert_eq!(runs.len(), 1, "only a request that runs by itself has another amount");
@@ -34,7 +34,8 @@ pub(super) fn execute(
         draft.undo_item();
         reject_all(&mut movements, state.balances.len());
     }
-    Ok(Decision::of(Event::Recorded(recorded(draft, moment, Batch::Single, false, movements, text))))
+    let batch = if atomic { Batch::Atomic } else { Batch::Single };
+    Ok(Decision::of(Event::Recorded(recorded(draft, moment, batch, false, movements, text))))
 }
 
 /// Call off what still waits of some groups. Each request gets the outcome that it was voided.

@@ -270,7 +270,7 @@ impl Auditor {
             "only requests are rejected"
         );
         let group = line.row.flags.has(Flags::EXECUTION) && line.event.main_movements().len() > 1;
-        let alone = line.event.batch != Batch::Atomic && line.movement.leg == 0 && !group;
+        let alone = (line.event.batch != Batch::Atomic || line.event.is_run()) && line.movement.leg == 0 && !group;
         assert!(!alone || rejection != Rejection::BatchRejected, "what stands alone falls alone");
         if alone {
             let (row, movement) = (line.row, line.movement);

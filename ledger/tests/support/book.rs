@@ -259,7 +259,9 @@ impl Book {
                 Due::Execute => {
                     let mut text = String::new();
                     let runs = self.runs(row, &mut text);
-                    self.perform(Command::Execute(Execute { runs, text, mismatch: self.mismatch }))
+                    let request = self.rows.get(row as usize).expect("what waits has a row");
+                    let atomic = self.movement(request).0.batch == Batch::Atomic;
+                    self.perform(Command::Execute(Execute { runs, text, mismatch: self.mismatch, atomic }))
                 }
                 Due::Commit => self.settle(Action::Commit, &[row], None),
                 Due::Expire => self.settle(Action::Void, &[row], None),

@@ -17,9 +17,11 @@ use crate::http::identities::stored;
 use crate::http::{self, failure};
 use crate::vault::Vault;
 use engine::reading::{Books, BooksFault};
-use ledger::event::{BalanceCreated, Event, Opened, Recorded};
+use ledger::command::Batch;
+use ledger::event::{BalanceCreated, Event, Kind, Opened, Recorded};
 use ledger::id::{Id, Prefix};
 use ledger::rejection::Rejection;
+use ledger::row::Row;
 use ledger::state::{Figures, GENERAL_LEDGER_ID};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -273,10 +275,24 @@ fn batch_recorded(event: &Recorded, name: &'static str) -> Data {
 fn whole_failed(books: &Books, event: &Recorded, movement: usize, rejection: Rejection) -> Result<Data, ApiError> {
     let rows_before: u64 = event.movements[..movement].iter().map(ledger::event::Movement::rows_count).sum();
     let number = event.first_row + rows_before;
-    let row = books.row(number)?.ok_or(BooksFault::Row(number))?;
+    let row = |number: u64| Ok::<Row, ApiError>(books.row(number)?.ok_or(BooksFault::Row(number))?);
+    let batch_id = match event.movements[movement].kind {
+        // What ran was asked for earlier: the whole is that of then.
+        Kind::Execution(request) => {
+            let request = row(request)?;
+            let asked = books.recorded(&request)?;
+            queued_parent(&Told::of(&asked, request.movement as usize), &request)
+        }
+        _ => queued_parent(&Told::of(event, movement), &row(number)?),
+    };
+    let fate = if event.is_run() && event.batch == Batch::Atomic {
+        "All transactions of this batch that were due with it have been refused."
+    } else {
+        "All transactions in this batch have been refused."
+    };
     Ok(data_of(&WholeFailed {
-        batch_id: queued_parent(&Told::of(event, movement), &row),
-        error: format!("{}. All transactions in this batch have been refused.", failure::reason(rejection)),
+        batch_id,
+        error: format!("{}. {fate}", failure::reason(rejection)),
         status: "failed",
         timestamp: time::text(event.at),
     }))
