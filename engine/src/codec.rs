@@ -17,8 +17,9 @@ use bytes::{Reading, put_i64, put_i128, put_text, put_u64, put_varint};
 use ledger::command::{Allocation, Batch, Terms};
 use ledger::decide::Known;
 use ledger::event::{
-    BalanceCreated, BalanceLinked, BalanceNamed, BatchFailed, CurrencyRegistered, Event, Key, Kind, LedgerCreated,
-    LedgerRenamed, MetadataChanged, Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded, Rescheduled,
+    BalanceCreated, BalanceLinked, BalanceNamed, BatchFailed, CurrencyRegistered, Event, Key, KeyKept, Kind,
+    LedgerCreated, LedgerRenamed, MetadataChanged, Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded,
+    Rescheduled,
 };
 use ledger::id::Id;
 use ledger::limits;
@@ -49,6 +50,7 @@ const LEDGER_CLOSED: u8 = 20;
 const CLOSING_TOTALLED: u8 = 21;
 const BALANCE_ASSERTED: u8 = 22;
 const ASSERTION_DELETED: u8 = 23;
+const KEY_KEPT: u8 = 24;
 const VERSION: u8 = 1;
 /// Of a balance that is made with a lineage label or an alias.
 const BALANCE_CREATED_NAMED: u8 = 2;
@@ -215,6 +217,10 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
         Event::AssertionDeleted(event) => {
             begin(out, ASSERTION_DELETED, event.at);
             closings::put_deleted(out, event);
+        }
+        Event::KeyKept(event) => {
+            begin(out, KEY_KEPT, event.at);
+            encode_key(&event.key, out);
         }
     }
 }
@@ -456,6 +462,7 @@ pub fn decode(payload: &[u8]) -> Result<Event, CodecFault> {
         CLOSING_TOTALLED => Event::ClosingTotalled(closings::take_totalled(at, &mut from)?),
         BALANCE_ASSERTED => Event::BalanceAsserted(closings::take_asserted(at, &mut from)?),
         ASSERTION_DELETED => Event::AssertionDeleted(closings::take_deleted(at, &mut from)?),
+        KEY_KEPT => Event::KeyKept(KeyKept { at, key: decode_key(&mut from)? }),
         _ => return Err(CodecFault::Unknown { kind, version }),
     };
     if from.is_empty() { Ok(event) } else { Err(CodecFault::Trailing) }

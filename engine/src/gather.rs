@@ -5,6 +5,7 @@
 
 use crate::codec;
 use crate::index::IndexFault;
+use crate::known_keys;
 use crate::limits;
 use crate::reading::{BooksFault, reference_of};
 use crate::writer::Writer;
@@ -79,7 +80,8 @@ impl Writer {
             | Command::DeleteMonitor(_)
             | Command::UpdateIdentity(_)
             | Command::DeleteIdentity(_)
-            | Command::RevealIdentity(_) => Ok(()),
+            | Command::RevealIdentity(_)
+            | Command::KeepKey(_) => Ok(()),
         }
     }
 
@@ -132,6 +134,9 @@ impl Writer {
         let mut found = Vec::new();
         self.references.find(fingerprint, &mut found).map_err(GatherFault::Index)?;
         for number in found {
+            if known_keys::position_of(number).is_some() {
+                continue;
+            }
             let Some(row) = self.row(number)? else { continue };
             let held = reference_of(&self.recorded(&row)?, &row);
             // A scheduled request has the reference of its outcome too, before there is an outcome.
@@ -360,15 +365,29 @@ impl Writer {
         Ok(())
     }
 
-    /// The first row of the event that was recorded with a key, and the event.
-    pub(crate) fn find_key(&mut self, name: &str) -> Result<Option<Recorded>, GatherFault> {
+    /// The event that was recorded with a key.
+    pub(crate) fn find_key(&mut self, name: &str) -> Result<Option<Event>, GatherFault> {
+        if let Some(position) = self.open.kept.get(name) {
+            let index = self.open.positions.binary_search(position).expect("it is in the open group");
+            let event = codec::decode(self.open.group.payload(index)).expect("the writer encoded it itself");
+            return Ok(Some(event));
+        }
+        if self.in_flight.as_ref().is_some_and(|pending| pending.kept.contains_key(name)) {
+            self.wait_for_log();
+        }
         let mut found = Vec::new();
         self.references.find(self.books.fingerprint_of_key(name), &mut found).map_err(GatherFault::Index)?;
         for number in found {
+            if let Some(position) = known_keys::position_of(number) {
+                match self.books.event(position).map_err(GatherFault::Books)? {
+                    Event::KeyKept(event) if event.key.name == name => return Ok(Some(Event::KeyKept(event))),
+                    _ => continue,
+                }
+            }
             let Some(row) = self.row(number)? else { continue };
             let event = self.recorded(&row)?;
             if event.first_row == number && event.key.as_ref().is_some_and(|key| key.name == name) {
-                return Ok(Some(event));
+                return Ok(Some(Event::Recorded(event)));
             }
         }
         Ok(None)

@@ -22,6 +22,7 @@ pub mod gather;
 pub mod history;
 pub mod index;
 pub mod inspect;
+mod known_keys;
 pub mod limits;
 mod log;
 pub mod merkle;

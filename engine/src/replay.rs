@@ -13,6 +13,7 @@ use crate::codec::{self, CodecFault};
 use crate::dated::{Dated, DatedFault};
 use crate::folder::Folder;
 use crate::index::{Index, IndexFault, Options as IndexOptions};
+use crate::known_keys;
 use crate::limits::{self, Sizes};
 use crate::merkle::{Merkle, Tip};
 use crate::monitors::Monitors;
@@ -165,6 +166,11 @@ pub fn replay(
             for row in &fresh {
                 index_row(&books, &mut references, &mut children, event, row);
             }
+        }
+        if let Event::KeyKept(event) = &event
+            && record.position >= covered.0
+        {
+            references.insert(books.fingerprint_of_key(&event.key.name), known_keys::value_of(record.position));
         }
         fresh.clear();
         replayed_records += 1;

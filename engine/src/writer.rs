@@ -24,6 +24,7 @@ use crate::clock::{Clock, Seeds};
 use crate::codec;
 use crate::gather::{GatherFault, Waiting};
 use crate::index::Index;
+use crate::known_keys;
 use crate::limits;
 use crate::log::{Log, Written};
 use crate::reading::Books;
@@ -35,7 +36,8 @@ use ledger::command::{Batch, Command, Moment};
 use ledger::decide::{Decision, Known, decide};
 use ledger::draft::Scratch;
 use ledger::event::{
-    AssertionDeleted, BalanceAsserted, ClosingTotalled, Event, Key, LedgerClosed, MonitorDeleted, MonitorSet, Outcome,
+    AssertionDeleted, BalanceAsserted, ClosingTotalled, Event, Key, KeyKept, LedgerClosed, MonitorDeleted, MonitorSet,
+    Outcome,
 };
 use ledger::monitor::Defined;
 use ledger::projection::steps;
@@ -118,6 +120,7 @@ impl View<'_> {
     pub fn rows_of_reference(&self, fingerprint: u64) -> Result<Vec<u64>, crate::index::IndexFault> {
         let mut found = Vec::new();
         self.references.find(fingerprint, &mut found)?;
+        found.retain(|value| known_keys::position_of(*value).is_none());
         Ok(found)
     }
 
@@ -387,7 +390,14 @@ impl Writer {
         let Some(asked) = key else { return self.change(command, None, rows_wanted) };
         self.check_health()?;
         let event = self.find_key(&asked.name).map_err(|fault| self.stop_for(&fault))?;
-        let Some(event) = event else { return self.change(command, Some(asked), rows_wanted) };
+        let event = match event {
+            Some(Event::Recorded(event)) => event,
+            Some(Event::KeyKept(KeyKept { key, .. })) if key.request == asked.request => {
+                return self.nothing_new(key.known, key.refused, true);
+            }
+            Some(_) => return Err(Answer::KeyTaken),
+            None => return self.change(command, Some(asked), rows_wanted),
+        };
         let key = event.key.as_ref().expect("it was found by its key");
         if key.request != asked.request {
             return Err(Answer::KeyTaken);
@@ -421,6 +431,7 @@ impl Writer {
         self.gather_or_stop(&mut command)?;
         self.check_health()?;
         let moment = self.moment();
+        let keeps_key = matches!(command, Command::KeepKey(_));
         let decision = decide(&self.state, &mut self.scratch, command, moment).map_err(Answer::Refused)?;
         let Decision { event, known, refused } = decision;
         match event {
@@ -432,8 +443,14 @@ impl Writer {
                 self.add(Event::Recorded(event), known, refused, rows_wanted)
             }
             Some(event) => self.add(event, known, refused, rows_wanted),
-            None if known.is_empty() && refused.is_empty() => Ok(Answer::Unchanged),
-            None => self.nothing_new(known, refused),
+            None if known.is_empty() && refused.is_empty() && !keeps_key => Ok(Answer::Unchanged),
+            None => {
+                if let Some(KeyAsk { name, request }) = key {
+                    let key = Key { name, request, known: known.clone(), refused: refused.clone() };
+                    self.add(Event::KeyKept(KeyKept { at: moment.at, key }), Vec::new(), Vec::new(), 0)?;
+                }
+                self.nothing_new(known, refused, false)
+            }
         }
     }
 
@@ -505,6 +522,7 @@ impl Writer {
                 u32::try_from(id.row()).expect("closings and assertions are limited")
             }
             Event::Rescheduled(_) | Event::BatchFailed(_) | Event::MetadataChanged(_) => 0,
+            Event::KeyKept(_) => 0,
         };
         let currencies_before = self.state.currencies.len();
         let balances_before = self.state.balances.len();
@@ -520,6 +538,9 @@ impl Writer {
         }
         if let Event::MetadataChanged(event) = &event {
             self.open.noted.push((event.subject, pushed.position));
+        }
+        if let Event::KeyKept(event) = &event {
+            self.open.kept.insert(event.key.name.clone(), pushed.position);
         }
         if let Event::MonitorSet(MonitorSet { first_row, .. })
         | Event::MonitorDeleted(MonitorDeleted { first_row, .. }) = event
@@ -565,20 +586,12 @@ impl Writer {
     }
 
     /// Everything that was asked is known, or was refused. The answer has the rows of the first time.
-    fn nothing_new(&mut self, known: Vec<Known>, refused: Vec<Refused>) -> Result<Answer, Answer> {
+    fn nothing_new(&mut self, known: Vec<Known>, refused: Vec<Refused>, replayed: bool) -> Result<Answer, Answer> {
         let mut rows = Vec::new();
         for known in known.iter().take(limits::ANSWER_ROWS_MAX) {
             rows.extend(self.row(known.row).map_err(|fault| self.stop_for(&fault))?);
         }
-        Ok(Answer::Recorded(Recorded {
-            batch: None,
-            rows,
-            rows_count: 0,
-            known,
-            refused,
-            event: None,
-            replayed: false,
-        }))
+        Ok(Answer::Recorded(Recorded { batch: None, rows, rows_count: 0, known, refused, event: None, replayed }))
     }
 }
 

@@ -22,9 +22,9 @@ use ledger::command::{Allocation, Batch, Terms};
 use ledger::decide::Known;
 use ledger::event::{
     AccountCreated, BalanceCreated, BalanceLinked, BalanceNamed, BatchFailed, CurrencyRegistered, Event,
-    IdentityChanged, IdentityCreated, IdentityDeleted, IdentityRevealed, Key, Kind, LedgerCreated, LedgerRenamed,
-    MetadataChanged, MonitorDeleted, MonitorSet, Movement, NO_BALANCE, Opened, Outcome, PolicySet, Recorded,
-    Rescheduled,
+    IdentityChanged, IdentityCreated, IdentityDeleted, IdentityRevealed, Key, KeyKept, Kind, LedgerCreated,
+    LedgerRenamed, MetadataChanged, MonitorDeleted, MonitorSet, Movement, NO_BALANCE, Opened, Outcome, PolicySet,
+    Recorded, Rescheduled,
 };
 use ledger::id::Id;
 use ledger::identity::{Detail, KeyName, Sealed};
@@ -144,7 +144,7 @@ fn any_detail(random: &mut Random) -> Detail {
 
 fn any_event(random: &mut Random) -> Event {
     let (at, seed) = (any_number(random) as i64, random.number());
-    match random.below(30) {
+    match random.below(31) {
         0 => Event::LedgerCreated(LedgerCreated { at, seed, name: any_text(random), metadata: any_text(random) }),
         1 => Event::LedgerRenamed(LedgerRenamed { at, ledger: any_number(random) as u32, name: any_text(random) }),
         2 => Event::IdentityCreated(IdentityCreated { at, seed, id: any_text(random), detail: any_detail(random) }),
@@ -227,6 +227,7 @@ fn any_event(random: &mut Random) -> Event {
             previous: any_number(random),
         }),
         which @ 17..=20 => closings::any(random, at, which),
+        21 => Event::KeyKept(KeyKept { at, key: *any_key(random) }),
         _ => Event::Recorded(any_recorded(random, at, seed)),
     }
 }
@@ -732,6 +733,7 @@ fn golden_events() -> Vec<(&'static str, Event)> {
                 previous: 4096,
             }),
         ),
+        ("key_kept", Event::KeyKept(KeyKept { at, key: golden_key() })),
     ]
 }
 
@@ -801,6 +803,11 @@ fn golden_with_key(at: i64, seed: u64) -> Recorded {
             ..plain
         },
     ];
+    let key = Some(Box::new(golden_key()));
+    Recorded { batch: Batch::Independent, queued: false, key, movements, ..golden }
+}
+
+fn golden_key() -> Key {
     let mut request = [0xab; 32];
     request[31] = 0;
     let known = vec![Known { item: 0, row: 1 << 39 }, Known { item: 300, row: 7 }];
@@ -808,8 +815,7 @@ fn golden_with_key(at: i64, seed: u64) -> Recorded {
         Refused { item: 1, rejection: Rejection::DuplicateReference },
         Refused { item: 70_000, rejection: Rejection::BalanceNotFound },
     ];
-    let key = Key { name: "Schlüssel-1".into(), request, known, refused };
-    Recorded { batch: Batch::Independent, queued: false, key: Some(Box::new(key)), movements, ..golden }
+    Key { name: "Schlüssel-1".into(), request, known, refused }
 }
 
 /// What follows in the lineage of tracked balances: every role, posted, held and settled; one with a reference of its own.

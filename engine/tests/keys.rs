@@ -8,7 +8,7 @@ mod support {
 use engine::answer::{Answer, Recorded, Unavailable};
 use engine::engine::Engine;
 use journal::disk::{Failure, MemoryDisk, RealDisk};
-use ledger::command::{Action, Batch, Command};
+use ledger::command::{Action, Batch, Command, KeepKey};
 use ledger::decide::Known;
 use ledger::id::Prefix;
 use ledger::rejection::{Refused, Rejection};
@@ -171,8 +171,7 @@ fn a_refusal_leaves_no_key() {
     assert_eq!(figures(&engine, a), (0, 0));
 }
 
-/// Proves that an answer that told of known and of refused items tells of them again. When nothing was made at all there is
-/// no record to keep a key, and the request is judged anew.
+/// Proves that an answer that told of known and of refused items tells of them again, also when nothing was made at all.
 #[test]
 fn items_that_were_known_or_refused_are_told_again() {
     let folder = Scratch::new();
@@ -196,8 +195,102 @@ fn items_that_were_known_or_refused_are_told_again() {
     replayed(submit_once(&engine, batch(&posts[..1]), keyed("key", 1)), &first);
     let nothing = recorded(submit_once(&engine, batch(&posts[..2]), keyed("none", 1)));
     assert_eq!((nothing.rows_count, nothing.known.len(), nothing.refused.len()), (0, 1, 1));
-    let anew = recorded(submit_once(&engine, batch(&[post("@World", "@Shop", 5, "r5")]), keyed("none", 2)));
-    assert_eq!((anew.rows_count, anew.replayed), (2, false));
+    let other = submit_once(&engine, batch(&[post("@World", "@Shop", 5, "r5")]), keyed("none", 2));
+    assert!(matches!(other, Answer::KeyTaken), "{other:?}");
+}
+
+/// Panics unless an answer is that of the first time to a request that recorded nothing.
+fn kept(answer: Answer, first: &Recorded) {
+    let answer = recorded(answer);
+    assert!(answer.replayed && !first.replayed && first.rows_count == 0);
+    assert_eq!(
+        (&answer.rows, answer.rows_count, answer.batch, &answer.known, &answer.refused),
+        (&first.rows, 0, None, &first.known, &first.refused)
+    );
+}
+
+/// A request of which everything was known or refused is answered as the first time, and its key is taken for anything else: in
+/// its group, after a restart with or without what is derived, and beside thousands of others.
+#[test]
+fn a_request_that_recorded_nothing_keeps_its_key() {
+    let (disk, folder) = (RealDisk::new(), Scratch::new());
+    let engine = open(&disk, &folder);
+    let one = |engine: &Engine, reference: &str| {
+        record(engine, Batch::Single, true, &[post("@World", "@Shop", 5, reference)])
+    };
+    recorded(submit(&engine, one(&engine, "r1")));
+    let answers = in_one_group(&engine, || {
+        vec![
+            send(&engine, one(&engine, "r1"), ("key", 1)),
+            send(&engine, one(&engine, "r1"), ("key", 1)),
+            send(&engine, one(&engine, "new"), ("key", 2)),
+        ]
+    });
+    let mut answers = answers.into_iter();
+    let first = recorded(answers.next().expect("there are three"));
+    assert_eq!((&first.known, first.rows[0].number), (&vec![Known { item: 0, row: 0 }], 0));
+    kept(answers.next().expect("there are three"), &first);
+    assert!(matches!(answers.next(), Some(Answer::KeyTaken)));
+    let refused =
+        |engine: &Engine| record_all(engine, Batch::Independent, true, false, &[post("@World", "@Shop", 0, "r2")]);
+    let none = recorded(submit_once(&engine, refused(&engine), keyed("none", 1)));
+    assert_eq!((none.refused[0].rejection, none.rows.len()), (Rejection::AmountZero, 0));
+    let keep = || Command::KeepKey(KeepKey { known: vec![Known { item: 0, row: 1 }] });
+    let told = recorded(submit_once(&engine, keep(), keyed("told", 1)));
+    assert_eq!(told.rows[0].number, 1);
+    let nothing = recorded(submit_once(&engine, Command::KeepKey(KeepKey { known: Vec::new() }), keyed("nothing", 1)));
+    assert_eq!(recorded(submit(&engine, keep())).rows, told.rows, "without a key nothing is kept");
+    let mut many = Vec::new();
+    for number in 0..300 {
+        many.push(recorded(submit_once(&engine, one(&engine, "r1"), keyed(&format!("key-{number}"), 1))));
+    }
+    assert_eq!(rows_count(&engine), 2, "nothing was recorded but the first");
+    engine.close();
+    drop(engine);
+    for gone in [&[][..], &["checkpoints"], &["references"], &["tables", "references", "children", "checkpoints"]] {
+        for name in gone {
+            std::fs::remove_dir_all(folder.0.join(name)).expect("it was made");
+        }
+        let engine = open(&disk, &folder);
+        kept(submit_once(&engine, one(&engine, "other"), keyed("key", 1)), &first);
+        kept(submit_once(&engine, refused(&engine), keyed("none", 1)), &none);
+        kept(submit_once(&engine, keep(), keyed("told", 1)), &told);
+        kept(submit_once(&engine, keep(), keyed("nothing", 1)), &nothing);
+        for name in ["key", "none", "told", "nothing", "key-299"] {
+            let answer = submit_once(&engine, one(&engine, "other"), keyed(name, 2));
+            assert!(matches!(answer, Answer::KeyTaken), "{gone:?} {name} {answer:?}");
+        }
+        for number in [0, 150, 299] {
+            kept(submit_once(&engine, keep(), keyed(&format!("key-{number}"), 1)), &many[number]);
+        }
+        assert_eq!(rows_count(&engine), 2);
+        engine.close();
+        drop(engine);
+        let report = verified(&disk, &folder);
+        assert_eq!((report.problems, report.stale_references), (Vec::new(), 0), "{gone:?}");
+    }
+}
+
+/// A key whose record is lost is free: nothing leads to where the record would have been.
+#[test]
+fn a_lost_key_is_free() {
+    let (disk, folder) = (MemoryDisk::new(), Scratch::new());
+    let engine = open(&disk, &folder);
+    let one = |engine: &Engine, reference: &str| {
+        record(engine, Batch::Single, true, &[post("@World", "@Shop", 5, reference)])
+    };
+    recorded(submit(&engine, one(&engine, "r1")));
+    disk.fail_after(0, Failure::Io);
+    let answers = in_one_group(&engine, || {
+        vec![send(&engine, one(&engine, "r1"), ("key", 1)), send(&engine, one(&engine, "r1"), ("key", 1))]
+    });
+    for answer in answers {
+        assert!(matches!(answer, Answer::Unavailable(Unavailable::Stopped(_))), "{answer:?}");
+    }
+    drop(engine);
+    let engine = open(&disk.crash(0), &folder);
+    let other = recorded(submit_once(&engine, one(&engine, "r2"), keyed("key", 2)));
+    assert!(!other.replayed && other.rows_count == 2);
 }
 
 #[test]

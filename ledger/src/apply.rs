@@ -79,6 +79,7 @@ pub fn apply(state: &mut State, event: &Event, record: u64, rows: &mut Vec<Row>)
             state.assertions.add(event, record);
         }
         Event::AssertionDeleted(event) => state.assertions.delete(event),
+        Event::KeyKept(_) => {}
     }
 }
 

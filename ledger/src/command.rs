@@ -2,6 +2,7 @@
 //! [`crate::limits`], amounts are integers.
 
 use crate::closings::Total;
+use crate::decide::Known;
 use crate::event::{Movement, NO_BALANCE};
 use crate::id::Id;
 use crate::identity::Detail;
@@ -78,6 +79,8 @@ pub enum Command {
     AssertBalance(AssertBalance),
     /// Forget what a balance was said to have been.
     DeleteAssertion(DeleteAssertion),
+    /// Keep the key of a request that nothing is left to be done of.
+    KeepKey(KeepKey),
 }
 
 /// Make a ledger.
@@ -342,6 +345,14 @@ impl Ask {
         same(movement.source, movement.source_text, self.source)
             && same(movement.destination, movement.destination_text, self.destination)
     }
+}
+
+/// Keep the key that this is sent with, and nothing else: what was asked was done before, or cannot be done, and the answer says
+/// so. Without a key it does nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeepKey {
+    /// The rows that the answer tells.
+    pub known: Vec<Known>,
 }
 
 /// Run requests that were scheduled together: all of them, or none.

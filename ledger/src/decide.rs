@@ -15,7 +15,8 @@ mod refunds;
 mod schedule;
 
 use crate::command::{
-    Batch, Command, CreateBalance, CreateLedger, Moment, RegisterCurrency, RenameLedger, ReportBatch, SetPolicy,
+    Batch, Command, CreateBalance, CreateLedger, KeepKey, Moment, RegisterCurrency, RenameLedger, ReportBatch,
+    SetPolicy,
 };
 use crate::draft::{Draft, Scratch};
 use crate::event::{
@@ -89,6 +90,8 @@ pub fn decide(state: &State, scratch: &mut Scratch, command: Command, moment: Mo
         Command::RecordTotals(command) => Ok(closings::total(state, command, moment)),
         Command::AssertBalance(command) => closings::assert(state, command, moment),
         Command::DeleteAssertion(command) => closings::delete(state, command, moment),
+        // Whoever knows the key makes the event of it.
+        Command::KeepKey(KeepKey { known }) => Ok(Decision { event: None, known, refused: Vec::new() }),
     }
 }
 

@@ -60,6 +60,8 @@ pub enum Event {
     BalanceAsserted(BalanceAsserted),
     /// An assertion exists no more.
     AssertionDeleted(AssertionDeleted),
+    /// A key was kept of a request that recorded nothing.
+    KeyKept(KeyKept),
 }
 
 impl Event {
@@ -88,6 +90,7 @@ impl Event {
             Event::ClosingTotalled(event) => event.at,
             Event::BalanceAsserted(event) => event.at,
             Event::AssertionDeleted(event) => event.at,
+            Event::KeyKept(event) => event.at,
         }
     }
 }
@@ -327,6 +330,16 @@ pub struct MonitorDeleted {
     pub id: Id,
     /// The number of the first row that it does not watch any more.
     pub first_row: u64,
+}
+
+/// A request was sent with a key, and recorded nothing: all that it asked for was known, or refused while the request itself was
+/// not. The key belongs to it from now on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyKept {
+    /// When.
+    pub at: i64,
+    /// The key, and what was answered.
+    pub key: Key,
 }
 
 /// Transactions were recorded, settled or given back, as a whole.

@@ -34,6 +34,7 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::ClosingTotalled(_) => "closing_totalled",
         Event::BalanceAsserted(_) => "balance_asserted",
         Event::AssertionDeleted(_) => "assertion_deleted",
+        Event::KeyKept(_) => "key_kept",
     }
 }
 
@@ -133,6 +134,10 @@ pub fn line_of(record: &Record) -> String {
             put(&mut line, "amount", event.amount);
         }
         Event::AssertionDeleted(event) => put(&mut line, "assertion", event.id),
+        Event::KeyKept(event) => {
+            put(&mut line, "known", event.key.known.len());
+            put(&mut line, "refused", event.key.refused.len());
+        }
     }
     line
 }

@@ -137,6 +137,7 @@ pub fn value_of(record: &Record) -> Value {
         Event::ClosingTotalled(event) => kept::put_totalled(&mut fields, event),
         Event::BalanceAsserted(event) => kept::put_asserted(&mut fields, event),
         Event::AssertionDeleted(event) => fields.push(("assertion", Value::Text(event.id.to_string()))),
+        Event::KeyKept(event) => put_key(&mut fields, &event.key),
     }
     Value::Fields(fields)
 }

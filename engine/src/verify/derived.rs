@@ -88,6 +88,9 @@ impl Derived {
                 self.dated.expect(row);
             }
         }
+        if let Event::KeyKept(event) = &fed.event {
+            self.references.expect_kept(self.key.of_key(&event.key.name), fed.position);
+        }
         if let Some(text) = self.alerts.take(&fed.event, fed.position, rows)? {
             self.problems.add(Part::Rows, text);
         }

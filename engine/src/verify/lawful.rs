@@ -60,6 +60,10 @@ pub fn check(state: &State, event: &Event) -> Result<(), String> {
         Event::ClosingTotalled(event) => closings::check_totalled(state, event),
         Event::BalanceAsserted(event) => closings::check_asserted(state, event),
         Event::AssertionDeleted(event) => closings::check_deleted(state, event),
+        Event::KeyKept(event) => match event.key.known.iter().find(|known| known.row >= state.rows_count) {
+            Some(known) => Err(format!("it tells row {}, which does not exist", known.row)),
+            None => Ok(()),
+        },
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::{Part, Problems, VerifyFault};
 use crate::index::offline::{self, Offline};
+use crate::known_keys;
 use journal::disk::Disk;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -27,6 +28,8 @@ pub struct Pairs {
     part: Part,
     buckets: Vec<Vec<u128>>,
     index: Option<Offline>,
+    /// Every pair of a record before this position must be there.
+    covered: u64,
     /// Pairs of rows before this number must be there: the index covers their records.
     required: u64,
     /// Whether a key has one row only, but for the reservation of an execution.
@@ -56,21 +59,23 @@ impl Pairs {
             Err(fault) => return Err(VerifyFault::Index(fault)),
         };
         let buckets = vec![Vec::new(); BUCKETS];
-        Ok(Pairs { part, buckets, index, required: 0, unique, last: None, suspects: Vec::new(), stale: 0 })
-    }
-
-    /// Up to where in the journal the index reaches; 0 when there is none.
-    pub fn covered(&self) -> u64 {
-        self.index.as_ref().map_or(0, |index| index.covered)
+        let covered = index.as_ref().map_or(0, |index| index.covered);
+        Ok(Pairs { part, buckets, index, covered, required: 0, unique, last: None, suspects: Vec::new(), stale: 0 })
     }
 
     /// Adds the pair of a row whose record stands at a position. Rows come in order.
     pub fn expect(&mut self, key: u64, row: u64, position: u64, mark: u64) {
         let pair = offline::pair(key, row << MARK_BITS | mark);
         self.buckets[(pair >> 120) as usize].push(pair);
-        if position < self.covered() {
+        if position < self.covered {
             self.required = row + 1;
         }
+    }
+
+    /// Adds the pair of a key that was kept without a row, whose record stands at a position.
+    pub fn expect_kept(&mut self, key: u64, position: u64) {
+        let pair = offline::pair(key, known_keys::value_of(position) << MARK_BITS);
+        self.buckets[(pair >> 120) as usize].push(pair);
     }
 
     /// Compares everything. Afterwards there are no expected pairs any more.
@@ -103,7 +108,7 @@ impl Pairs {
                 // What was not read cannot be missed.
                 Err(fault) if fault.is_damage() => {
                     problems.add(self.part, crate::fault_text(&fault));
-                    self.required = 0;
+                    (self.required, self.covered) = (0, 0);
                 }
                 other => other.map_err(VerifyFault::Index)?,
             }
@@ -117,7 +122,11 @@ impl Pairs {
 
     fn missing(&self, wanted: u128, problems: &mut Problems) {
         let row = row_of(wanted);
-        if row < self.required {
+        if let Some(position) = known_keys::position_of(row) {
+            if position < self.covered {
+                problems.add(self.part, format!("the key of the record at position {position} is not in the index"));
+            }
+        } else if row < self.required {
             problems.add(self.part, format!("row {row} is not in the index"));
         }
     }

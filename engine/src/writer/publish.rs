@@ -2,6 +2,7 @@
 
 use super::{Delivery, Reply, Writer};
 use crate::answer::{Answer, Unavailable};
+use crate::known_keys;
 use crate::log::Written;
 use crate::merkle::Tip;
 use journal::appender::AppendFault;
@@ -12,6 +13,7 @@ use ledger::monitor::Defined;
 use ledger::notes::Subject;
 use ledger::row::Row;
 use ledger::state::State;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A group of records, and all that leaves when it is durable.
@@ -30,6 +32,8 @@ pub struct Pending {
     pub registered: Vec<(Arc<str>, u64)>,
     /// The metadata that its events changed, and where that is told.
     pub noted: Vec<(Subject, u64)>,
+    /// The keys of its requests that recorded nothing, and where that is told.
+    pub kept: BTreeMap<String, u64>,
     /// Where its events made, changed or deleted monitors.
     pub changes: Vec<Defined>,
     /// Answers that wait.
@@ -55,6 +59,7 @@ impl Pending {
             currencies: Vec::new(),
             registered: Vec::new(),
             noted: Vec::new(),
+            kept: BTreeMap::new(),
             changes: Vec::new(),
             replies: Vec::new(),
             deliveries: Vec::new(),
@@ -76,6 +81,7 @@ impl Pending {
         self.currencies.clear();
         self.registered.clear();
         self.noted.clear();
+        self.kept.clear();
         self.changes.clear();
         self.replies.clear();
         self.deliveries.clear();
@@ -171,6 +177,9 @@ impl Writer {
         let tip = Tip { seq: place.seq - 1, chain: place.chain, rows: self.books.rows.len() };
         self.books.merkle().publish(chains, tip);
         self.books.reach().extend(place.seq);
+        for (name, position) in std::mem::take(&mut pending.kept) {
+            self.references.insert(self.books.fingerprint_of_key(&name), known_keys::value_of(position));
+        }
         self.references.mark(place.position);
         self.children.mark(place.position);
         for (reply, answer) in pending.replies.drain(..) {

@@ -203,9 +203,7 @@ impl Model {
             return (if known.request == request { replayed } else { Expected::KeyTaken }, Vec::new());
         }
         let (expected, mut after) = self.take(step);
-        if let Expected::Recorded { rows, refused, .. } = &expected
-            && *rows > 0
-        {
+        if let Expected::Recorded { rows, refused, .. } = &expected {
             self.keys.insert(key.to_owned(), ModelKey { request, rows: *rows, refused: refused.clone() });
             after = vec![self.clone()];
         }

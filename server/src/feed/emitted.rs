@@ -98,6 +98,7 @@ pub fn emitted(event: &Event) -> Vec<Emitted> {
         Event::AssertionDeleted(_) => vec![Emitted::AssertionDeleted],
         // Blnk tells nothing of these either.
         Event::IdentityChanged(_) | Event::IdentityDeleted(_) | Event::IdentityRevealed(_) => Vec::new(),
+        Event::KeyKept(_) => Vec::new(),
     }
 }
 

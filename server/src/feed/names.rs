@@ -117,6 +117,7 @@ fn wanted(event: &Event, emitted: &[Emitted]) -> Option<Wanted> {
         Event::BalanceAsserted(event) => Some(Wanted::Asserted(event.balance)),
         Event::AssertionDeleted(event) => Some(Wanted::Assertion(event.id)),
         Event::IdentityChanged(_) | Event::IdentityDeleted(_) | Event::IdentityRevealed(_) => None,
+        Event::KeyKept(_) => None,
     }
 }
 

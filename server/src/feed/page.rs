@@ -131,6 +131,7 @@ fn text_bytes(event: &Event, emitted: Emitted) -> usize {
         (Event::BalanceAsserted(event), _) => event.description.len() + event.source.len() + event.metadata.len(),
         (Event::MonitorSet(_) | Event::MonitorDeleted(_), _) => 0,
         (Event::IdentityChanged(_) | Event::IdentityDeleted(_) | Event::IdentityRevealed(_), _) => 0,
+        (Event::KeyKept(_), _) => 0,
     };
     USUAL + texts
 }

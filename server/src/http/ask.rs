@@ -6,7 +6,8 @@ use super::state::AppState;
 use engine::answer::{Answer, Trial, Unavailable, Untried};
 use engine::reading::{Books, reference_of};
 use engine::writer::{KeyAsk, View};
-use ledger::command::{Command, Refund};
+use ledger::command::{Command, KeepKey, Refund};
+use ledger::decide::Known;
 use ledger::rejection::Refused;
 use ledger::row::{Parent, Row};
 use std::future::Future;
@@ -93,6 +94,24 @@ pub fn replay(
         match outcome.await? {
             Outcome::Recorded(recorded) => Ok(Some(recorded)),
             _ => Ok(None),
+        }
+    }
+}
+
+/// Keeps the key of a request that nothing is left to be done of, with the rows that its answer tells. Answers what the key was
+/// kept with; nothing when there is none.
+pub async fn keep_key(
+    state: &AppState,
+    key: Option<KeyAsk>,
+    known: Vec<Known>,
+) -> Result<Option<engine::answer::Recorded>, ApiError> {
+    if key.is_none() {
+        return Ok(None);
+    }
+    match change_once(state, Command::KeepKey(KeepKey { known }), key, 1).await? {
+        Outcome::Recorded(recorded) => Ok(Some(recorded)),
+        Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged | Outcome::Refused(_) => {
+            Err(ApiError::internal())
         }
     }
 }

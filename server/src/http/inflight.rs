@@ -19,6 +19,7 @@ use axum::http::StatusCode;
 use engine::answer::Recorded;
 use engine::writer::KeyAsk;
 use ledger::command::{Action, Command, HoldAsk, Overdraft, Scope, Settle};
+use ledger::decide::Known;
 use ledger::event::Kind;
 use ledger::id::{Id, Prefix};
 use ledger::rejection::{Refused, Rejection};
@@ -281,6 +282,9 @@ fn known_row(named: Named) -> Option<Row> {
 /// How the end of holds is told. What was done an earlier time is told as it was then, whatever the settings say and whatever
 /// holds the id has now.
 fn told(state: &AppState, known: Option<&Row>, recorded: Recorded) -> Result<Settled, Trouble> {
+    if let (None, Some(row)) = (&recorded.event, recorded.rows.first()) {
+        return Ok(Settled::Queued { row: *row, replayed: recorded.replayed });
+    }
     let ends = recorded.event.as_ref().map_or(&[][..], |event| event.main_movements());
     let Some(Kind::Settlement { hold, queued } | Kind::Release { hold, queued }) = ends.last().map(|end| end.kind)
     else {
@@ -313,14 +317,16 @@ impl Ending {
     }
 
     /// What came of it.
-    pub async fn settled(&self, state: &AppState, outcome: Outcome) -> Result<Settled, Trouble> {
+    pub async fn settled(&self, state: &AppState, outcome: Outcome, key: Option<KeyAsk>) -> Result<Settled, Trouble> {
         match outcome {
             Outcome::Recorded(recorded) => told(state, self.known.as_ref(), recorded),
             Outcome::Refused(refused) => {
                 let hold = self.hold(refused.item as usize);
                 let late = matches!(refused.rejection, Rejection::AlreadyCommitted | Rejection::AlreadyVoided);
                 if self.queued && late && state.settings().posting.late_settlement == LateSettlement::Accept {
-                    return Ok(Settled::Queued { row: *hold, replayed: false });
+                    // Nothing happens, so nothing but the key is recorded.
+                    let kept = ask::keep_key(state, key, vec![Known { item: 0, row: hold.number }]).await?;
+                    return Ok(Settled::Queued { row: *hold, replayed: kept.is_some_and(|kept| kept.replayed) });
                 }
                 Err(Trouble::Refused(self.refusal(state, refused).await?))
             }
@@ -353,8 +359,8 @@ impl Ending {
     }
 
     async fn settle(&self, state: &AppState, key: Option<KeyAsk>) -> Result<Settled, Trouble> {
-        let outcome = self.submit(state, key)?.await?;
-        self.settled(state, outcome).await
+        let outcome = self.submit(state, key.clone())?.await?;
+        self.settled(state, outcome, key).await
     }
 
     /// A refusal of the ledger as an error.

@@ -191,14 +191,12 @@ async fn settle_all(state: &AppState, asked: Vec<Asked>, how: How, dry_run: bool
     let submitted: Vec<Result<_, Trouble>> = endings.into_iter().enumerate().map(submit).collect();
     let mut settled = Vec::with_capacity(asked.len());
     for item in submitted {
+        let key = key.as_ref().map(|key| key_of_item(key, settled.len()));
         settled.push(match item {
             Ok((ending, outcome)) => match outcome.await {
-                Ok(outcome) => ending.settled(state, outcome).await,
+                Ok(outcome) => ending.settled(state, outcome, key).await,
                 // Its holds were looked up too early; the items behind it need not wait for it.
-                Err(fault) if ask::is_outdated(&fault) => {
-                    let key = key.as_ref().map(|key| key_of_item(key, settled.len()));
-                    inflight::settle(state, wanted[settled.len()], key).await
-                }
+                Err(fault) if ask::is_outdated(&fault) => inflight::settle(state, wanted[settled.len()], key).await,
                 Err(fault) => Err(Trouble::Fault(fault)),
             },
             Err(trouble) => Err(trouble),

@@ -135,7 +135,7 @@ pub async fn create_transaction(State(state): State<AppState>, sent: RequestBody
     }
     match ask::change_once(&state, Command::Record(record), sent.key()?, 2 * limits::SPLIT_LEGS_MAX).await? {
         Outcome::Recorded(recorded) => {
-            let view = created(&state, &checked, parts.as_ref(), &recorded, queued)?;
+            let view = created(&state, &checked, parts.as_ref(), &recorded)?;
             Ok(answer::once(answer::json(StatusCode::CREATED, &view), recorded.replayed))
         }
         Outcome::Refused(refused) => {
@@ -170,13 +170,13 @@ fn created(
     checked: &Checked<'_>,
     parts: Option<&split::Parts<'_>>,
     recorded: &Recorded,
-    queued: bool,
 ) -> Result<TransactionView, ApiError> {
     let mut viewer = Viewer::of_answer(state.books(), recorded);
     let row = recorded.rows.first().ok_or_else(ApiError::internal)?;
     let inflight = checked.body.inflight.unwrap_or(false);
-    // What was recorded an earlier time is told as it was then, whatever the settings say now.
-    let queued = recorded.event.as_ref().map_or(queued, |event| event.queued);
+    // What was recorded an earlier time is told as it was then, whatever the settings say now. What made no event is known, and
+    // only requests through the queue are.
+    let queued = recorded.event.as_ref().is_none_or(|event| event.queued);
     let view = viewer.view(row, true)?.told_as_asked(checked, queued, inflight);
     let Some(parts) = parts else { return Ok(view) };
     let legs = || recorded.rows.iter().filter(|row| !row.flags.has(Flags::OUTCOME));

@@ -211,6 +211,78 @@ async fn a_refused_request_leaves_its_key_free() {
     assert_eq!(once(&server, "b", &batch).await.status.as_u16(), 201);
 }
 
+/// What recorded nothing is answered as the first time too, and its key is taken: requests that are known, batches of which every
+/// item is known or refused, and, where it is accepted, what comes late for a hold. After a crash, and with other settings.
+#[tokio::test]
+async fn a_request_that_records_nothing_keeps_its_key() {
+    let late = [("FLORIN_COMPAT_LATE_SETTLEMENT", "accept")];
+    let mut server = TestServer::new(settings(&late));
+    let (a, b) = (server.funded(100_000).await, server.balance().await);
+    let euros = json!({"ledger_id": "general_ledger_id", "currency": "EUR"});
+    let c = server.post("/balances", euros).await.field("balance_id");
+    let hold = server.hold(&a, &b, "hold").await;
+    server.put(&format!("/transactions/inflight/{hold}"), json!({"status": "void", "skip_queue": true})).await;
+    let pay = |reference: &str, fields: Value| {
+        with(payment(&a, &b, json!({"reference": reference, "skip_queue": null})), fields)
+    };
+    let parts = json!([{"identifier": "@x", "distribution": "50%"}, {"identifier": "@y", "distribution": "left"}]);
+    let split = pay("known 2", json!({"destination": null, "destinations": parts}));
+    let exchange = json!({
+        "source": a, "destination": c, "source_currency": "USD", "destination_currency": "EUR", "amount": 1, "precision": 100,
+        "destination_precision": 100, "rate": "0.9", "reference": "known 3", "description": "test",
+    });
+    let bulk = |items: &[Value], fields: Value| {
+        ("POST", "/transactions/bulk".to_owned(), with(json!({"transactions": items}), fields))
+    };
+    let known = [pay("known 1", json!({})), split.clone()];
+    for body in &known {
+        assert_eq!(server.post("/transactions", body.clone()).await.status.as_u16(), 201);
+    }
+    assert_eq!(server.post("/exchanges", exchange.clone()).await.status.as_u16(), 201);
+    let (wrong, poor) = (pay("w", json!({"amount": -1})), pay("p", json!({"amount": 10_000})));
+    let goes_on = json!({"continue_on_error": true, "skip_queue": true});
+    let asked: Vec<Asked> = vec![
+        ("POST", "/transactions".to_owned(), known[0].clone()),
+        ("POST", "/transactions".to_owned(), split),
+        ("POST", "/exchanges".to_owned(), exchange),
+        bulk(&known, json!({})),
+        bulk(&known, json!({"atomic": true})),
+        bulk(&known, json!({"continue_on_error": true})),
+        bulk(&known, json!({"run_async": true})),
+        bulk(&[wrong.clone(), pay("w2", json!({"currency": null}))], goes_on.clone()),
+        bulk(&[poor.clone(), poor.clone(), wrong.clone()], goes_on.clone()),
+        bulk(&[poor, wrong], with(goes_on, json!({"run_async": true}))),
+        ("PUT", format!("/transactions/inflight/{hold}"), json!({"status": "commit"})),
+        ("POST", "/transactions/inflight/bulk/commit".to_owned(), json!({"transactions": [{"transaction_id": hold}]})),
+        ("POST", "/transactions/inflight/bulk/void".to_owned(), json!({"transaction_ids": [hold, hold]})),
+    ];
+    let balances = [a.clone(), b.clone()];
+    let before = books(&server, &balances).await;
+    let mut first = Vec::new();
+    for (number, request) in asked.iter().enumerate() {
+        let told = once(&server, &format!("key {number}"), request).await;
+        assert!(told.status.is_success() && told.header(REPLAYED).is_none(), "{request:?} {told:?}");
+        first.push(told);
+    }
+    for round in 0..4 {
+        for (number, request) in asked.iter().enumerate() {
+            let told = once(&server, &format!("key {number}"), request).await;
+            assert_eq!((told.status, &told.text), (first[number].status, &first[number].text), "{request:?}");
+            assert_eq!(told.header(REPLAYED), Some("true"), "{request:?}");
+            let (method, path, body) = request.clone();
+            let other = (method, path, with(body, json!({"unknown": 1})));
+            let told = once(&server, &format!("key {number}"), &other).await;
+            told.is_error(409, "GEN_CONFLICT", "Idempotency-Key was sent before with another request");
+        }
+        assert_eq!(books(&server, &balances).await, before);
+        server = match round {
+            0 => server.crashed(settings(&late)),
+            1 => server.restarted(settings(&[])),
+            _ => server.crashed(settings(&[("FLORIN_QUEUE_SKIP", "true")])),
+        };
+    }
+}
+
 /// A batch that ended at an item has recorded those before it, so its answer is kept, though it is an error.
 #[tokio::test]
 async fn a_batch_that_ended_at_an_item_is_answered_again() {
