@@ -110,6 +110,6 @@ class Agreed:
                 raise Refusal(409, "GEN_CONFLICT")
             return Outcome(201, None, fields, heads={"Idempotent-Replayed": "true"})
         outcome = self.post(request)
-        if outcome.rows:  # what recorded nothing (a queued request that is known) leaves no key
+        if outcome.status < 300:  # what was refused leaves no key
             outcome.key = {key: (facts, outcome.fields)}
         return outcome

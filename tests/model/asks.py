@@ -452,7 +452,7 @@ def continue_on_error(world, random):
 
 def keyed(world, random):
     """A new key with a new request, a used one with the same request, a used one with another. Never through the queue: there a request
-    may be known, and then it cannot be told afterwards which of two made the rows, and whether the key was kept."""
+    may be known, and then it cannot be told afterwards which of two made the rows."""
     way = random.random()
     key, body = world.some(world.keyed, random, (None, None))
     if key is None or way < 0.5:
