@@ -10,6 +10,7 @@ pub(crate) mod closings;
 pub mod extract;
 pub(crate) mod identity;
 pub(crate) mod lineage;
+pub mod mention;
 pub(crate) mod monitor;
 pub(crate) mod policy;
 

@@ -1,6 +1,7 @@
 //! What every thread may read: rows, records, and the names of balances. All of it is durable.
 
 use crate::codec::extract::Extract;
+use crate::codec::mention::Mention;
 use crate::codec::{self, CodecFault};
 use crate::dated::{Dated, DatedFault};
 use crate::fingerprint::FingerprintKey;
@@ -348,6 +349,12 @@ impl Books {
             Event::Recorded(event) if (row.movement as usize) < event.movements.len() => Ok(Told::Whole(event)),
             _ => Err(BooksFault::Row(row.number)),
         }
+    }
+
+    /// Whether a record may tell of something that contains a text. `buffer` is used for what is read.
+    pub fn may_mention(&self, position: u64, text: &Mention, buffer: &mut Vec<u8>) -> Result<bool, BooksFault> {
+        self.reader.read(position, buffer).map_err(BooksFault::Record)?;
+        Ok(text.is_in(buffer))
     }
 
     /// A row by its number.
