@@ -459,7 +459,7 @@ impl Work<'_> {
             self.check(index)?;
             let row = walk.get(number).map_err(BooksFault::Rows)?.ok_or(BooksFault::Row(number))?;
             if row.status == Status::Applied {
-                take(&row)?;
+                take(row)?;
             }
         }
         Ok(())

@@ -285,7 +285,7 @@ impl Dated {
         let from = self.shared.state().next;
         for number in from..rows.len() {
             if let Some(row) = walk.get(number)? {
-                self.push(&[row]);
+                self.push(std::slice::from_ref(row));
             }
         }
         Ok(())

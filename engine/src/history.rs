@@ -321,7 +321,7 @@ impl Walk {
             let mut number = newest.row;
             let mut walk = books.rows.walk();
             for _ in passed..to {
-                let row = walk.get(number).map_err(BooksFault::Rows)?.ok_or(BooksFault::Row(number))?;
+                let row = *walk.get(number).map_err(BooksFault::Rows)?.ok_or(BooksFault::Row(number))?;
                 number = side(&row, self.account.handle).1.previous;
                 rows.push(row);
             }

@@ -10,6 +10,7 @@
 
 pub(crate) mod bytes;
 pub mod run;
+pub mod walk;
 
 use bytes::{ROW_BYTES, decode, encode};
 use journal::block::{AlignedBytes, BLOCK_BYTES};
@@ -98,6 +99,14 @@ struct Memory {
     open_first: u64,
     /// Full chunks, oldest first; the newest ends where `open` begins.
     sealed: VecDeque<Arc<Vec<Row>>>,
+}
+
+impl Memory {
+    /// The full chunk of a row before the open one, if it is in memory.
+    fn sealed(&self, number: u64) -> Option<&Arc<Vec<Row>>> {
+        let chunks_back = (self.open_first - number).div_ceil(CHUNK_ROWS as u64) as usize;
+        self.sealed.get(self.sealed.len().checked_sub(chunks_back)?)
+    }
 }
 
 /// What the thread behind has to do.
@@ -223,17 +232,11 @@ impl Rows {
             if let Some(at) = number.checked_sub(memory.open_first) {
                 return Ok(memory.open.get(at as usize).copied());
             }
-            let chunks_back = (memory.open_first - number).div_ceil(CHUNK_ROWS as u64) as usize;
-            if let Some(index) = memory.sealed.len().checked_sub(chunks_back) {
-                return Ok(Some(memory.sealed[index][(number % CHUNK_ROWS as u64) as usize]));
+            if let Some(chunk) = memory.sealed(number) {
+                return Ok(Some(chunk[(number % CHUNK_ROWS as u64) as usize]));
             }
         }
         read_row(&*self.shared.reading, &self.shared.path, number).map(Some)
-    }
-
-    /// A reader for whoever walks over many rows that follow each other.
-    pub fn walk(&self) -> Walk<'_> {
-        Walk { rows: self, first: 0, bytes: Vec::new() }
     }
 
     /// Writes the rows before a number that are still only in memory, so that a checkpoint may rely on them.
@@ -268,48 +271,6 @@ impl Rows {
     /// Why rows can no longer be written; they are then kept in memory only up to a bound.
     pub fn failed(&self) -> Option<String> {
         self.shared.behind().failed.clone()
-    }
-}
-
-/// Rows of the file that a walk reads at once.
-const WALK_ROWS: usize = 1_024;
-
-/// Reads rows that follow each other, upwards or downwards: of those that are in the file, many at once.
-pub struct Walk<'a> {
-    rows: &'a Rows,
-    /// The number of the first row of `bytes`.
-    first: u64,
-    bytes: Vec<u8>,
-}
-
-impl Walk<'_> {
-    /// One row, or `None` past the end.
-    pub fn get(&mut self, number: u64) -> Result<Option<Row>, RowsFault> {
-        if let Some(row) = self.read(number) {
-            return Ok(Some(row));
-        }
-        let first = number - number % WALK_ROWS as u64;
-        let shared = &self.rows.shared;
-        // Rows before this number are in the file, and never change there.
-        let written = shared.behind().written;
-        if first + WALK_ROWS as u64 <= written {
-            self.bytes.resize(WALK_ROWS * ROW_BYTES, 0);
-            let read = shared.reading.read_at(&mut self.bytes, first * ROW_BYTES as u64);
-            let read = read.map_err(|source| RowsFault::Disk { path: shared.path.clone(), source })?;
-            self.bytes.truncate(read);
-            self.first = first;
-            if let Some(row) = self.read(number) {
-                return Ok(Some(row));
-            }
-        }
-        // Still in memory, or damaged: this tells which.
-        self.rows.get(number)
-    }
-
-    fn read(&self, number: u64) -> Option<Row> {
-        let at = usize::try_from(number.checked_sub(self.first)?).ok()?.checked_mul(ROW_BYTES)?;
-        let bytes = self.bytes.get(at..at.checked_add(ROW_BYTES)?)?;
-        decode(number, bytes.try_into().expect("the slice has this length"))
     }
 }
 

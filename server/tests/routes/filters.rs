@@ -66,6 +66,51 @@ async fn a_history_is_walked_and_counted() {
     assert_eq!(references(&told), ["f4", "f3"]);
 }
 
+/// Descriptions stand in records. Of a record that has many, those are found that match, and no other condition is lost.
+#[tokio::test]
+async fn descriptions_are_found_in_records_of_one_and_of_many() {
+    let shop = shop(2).await;
+    let [a, b] = &shop.balances[..] else { panic!("two balances") };
+    shop.pay(a, b, "one", json!({"description": "rent for May", "skip_queue": true})).await;
+    shop.pay(a, b, "two", json!({"description": "Rent for June"})).await;
+    let item = |reference: &str, description: &str| {
+        json!({"amount": 1, "precision": 100, "currency": "USD", "reference": reference, "description": description, "source": a,
+            "destination": b, "allow_overdraft": true, "meta_data": {"said": "rent for July"}})
+    };
+    let items = [item("b1", "tea"), item("b2", "rent for May"), item("b3", "rent, half"), item("b4", "für Müller")];
+    shop.server.post("/transactions/bulk", json!({"skip_queue": true, "transactions": items})).await;
+    let split = json!({"description": "rent for all", "source": null, "skip_queue": true,
+        "sources": [{"identifier": a, "distribution": "50%"}, {"identifier": "@w", "distribution": "left"}]});
+    shop.pay(a, b, "split", split).await;
+    for (operator, value, wanted) in [
+        ("eq", json!("rent for May"), vec!["b2", "one"]),
+        ("eq", json!("rent for Ma"), vec![]),
+        ("eq", json!("rent for July"), vec![]),
+        ("like", json!("rent for%"), vec!["split-2", "split-1", "b2", "one"]),
+        ("like", json!("%, h_lf"), vec!["b3"]),
+        ("like", json!("%ü%r%"), vec!["b4"]),
+        ("like", json!("___"), vec!["b1"]),
+        ("ilike", json!("rent for j%"), vec!["two_q", "two"]),
+        ("ilike", json!("%MÜLLER"), vec!["b4"]),
+        ("in", json!(["tea"]), vec!["b1"]),
+        ("in", json!(["tea", "rent for May", "rent"]), vec!["b2", "b1", "one"]),
+        ("ne", json!("rent for May"), vec!["split-2", "split-1", "b4", "b3", "b1", "two_q", "two"]),
+    ] {
+        let asked = match operator {
+            "in" => json!([{"field": "description", "operator": operator, "values": value}]),
+            _ => json!([{"field": "description", "operator": operator, "value": value}]),
+        };
+        let told = shop.find(asked, json!({})).await;
+        assert_eq!(references(&told), wanted, "{operator} {value}");
+    }
+    let tea = json!({"field": "description", "operator": "eq", "value": "tea"});
+    let one = json!({"field": "reference", "operator": "like", "value": "on%"});
+    let either = shop.find(json!([tea, one]), json!({"logical_operator": "or"})).await;
+    assert_eq!(references(&either), ["b1", "one"]);
+    let both = shop.find(json!([tea, {"field": "description", "operator": "like", "value": "%"}]), json!({})).await;
+    assert_eq!(references(&both), ["b1"]);
+}
+
 #[tokio::test]
 async fn problems_of_a_query_string_are_listed() {
     let server = open();

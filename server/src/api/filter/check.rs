@@ -134,6 +134,17 @@ impl Check {
         }
     }
 
+    /// A text that stands in every text that passes, if there is one that is not empty.
+    pub fn literal(&self) -> Option<String> {
+        match self {
+            Check::Like(pattern) => pattern.literal(),
+            check => match check.texts() {
+                Some([text]) if !text.is_empty() => Some(text.clone()),
+                _ => None,
+            },
+        }
+    }
+
     /// The times between which a value must be, if that is what is checked; the latter is not among them.
     pub fn times(&self) -> Option<Range<i64>> {
         let Check::Time(comparison) = self else { return None };

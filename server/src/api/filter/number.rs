@@ -5,11 +5,21 @@ use std::cmp::Ordering;
 /// Largest exponent that is read; beyond it a text is no number. Larger than any double has.
 const EXPONENT_MAX: u64 = 400;
 
+/// Most places behind the point of a [`Number::Fraction`]: the largest power of ten that fits.
+const PLACES_MAX: u32 = 38;
+
 /// A number in normal form, so that equal numbers are equal values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Number {
     /// A whole number that fits.
     Integer(i128),
+    /// `coefficient / 10^places`, when that fits. The coefficient does not end with a zero, and there are places.
+    Fraction {
+        /// All digits, as a whole number.
+        coefficient: i128,
+        /// How many of them stand behind the point.
+        places: u32,
+    },
     /// Any other.
     Decimal(Digits),
 }
@@ -50,31 +60,94 @@ impl Number {
             return Some(Number::Integer(0));
         }
         let number = Digits { negative, magnitude, digits: digits.into() };
-        let integer = (number.magnitude >= digits.len() as i64).then(|| number.plain().parse().ok()).flatten();
-        Some(integer.map_or(Number::Decimal(number), Number::Integer))
+        Some(number.small().unwrap_or(Number::Decimal(number)))
+    }
+
+    /// A whole number over a power of ten.
+    pub fn scaled(coefficient: i128, places: u32) -> Number {
+        let mut places = places;
+        let coefficient = match i64::try_from(coefficient) {
+            // Division of 128 bits is slow, and there is one for each row of a filter.
+            Ok(small) => i128::from(without_zeros(small, &mut places, |all| (all / 10, all % 10 == 0))),
+            Err(_) => without_zeros(coefficient, &mut places, |all| (all / 10, all % 10 == 0)),
+        };
+        match places {
+            0 => Number::Integer(coefficient),
+            _ => Number::Fraction { coefficient, places },
+        }
     }
 
     /// The number without an exponent and without zeros that say nothing.
     pub fn plain(&self) -> String {
         match self {
             Number::Integer(integer) => integer.to_string(),
-            Number::Decimal(digits) => digits.plain(),
+            Number::Fraction { .. } | Number::Decimal(_) => self.digits().plain(),
         }
     }
 
     fn digits(&self) -> Digits {
+        let of = |coefficient: i128, places: u32| {
+            let text = coefficient.unsigned_abs().to_string();
+            let magnitude = text.len() as i64 - i64::from(places);
+            Digits { negative: coefficient < 0, magnitude, digits: text.trim_end_matches('0').into() }
+        };
         match self {
             Number::Decimal(digits) => digits.clone(),
-            Number::Integer(integer) => {
-                let text = integer.unsigned_abs().to_string();
-                let digits = text.trim_end_matches('0');
-                Digits { negative: *integer < 0, magnitude: text.len() as i64, digits: digits.into() }
-            }
+            Number::Integer(integer) => of(*integer, 0),
+            Number::Fraction { coefficient, places } => of(*coefficient, *places),
+        }
+    }
+
+    /// The number as a whole one over a power of ten, if it is no larger than that.
+    const fn parts(&self) -> Option<(i128, u32)> {
+        match self {
+            Number::Integer(integer) => Some((*integer, 0)),
+            Number::Fraction { coefficient, places } => Some((*coefficient, *places)),
+            Number::Decimal(_) => None,
         }
     }
 }
 
+/// Takes zeros from the end, as long as there are places. `split` tells a number without its last digit, and whether that is a zero.
+fn without_zeros<T: Copy + PartialEq + Default>(all: T, places: &mut u32, split: impl Fn(T) -> (T, bool)) -> T {
+    if all == T::default() {
+        *places = 0;
+    }
+    let mut all = all;
+    while *places > 0 {
+        let (rest, is_zero) = split(all);
+        if !is_zero {
+            break;
+        }
+        (all, *places) = (rest, *places - 1);
+    }
+    all
+}
+
+/// How two whole numbers over powers of ten compare.
+fn compare((one, places): (i128, u32), (other, other_places): (i128, u32)) -> Ordering {
+    if places > other_places {
+        return compare((other, other_places), (one, places)).reverse();
+    }
+    match one.checked_mul(10_i128.pow(other_places - places)) {
+        Some(one) => one.cmp(&other),
+        // What does not fit is larger than anything that does.
+        None => one.cmp(&0),
+    }
+}
+
 impl Digits {
+    /// The same as a number without text, if it is no larger than that.
+    fn small(&self) -> Option<Number> {
+        let places = u32::try_from((self.digits.len() as i64 - self.magnitude).max(0)).ok()?;
+        if places == 0 {
+            return self.plain().parse().ok().map(Number::Integer);
+        }
+        let sign = if self.negative { "-" } else { "" };
+        let coefficient = [sign, &self.digits].concat().parse().ok()?;
+        (places <= PLACES_MAX).then_some(Number::Fraction { coefficient, places })
+    }
+
     fn plain(&self) -> String {
         let sign = if self.negative { "-" } else { "" };
         let length = self.digits.len() as i64;
@@ -118,8 +191,8 @@ impl PartialOrd for Digits {
 
 impl Ord for Number {
     fn cmp(&self, other: &Number) -> Ordering {
-        match (self, other) {
-            (Number::Integer(one), Number::Integer(other)) => one.cmp(other),
+        match (self.parts(), other.parts()) {
+            (Some(one), Some(other)) => compare(one, other),
             _ => self.digits().cmp(&other.digits()),
         }
     }
@@ -174,19 +247,46 @@ mod tests {
     }
 
     #[test]
+    fn a_scaled_number_is_the_one_of_its_text() {
+        for (coefficient, places, text) in [
+            (0, 16, "0"),
+            (1250, 2, "12.5"),
+            (-1250, 2, "-12.5"),
+            (1200, 2, "12"),
+            (7, 0, "7"),
+            (1, 38, "1e-38"),
+            (i128::MAX, 16, "17014118346046923173168.7303715884105727"),
+            (i128::MIN, 38, "-1.70141183460469231731687303715884105728"),
+            (-(10_i128.pow(38)), 38, "-1"),
+            (i128::from(i64::MAX) + 3, 1, "922337203685477581"),
+        ] {
+            assert_eq!(Number::scaled(coefficient, places), number(text), "{coefficient} {places}");
+        }
+    }
+
+    #[test]
     fn order_is_exact() {
         let ascending = [
             "-1e50",
             "-170141183460469231731687303715884105729",
             "-170141183460469231731687303715884105728",
+            "-17014118346046923173168.7303715884105728",
+            "-17014118346046923173168.7303715884105727",
             "-10",
             "-9.5",
             "-0.001",
+            "-1e-38",
+            "-1e-39",
             "0",
+            "1e-40",
+            "1e-39",
+            "1e-38",
             "0.0001",
             "0.001",
             "0.3",
             "0.30000000000000004",
+            "0.99999999999999999999999999999999999999",
+            "0.999999999999999999999999999999999999999",
             "1",
             "1.5",
             "9",

@@ -36,6 +36,20 @@ impl Pattern {
         if self.fold { self.walk(text.chars().flat_map(char::to_lowercase)) } else { self.walk(text.chars()) }
     }
 
+    /// The longest text that stands in every text that matches; none that is empty, and none when letters of both cases match.
+    pub fn literal(&self) -> Option<String> {
+        if self.fold {
+            return None;
+        }
+        let runs = self.pieces.split(|piece| !matches!(piece, Piece::Letter(_)));
+        let longest = runs.max_by_key(|run| run.len()).filter(|run| !run.is_empty())?;
+        let letters = longest.iter().map(|piece| match piece {
+            Piece::Letter(letter) => *letter,
+            Piece::One | Piece::Run => unreachable!("runs are of letters"),
+        });
+        Some(letters.collect())
+    }
+
     fn walk(&self, mut letters: impl Iterator<Item = char> + Clone) -> bool {
         let mut at = 0;
         // Where to go on when a run has to take one more letter: the piece behind it, and the letters from there.
@@ -77,6 +91,23 @@ fn push_letter(pieces: &mut Vec<Piece>, letter: char, fold: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_in_every_match() {
+        for (pattern, fold, literal) in [
+            ("rent", false, Some("rent")),
+            ("%rent%", false, Some("rent")),
+            ("a_bc%\\%d", false, Some("%d")),
+            ("a_bc\\_d%e", false, Some("bc_d")),
+            ("%", false, None),
+            ("_%_", false, None),
+            ("", false, None),
+            ("rent", true, None),
+        ] {
+            let pattern = Pattern::parse(pattern, fold).expect("it is whole");
+            assert_eq!(pattern.literal().as_deref(), literal, "{pattern:?}");
+        }
+    }
 
     #[test]
     fn patterns() {

@@ -85,7 +85,7 @@ impl Source for Accounts {
 }
 
 impl Cursor for AccountCursor<'_> {
-    fn go_to(&mut self, number: u64, _in_a_row: bool) -> Result<(), ApiError> {
+    fn go_to(&mut self, number: u64) -> Result<(), ApiError> {
         (self.handle, self.event) = (number as u32, None);
         Ok(())
     }

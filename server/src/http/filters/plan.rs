@@ -57,11 +57,6 @@ impl Path {
         }
     }
 
-    /// Whether rows that follow each other in this path follow each other in the table.
-    pub const fn is_in_a_row(&self) -> bool {
-        matches!(self, Path::Down(_) | Path::Up(_))
-    }
-
     /// Cuts a long way over rows that follow each other in two: this keeps the half that comes first. The other half is the
     /// answer; nothing when there are fewer rows than `least`.
     pub fn cut(&mut self, least: u64) -> Option<Path> {

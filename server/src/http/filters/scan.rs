@@ -35,8 +35,13 @@ static SCANS: Semaphore = Semaphore::const_new(SCANS_MAX);
 
 /// Something that moves from row to row.
 pub trait Cursor: Subject {
-    /// Goes to a row. Told whether the next one is likely beside it.
-    fn go_to(&mut self, number: u64, in_a_row: bool) -> Result<(), ApiError>;
+    /// Goes to a row.
+    fn go_to(&mut self, number: u64) -> Result<(), ApiError>;
+
+    /// Whether the row may match, as far as that is seen with less work than by testing it.
+    fn may_match(&mut self) -> Result<bool, ApiError> {
+        Ok(true)
+    }
 
     /// The row before this one in the history of a balance, or [`ledger::row::NO_ROW`].
     fn before(&self, balance: u32) -> u64;
@@ -105,16 +110,14 @@ impl<C: crate::api::filter::columns::Column> Scan<C> {
         if self.ordered && self.wanted.filters.is_empty() {
             return Ok(self.take_all());
         }
-        // A few rows are not worth reading more than them.
-        let in_a_row = rows_max > INLINE_ROWS && self.path.is_in_a_row();
         for _ in 0..rows_max {
             if self.is_full() {
                 return Ok(true);
             }
             let Some(number) = self.path.take_next() else { return Ok(true) };
-            cursor.go_to(number, in_a_row)?;
+            cursor.go_to(number)?;
             self.path.passed(|balance| cursor.before(balance));
-            if self.wanted.filters.hold(cursor)? {
+            if cursor.may_match()? && self.wanted.filters.hold(cursor)? {
                 self.keep(cursor, number)?;
             }
         }
@@ -317,7 +320,7 @@ mod tests {
     }
 
     impl Cursor for Numbers {
-        fn go_to(&mut self, number: u64, _: bool) -> Result<(), ApiError> {
+        fn go_to(&mut self, number: u64) -> Result<(), ApiError> {
             self.0 = number;
             Ok(())
         }

@@ -132,7 +132,7 @@ impl Source for Ledgers {
 }
 
 impl Cursor for LedgerCursor<'_> {
-    fn go_to(&mut self, number: u64, _in_a_row: bool) -> Result<(), ApiError> {
+    fn go_to(&mut self, number: u64) -> Result<(), ApiError> {
         (self.handle, self.view) = (number, None);
         Ok(())
     }
@@ -196,7 +196,7 @@ impl Source for Balances {
 }
 
 impl Cursor for BalanceCursor<'_> {
-    fn go_to(&mut self, number: u64, _in_a_row: bool) -> Result<(), ApiError> {
+    fn go_to(&mut self, number: u64) -> Result<(), ApiError> {
         (self.handle, self.texts) = (number as u32, None);
         Ok(())
     }
@@ -282,7 +282,7 @@ impl Source for Identities {
 }
 
 impl Cursor for IdentityCursor<'_> {
-    fn go_to(&mut self, number: u64, _in_a_row: bool) -> Result<(), ApiError> {
+    fn go_to(&mut self, number: u64) -> Result<(), ApiError> {
         (self.handle, self.view) = (number, None);
         Ok(())
     }
