@@ -269,6 +269,11 @@ fn encode_recorded(event: &Recorded, out: &mut Vec<u8>) {
     }
 }
 
+/// What the number of a rejection has beside it when the leg of a split item follows.
+const OF_LEG: u8 = 1 << 7;
+const _: () =
+    assert!((Rejection::ALL[Rejection::ALL.len() - 1] as u8) < OF_LEG, "numbers of rejections leave that bit");
+
 fn encode_key(key: &Key, out: &mut Vec<u8>) {
     put_text(out, &key.name);
     out.extend_from_slice(&key.request);
@@ -280,7 +285,11 @@ fn encode_key(key: &Key, out: &mut Vec<u8>) {
     put_varint(out, key.refused.len() as u64);
     for refused in &key.refused {
         put_varint(out, u64::from(refused.item));
-        out.push(refused.rejection.number());
+        let marks = if refused.leg == 0 { 0 } else { OF_LEG };
+        out.push(refused.rejection.number() | marks);
+        if refused.leg != 0 {
+            put_varint(out, u64::from(refused.leg));
+        }
     }
 }
 
@@ -522,8 +531,13 @@ fn decode_key(from: &mut Reading<'_>) -> Result<Key, CodecFault> {
     let mut refused = Vec::new();
     for _ in 0..from.count(limits::EVENT_ROWS_MAX, "refused items")? {
         let item = from.number("an item")?;
-        let rejection = Rejection::of_number(from.byte()?).ok_or(CodecFault::Value("a rejection"))?;
-        refused.push(Refused { item, rejection });
+        let byte = from.byte()?;
+        let rejection = Rejection::of_number(byte & !OF_LEG).ok_or(CodecFault::Value("a rejection"))?;
+        let leg = if byte & OF_LEG == 0 { 0 } else { from.number("a leg")? };
+        if leg == 0 && byte & OF_LEG != 0 {
+            return Err(CodecFault::Value("a leg"));
+        }
+        refused.push(Refused { item, leg, rejection });
     }
     Ok(Key { name, request, known, refused })
 }

@@ -279,6 +279,7 @@ fn any_key(random: &mut Random) -> Box<Key> {
     let known = known.collect();
     let refused = (0..random.below(4)).map(|_| Refused {
         item: any_number(random) as u32,
+        leg: if random.below(2) == 0 { 0 } else { any_number(random) as u32 },
         rejection: Rejection::ALL[random.below(Rejection::ALL.len() as u64) as usize],
     });
     let refused = refused.collect();
@@ -734,6 +735,7 @@ fn golden_events() -> Vec<(&'static str, Event)> {
             }),
         ),
         ("key_kept", Event::KeyKept(KeyKept { at, key: golden_key() })),
+        ("key_kept_of_legs", Event::KeyKept(KeyKept { at, key: golden_key_of_legs() })),
     ]
 }
 
@@ -812,10 +814,19 @@ fn golden_key() -> Key {
     request[31] = 0;
     let known = vec![Known { item: 0, row: 1 << 39 }, Known { item: 300, row: 7 }];
     let refused = vec![
-        Refused { item: 1, rejection: Rejection::DuplicateReference },
-        Refused { item: 70_000, rejection: Rejection::BalanceNotFound },
+        Refused { item: 1, leg: 0, rejection: Rejection::DuplicateReference },
+        Refused { item: 70_000, leg: 0, rejection: Rejection::BalanceNotFound },
     ];
     Key { name: "Schlüssel-1".into(), request, known, refused }
+}
+
+/// A key of a batch whose split items were refused because of one of their legs.
+fn golden_key_of_legs() -> Key {
+    let refused = vec![
+        Refused { item: 1, leg: 1, rejection: Rejection::DuplicateReference },
+        Refused { item: 70_000, leg: 1_000, rejection: Rejection::DestinationNotFound },
+    ];
+    Key { refused, ..golden_key() }
 }
 
 /// What follows in the lineage of tracked balances: every role, posted, held and settled; one with a reference of its own.

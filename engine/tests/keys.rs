@@ -188,7 +188,7 @@ fn items_that_were_known_or_refused_are_told_again() {
     ];
     let first = recorded(submit_once(&engine, batch(&posts), keyed("key", 1)));
     assert_eq!(first.known, [Known { item: 0, row: 0 }, Known { item: 3, row: 2 }]);
-    let duplicate = |item| Refused { item, rejection: Rejection::DuplicateReference };
+    let duplicate = |item| Refused { item, leg: 0, rejection: Rejection::DuplicateReference };
     assert_eq!(first.refused, [duplicate(1), duplicate(4)]);
     assert_eq!(first.rows_count, 4, "an applied and a rejected one, each with its request");
     replayed(submit_once(&engine, batch(&posts), keyed("key", 1)), &first);

@@ -96,7 +96,7 @@ pub fn decide(state: &State, scratch: &mut Scratch, command: Command, moment: Mo
 }
 
 fn refuse<T>(item: usize, rejection: Rejection) -> Result<T, Refused> {
-    Err(Refused { item: u32::try_from(item).expect("commands have few items"), rejection })
+    Err(Refused { item: u32::try_from(item).expect("commands have few items"), leg: 0, rejection })
 }
 
 fn create_ledger(command: CreateLedger, moment: Moment) -> Event {

@@ -189,11 +189,13 @@ impl Rejection {
     }
 }
 
-/// A refused command: which item of it, and why.
+/// A refused command: which part of it, and why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Refused {
     /// Position of the item in the command, from 0.
     pub item: u32,
+    /// Which leg of a split item, from 1; 0 of an item that is none.
+    pub leg: u32,
     /// Why.
     pub rejection: Rejection,
 }

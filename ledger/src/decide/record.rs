@@ -265,9 +265,9 @@ pub(super) fn record(
                 known.extend(rows.into_iter().map(|row| Known { item, row }));
                 continue;
             }
-            Err(rejection) => Some(rejection),
+            Err(failed) => Some(failed),
         };
-        let Some(rejection) = failed else { continue };
+        let Some((leg, rejection)) = failed else { continue };
         draft.undo_item();
         // A refusal of a queued request is a row of its own, unless the row itself cannot be. One that leaves no row leaves
         // its references to later items, also when it is only tried.
@@ -283,7 +283,7 @@ pub(super) fn record(
         }
         movements.truncate(before);
         draft.undo_currencies();
-        refused.push(Refused { item, rejection });
+        refused.push(Refused { item, leg, rejection });
         if !goes_on {
             break;
         }
@@ -311,7 +311,7 @@ pub(super) fn record(
     Ok(Decision { event: Some(event), known, refused })
 }
 
-/// Decides the legs of one item. When one is refused, all are: the movements then tell so.
+/// Decides the legs of one item. When one is refused, all are: the movements then tell so. Answers the first that is, and why.
 fn decide_item(
     draft: &mut Draft<'_>,
     state: &State,
@@ -319,13 +319,13 @@ fn decide_item(
     text: &str,
     how: How,
     movements: &mut Vec<Movement>,
-) -> Option<Rejection> {
+) -> Option<(u32, Rejection)> {
     let before = movements.len();
     if how.waits && legs[0].terms().scheduled_at.is_some() && !is_too_late(draft, state, legs, text) {
         for ask in legs {
             let checked = look_up(draft, state, ask, text);
             if let Err(rejection) = check_room(draft) {
-                return Some(rejection);
+                return Some((ask.leg, rejection));
             }
             let mut movement = Movement { outcome: Outcome::Scheduled, ..movement_of(ask, how.queued, &checked) };
             // The request is accepted, so the indicators it names get their balances now.
@@ -346,7 +346,7 @@ fn decide_item(
     for ask in legs {
         let movement = decide_ask(draft, state, ask, text, how, movements.len());
         if let Outcome::Rejected(rejection) = movement.outcome {
-            failed = failed.or(Some(rejection));
+            failed = failed.or(Some((ask.leg, rejection)));
         }
         movements.push(movement);
     }
@@ -396,24 +396,25 @@ struct Wanted<'a> {
     freed: &'a [u32],
 }
 
-/// Whether the references of an item are free. A queued item that was recorded before with the same facts is known: its
-/// rows are answered.
+/// Whether the references of an item are free; if not, of which leg one is used. A queued item that was recorded before with the
+/// same facts is known: its rows are answered.
 fn reference_check(
     draft: &mut Draft<'_>,
     state: &State,
     wanted: &Wanted<'_>,
     queued: bool,
     text: &str,
-) -> Result<Option<Vec<u64>>, Rejection> {
+) -> Result<Option<Vec<u64>>, (u32, Rejection)> {
     let Wanted { legs, asks, first_ask, priors, freed } = *wanted;
-    if !priors.is_empty() {
+    let used = |leg: usize| Err((legs[leg].leg, Rejection::DuplicateReference));
+    if let Some(first) = priors.first() {
         let same = queued
             && legs.iter().enumerate().all(|(leg, ask)| {
                 let prior = priors.iter().find(|prior| prior.ask as usize == first_ask + leg && !prior.of_outcome);
                 prior.is_some_and(|prior| same_facts(draft, state, ask, prior, text))
             });
         if !same {
-            return Err(Rejection::DuplicateReference);
+            return used(first.ask as usize - first_ask);
         }
         return Ok(Some(priors.iter().filter(|prior| !prior.of_outcome).map(|prior| prior.row.number).collect()));
     }
@@ -427,7 +428,7 @@ fn reference_check(
                 !is_free(earlier.item) && same_text(earlier, ask, queued, text)
             });
             if taken {
-                return Err(Rejection::DuplicateReference);
+                return used(leg);
             }
         }
     }

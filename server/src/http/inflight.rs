@@ -365,7 +365,7 @@ impl Ending {
 
     /// A refusal of the ledger as an error.
     pub async fn refusal(&self, state: &AppState, refused: Refused) -> Result<ApiError, ApiError> {
-        let Refused { item, rejection } = refused;
+        let Refused { item, rejection, .. } = refused;
         let hold = self.hold(item as usize);
         let currency = state.books().currency(hold.currency);
         let shown = |minor: i128| format!("{currency}{}", two_decimals(minor, hold.precision));
