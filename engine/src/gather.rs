@@ -467,7 +467,8 @@ impl Writer {
             metadata,
         };
         let queued = action == Action::Commit;
-        Settle { scope: None, action, holds: vec![hold], amount: None, over_capture: false, queued, text: arena }
+        let (scope, holds) = (None, vec![hold]);
+        Settle { scope, action, holds, amount: None, over_capture: false, passes_ended: false, queued, text: arena }
     }
 }
 

@@ -72,7 +72,17 @@ fn end(scope: Scope, action: Action, holds: &[u64]) -> Command {
         asks.extend(settle.holds);
     }
     let (scope, text) = (Some(scope), String::new());
-    Command::Settle(Settle { scope, action, holds: asks, amount: None, over_capture: false, queued: false, text })
+    let (over_capture, passes_ended) = (false, false);
+    Command::Settle(Settle {
+        scope,
+        action,
+        holds: asks,
+        amount: None,
+        over_capture,
+        passes_ended,
+        queued: false,
+        text,
+    })
 }
 
 fn change(scope: Scope, hold: u64) -> Command {

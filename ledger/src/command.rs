@@ -425,6 +425,8 @@ pub struct Settle {
     pub amount: Option<i128>,
     /// Whether more than is left may be committed, when the source can pay for the rest.
     pub over_capture: bool,
+    /// Whether those that were committed or voided before are passed over, as long as one is open.
+    pub passes_ended: bool,
     /// Whether the caller asked for the queue; only told.
     pub queued: bool,
     /// The arena of the holds.

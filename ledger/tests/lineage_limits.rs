@@ -143,8 +143,16 @@ fn parts_of_a_hold() {
     assert_eq!(parts, limits::LINEAGE_PARTS_MAX);
     // Whatever a hold has can be settled at once, as a timer would.
     let (holds, text) = (vec![ask(row)], String::new());
-    let settle =
-        Settle { scope: None, action: Action::Void, holds, amount: None, over_capture: false, queued: false, text };
+    let settle = Settle {
+        scope: None,
+        action: Action::Void,
+        holds,
+        amount: None,
+        over_capture: false,
+        passes_ended: false,
+        queued: false,
+        text,
+    };
     assert_eq!(event(books.perform(Command::Settle(settle))).lineage().count(), limits::LINEAGE_PARTS_MAX);
     assert!(books.state.held_parts.is_empty());
 }

@@ -213,7 +213,9 @@ fn settle(row: u64, commit: bool, amount: Option<i128>) -> Command {
     };
     let action = if commit { Action::Commit } else { Action::Void };
     let text = String::new();
-    Command::Settle(Settle { action, scope: None, holds: vec![hold], amount, over_capture: false, queued: false, text })
+    let (scope, holds) = (None, vec![hold]);
+    let (over_capture, passes_ended) = (false, false);
+    Command::Settle(Settle { action, scope, holds, amount, over_capture, passes_ended, queued: false, text })
 }
 
 fn refund(row: u64, amount: Option<i128>, reference: &str, engine: &Engine) -> Command {

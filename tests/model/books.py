@@ -121,11 +121,15 @@ class Books(Agreed):
         amount = None
         if body["status"] == "commit":
             amount = precise if precise is not None else wanted(body.get("amount"), holds[0].precision)
-        return self.settled(holds, body["status"], amount, body.get("allow_over_capture", False))
+        passes = not body.get("skip_queue") and target not in self.rows
+        return self.settled(holds, body["status"], amount, body.get("allow_over_capture", False), passes)
 
-    def settled(self, holds, action, amount, beyond=False):
+    def settled(self, holds, action, amount, beyond=False, passes=False):
+        """`passes`: in the queue what of a whole has ended is passed over, as long as something is open (7.4)."""
         if beyond and action == "commit" and len(holds) > 1:
             raise Refusal(400, "TXN_VALIDATION_ERROR")
+        if passes and not all(hold.ended for hold in holds):
+            holds = [hold for hold in holds if not hold.ended]
         wrong, rows = [], []
         for hold in reversed(holds):
             if hold.ended:

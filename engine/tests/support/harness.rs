@@ -202,7 +202,8 @@ pub fn settle_command(row: u64, action: Action, amount: Option<i128>) -> Command
 
 pub fn settle_as_far(row: u64, action: Action, amount: Option<i128>, over_capture: bool) -> Command {
     let (holds, text) = (vec![hold_ask(row)], String::new());
-    Command::Settle(Settle { scope: None, action, holds, amount, over_capture, queued: false, text })
+    let (scope, passes_ended) = (None, false);
+    Command::Settle(Settle { scope, action, holds, amount, over_capture, passes_ended, queued: false, text })
 }
 
 pub fn change_command(row: u64, held: Option<i128>, expires_at: Option<i64>) -> Command {

@@ -10,21 +10,23 @@ use crate::policy::check_funds;
 use crate::rejection::{Refused, Rejection};
 use crate::state::{Hold, State};
 
-/// Commit or void holds: all that are named, or none. When several cannot be, the one that tells most is told; see [`rank`].
+/// Commit or void holds: all that are named, or none; perhaps but for those that ended before. When several cannot be, the one
+/// that tells most is told; see [`rank`].
 pub(super) fn settle(
     state: &State,
     scratch: &mut Scratch,
     command: Settle,
     moment: Moment,
 ) -> Result<Decision, Refused> {
-    let Settle { scope: _, action, holds, amount, over_capture, queued, text } = command;
+    let Settle { scope: _, action, holds, amount, over_capture, passes_ended, queued, text } = command;
     if holds.is_empty() {
         return refuse(0, Rejection::NotInflight);
     }
     assert!(!over_capture || holds.len() == 1, "the edge lets more than is left be committed of one hold only");
     let mut draft = Draft::new(state, scratch, holds.len());
     let mut movements = Vec::with_capacity(holds.len());
-    let mut refused: Option<(usize, Rejection)> = None;
+    // Why one of them cannot be, and why one cannot be that is passed over.
+    let (mut refused, mut passed) = (None, None);
     for (index, ask) in holds.iter().enumerate() {
         let movement = state.holds.get(&ask.row).ok_or_else(|| ended(ask)).and_then(|hold| {
             let (kind, outcome, amount) = match action {
@@ -37,18 +39,21 @@ pub(super) fn settle(
             };
             let item = u32::try_from(index).expect("commands have few items");
             let movement = Movement { kind, outcome, item, amount, ..of_hold(ask, hold) };
-            follow_settlement(&mut draft, state, &movement, index, hold, ask.row, moment.at)?;
+            follow_settlement(&mut draft, state, &movement, movements.len(), hold, ask.row, moment.at)?;
             Ok(movement)
         });
         match movement {
             Ok(movement) => movements.push(movement),
-            Err(rejection) if refused.is_none_or(|(_, before)| rank(rejection) < rank(before)) => {
-                refused = Some((index, rejection));
+            Err(rejection) => {
+                let ended = matches!(rejection, Rejection::AlreadyCommitted | Rejection::AlreadyVoided);
+                let told = if passes_ended && ended { &mut passed } else { &mut refused };
+                if told.is_none_or(|(_, before)| rank(rejection) < rank(before)) {
+                    *told = Some((index, rejection));
+                }
             }
-            Err(_) => {}
         }
     }
-    if let Some((index, rejection)) = refused {
+    if let Some((index, rejection)) = refused.or(passed.filter(|_| movements.is_empty())) {
         return refuse(index, rejection);
     }
     let twice = |at: usize| holds[..at].iter().any(|before| before.row == holds[at].row);

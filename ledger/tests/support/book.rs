@@ -160,6 +160,11 @@ impl Book {
         self.settle_as_far(action, rows, amount, false)
     }
 
+    /// Commits or voids those of some holds that are open, by their rows.
+    pub fn settle_open(&mut self, action: Action, rows: &[u64], amount: Option<i128>) -> Result<Decision, Refused> {
+        self.settle_holds(action, rows, amount, (false, true))
+    }
+
     /// Commits or voids holds by their rows; a commit may go beyond what is left if it is told so.
     pub fn settle_as_far(
         &mut self,
@@ -168,9 +173,19 @@ impl Book {
         amount: Option<i128>,
         over_capture: bool,
     ) -> Result<Decision, Refused> {
-        let mut text = String::new();
+        self.settle_holds(action, rows, amount, (over_capture, false))
+    }
+
+    fn settle_holds(
+        &mut self,
+        action: Action,
+        rows: &[u64],
+        amount: Option<i128>,
+        (over_capture, passes_ended): (bool, bool),
+    ) -> Result<Decision, Refused> {
+        let (mut text, scope, queued) = (String::new(), None, passes_ended);
         let holds = rows.iter().map(|&row| self.hold_ask(row, &mut text)).collect();
-        self.perform(Command::Settle(Settle { scope: None, action, holds, amount, over_capture, queued: false, text }))
+        self.perform(Command::Settle(Settle { scope, action, holds, amount, over_capture, passes_ended, queued, text }))
     }
 
     fn hold_ask(&mut self, row: u64, text: &mut String) -> HoldAsk {

@@ -12,7 +12,7 @@
 //! pay p1 A -> B 10.00 [EUR] [queued] [overdraft] [limit=5.00] post; hold the same; the label is the reference
 //! split s1 A -> B 6.00 + C 4.00                               legs from or to several balances
 //! batch atomic|independent [goes on] [queued]                 the indented statements below are its items
-//! commit h1 [+ h2] [5.00] [over], void h1                     settle, perhaps beyond what is left; release
+//! commit h1 [+ h2] [5.00] [over|open], void h1                settle, perhaps beyond what is left, or what of it is open; release
 //! refund p1 [+ p2] [5.00] [queued]                            give back, or a part of it
 //! change h1 [to 5.00] [expires=60] [commits=60]               raise or lower a hold, or give it other dates
 //! cancel s1 [+ s2], reschedule s1 [+ s2] [at=60] [to 5.00]    what is scheduled, with all that runs together with it
@@ -533,7 +533,12 @@ impl Script {
         let before = self.book.rows.len();
         let rows = self.rows_of(label, rest);
         let action = if word == "void" { Action::Void } else { Action::Commit };
-        let answer = self.book.settle_as_far(action, &rows, self.amount_among(rest), rest.contains(&"over"));
+        let amount = self.amount_among(rest);
+        let answer = if rest.contains(&"open") {
+            self.book.settle_open(action, &rows, amount)
+        } else {
+            self.book.settle_as_far(action, &rows, amount, rest.contains(&"over"))
+        };
         self.answered(&answer, before)
     }
 

@@ -52,7 +52,8 @@ const SETTLEMENT: Object = Object {
 pub const UPDATE_INFLIGHT: Operation = Operation {
     summary: "Commit or void a hold",
     description: "The id may be that of the hold, of the request that made it, of a split transaction or of a batch; then all its holds are \
-                  meant, and all are settled or none.",
+                  meant, and all are settled or none. Through the queue those of a whole that are finished already are passed \
+                  over, as long as one is open.",
     body: Some(&Schema::Object(&SETTLEMENT)),
     answers: &[Told {
         status: 200,
@@ -355,7 +356,9 @@ impl Ending {
             holds.push(HoldAsk { row, ended: None, precision, overdraft, reference, description, metadata });
         }
         let &Ending { scope, action, amount, over_capture, queued, .. } = self;
-        Ok(Settle { scope, action, holds, amount, over_capture, queued, text })
+        // Of a whole the queue passes over what has ended, as that of the reference server does. One hold is told to have ended.
+        let passes_ended = queued && self.known.is_none();
+        Ok(Settle { scope, action, holds, amount, over_capture, passes_ended, queued, text })
     }
 
     async fn settle(&self, state: &AppState, key: Option<KeyAsk>) -> Result<Settled, Trouble> {

@@ -178,11 +178,11 @@ fn ends<'a>(tried: &Tried<'_>, about: impl Fn(usize) -> &'a Row) -> ProjectionVi
     view.balances = Some(tried.balances(0..movements.len(), movements.len()));
     tried.tell_lineage(0..movements.len(), &mut view);
     if movements.len() > 1 {
-        let leg = |(index, movement): (usize, &Movement)| {
-            let identifier = about(index).id().text(Prefix::Transaction);
+        let leg = |movement: &Movement| {
+            let identifier = about(movement.item as usize).id().text(Prefix::Transaction);
             LegProjection::new(identifier, SOURCE, movement.amount, movement.precision)
         };
-        view.legs = movements.iter().enumerate().map(leg).collect();
+        view.legs = movements.iter().map(leg).collect();
     }
     view
 }

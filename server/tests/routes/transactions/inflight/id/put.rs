@@ -171,6 +171,42 @@ async fn a_batch_is_told_as_a_hold() {
 }
 
 /// A setting accepts what comes late, for clients that were written for it.
+/// Through the queue what of a whole has ended before is passed over; at once it refuses the whole, as nothing may be half done.
+#[tokio::test]
+async fn what_of_a_whole_has_ended_is_passed_over_in_the_queue() {
+    let server = open();
+    for action in ["commit", "void"] {
+        let (a, b) = (server.funded(10_000).await, server.balance().await);
+        let item = |number: u64| payment(&a, &b, json!({"amount": number, "reference": format!("{action} {number}")}));
+        let body = json!({"transactions": [item(1), item(2), item(4)], "inflight": true, "skip_queue": true});
+        let batch = server.post("/transactions/bulk", body).await.field("batch_id");
+        let rows = server.get(&format!("/transactions/bulk/{batch}")).await.json()["transactions"].clone();
+        let id = |index: usize| rows[index]["transaction_id"].as_str().unwrap().to_owned();
+        end(&server, &id(0), json!({"status": "void", "skip_queue": true})).await;
+        end(&server, &id(2), json!({"status": "commit", "amount": 3, "skip_queue": true})).await;
+        let before = server.figures(&a).await;
+        let at_once = end(&server, &batch, json!({"status": action, "skip_queue": true})).await;
+        at_once.is_error(409, "TXN_ALREADY_VOIDED", "has already been voided");
+        // Too much of one that is open refuses all of them still.
+        let too_much = end(&server, &batch, json!({"status": "commit", "amount": 2})).await;
+        too_much.is_error(400, "TXN_COMMIT_AMOUNT_EXCEEDED", "cannot commit more than");
+        assert_eq!(server.figures(&a).await, before);
+        let body = json!({"status": action});
+        let (said, told) = server.said_and_done("PUT", &format!("/transactions/inflight/{batch}"), body).await;
+        let legs: Vec<Value> =
+            said.json()["legs"].as_array().unwrap().iter().map(|leg| leg["identifier"].clone()).collect();
+        assert_eq!(legs, [json!(id(2)), json!(id(1))], "newest first, without the one that ended");
+        assert_eq!((told.field("transaction_id"), &told.json()["queued"]), (batch.clone(), &json!(true)));
+        assert_eq!(told.json()["precise_amount"], 200, "told by the oldest that was open");
+        let posted = if action == "commit" { 600 } else { 300 };
+        assert_eq!(server.figures(&b).await, [posted, posted, 0, 0, 0]);
+        for skip_queue in [true, false] {
+            let again = end(&server, &batch, json!({"status": action, "skip_queue": skip_queue})).await;
+            assert_eq!(again.status.as_u16(), 409, "{}", again.text);
+        }
+    }
+}
+
 #[tokio::test]
 async fn late_may_be_accepted() {
     let server = TestServer::new(crate::support::settings(&[("FLORIN_COMPAT_LATE_SETTLEMENT", "accept")]));
