@@ -345,8 +345,15 @@ impl<'a> Viewer<'a> {
             }
             return Ok(inherited);
         }
+        if let Kind::Settlement { hold, .. } | Kind::Release { hold, .. } = movement.kind {
+            // What ends by itself has no metadata of the server's own: whoever carries out timers knows nothing of it. What was
+            // asked for has it, and is the same for it.
+            let hold = books.row(hold)?.ok_or(BooksFault::Row(hold))?;
+            metadata.merge(self.metadata_of(&hold, shown)?);
+            return Ok(metadata);
+        }
         changes::apply(books, shown, until_recorded, &mut metadata)?;
-        if matches!(movement.kind, Kind::Settlement { .. } | Kind::Release { .. } | Kind::Change { .. }) {
+        if matches!(movement.kind, Kind::Change { .. }) {
             return Ok(metadata);
         }
         if movement.allow_overdraft {
