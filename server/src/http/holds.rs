@@ -143,6 +143,7 @@ pub async fn change_inflight(State(state): State<AppState>, Path(id): Path<Strin
                 break Outcome::Recorded(ask::replay(&state, key.clone(), 1).await?.ok_or(error)?);
             }
         };
+        inflight::check_alone(&state, &hold)??;
         let command = ChangeHold { scope, ..change_command(&state, &hold, &body, &change)? };
         match ask::change_once(&state, Command::ChangeHold(command), key.clone(), 1).await {
             Err(error) if ask::is_outdated(&error) && makings < ask::MAKINGS_MAX => {}

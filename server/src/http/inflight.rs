@@ -12,13 +12,13 @@ use super::state::{Answer, AppState};
 use super::transactions::{self, TRANSACTION};
 use crate::api::inflight::{SettleAmount, SettleBody};
 use crate::api::metadata::Metadata;
-use crate::api::transaction::view::{TransactionView, Viewer, two_decimals};
+use crate::api::transaction::view::{Told as ToldRow, TransactionView, Viewer, queued_parent, two_decimals};
 use crate::config::posting::LateSettlement;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use engine::answer::Recorded;
 use engine::writer::KeyAsk;
-use ledger::command::{Action, Command, HoldAsk, Overdraft, Scope, Settle};
+use ledger::command::{Action, Batch, Command, HoldAsk, Overdraft, Scope, Settle};
 use ledger::decide::Known;
 use ledger::event::Kind;
 use ledger::id::{Id, Prefix};
@@ -230,6 +230,9 @@ pub async fn prepare(state: &AppState, wanted: Wanted<'_>) -> Result<Ending, Tro
         Some(target) if target.holds.is_empty() => return Err(Trouble::NoHold),
         Some(target) => target,
     };
+    if known.is_some() {
+        check_alone(state, &holds[0])?.map_err(Trouble::Refused)?;
+    }
     if action == Action::Commit && !matches!(amount, SettleAmount::Rest) && are_exchange(id, &holds) {
         let message = "amount: an exchange is committed as a whole";
         return Err(Trouble::Refused(ApiError::new(Code::TxnValidationError, message)));
@@ -245,6 +248,24 @@ pub async fn prepare(state: &AppState, wanted: Wanted<'_>) -> Result<Ending, Tro
         return Err(Trouble::Fault(ApiError::new(Code::TxnValidationError, message)));
     }
     Ok(Ending { known, holds, scope, action, amount, over_capture, queued })
+}
+
+/// Refuses what is to be done with one leg of an exchange. Ended without the others, or held at another amount, it would give one
+/// currency and not take the other.
+pub fn check_alone(state: &AppState, hold: &Row) -> Result<Result<(), ApiError>, ApiError> {
+    let mut viewer = Viewer::new(state.books());
+    if viewer.told(hold)?.movement.leg == 0 {
+        return Ok(Ok(()));
+    }
+    let event = viewer.event(hold)?;
+    let currencies = || event.main_movements().iter().map(|leg| leg.currency);
+    if event.batch != Batch::Single || currencies().all(|currency| currency == hold.currency) {
+        return Ok(Ok(()));
+    }
+    let whole = queued_parent(&ToldRow::of(event, hold.movement as usize), hold);
+    let message =
+        format!("id: it is a leg of an exchange, which is held and ends as one; the id of the whole is {whole}");
+    Ok(Err(ApiError::new(Code::TxnValidationError, message)))
 }
 
 /// Whether the holds of an id are the legs of one exchange: nothing else but a batch has several currencies. The same amount

@@ -324,6 +324,21 @@ async fn held_then_ended_by_the_id_of_the_whole() {
             let wanted = (400, "TXN_VALIDATION_ERROR", "an exchange is committed as a whole");
             server.refuses(("PUT", &end(&id)), body, wanted).await;
         }
+        // One leg without the others would give one currency and not take the other. So it is by the ids of requests too.
+        let legs =
+            if skip_queue { ["commit-1", "commit-2", "commit-3"] } else { ["commit_1", "commit_2_q", "commit_3"] };
+        for leg in legs {
+            let leg = server.get(&format!("/transactions/reference/{leg}")).await.field("transaction_id");
+            let wanted = (400, "TXN_VALIDATION_ERROR", id.as_str());
+            for body in [ending("commit"), ending("void"), with(ending("commit"), json!({"amount": 1}))] {
+                server.refuses(("PUT", &end(&leg)), body.to_string(), wanted).await;
+                server.refuses(("PUT", &end(&leg)), with(body, json!({"dry_run": true})).to_string(), wanted).await;
+            }
+            server.refuses(("PATCH", &end(&leg)), r#"{"amount": 1}"#, wanted).await;
+            let body = json!({"transaction_ids": [leg], "skip_queue": skip_queue});
+            let told = server.post("/transactions/inflight/bulk/void", body).await;
+            assert_eq!((&told.json()["succeeded"], told.status.as_u16()), (&json!(0), 200), "{}", told.text);
+        }
         assert_eq!(server.put(&end(&id), ending("commit")).await.status.as_u16(), 200);
         assert_eq!(all(&server, &a, &b).await, POSTED);
         assert_conserved(&server).await;
