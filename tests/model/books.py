@@ -154,7 +154,7 @@ class Books(Agreed):
                 body["precise_amount"] = item["precise_amount"]
             rows = self.settlement(request.target, body)
         except Refusal as no:
-            code = {"TXN_ALREADY_COMMITTED": "ALREADY_COMMITTED", "TXN_ALREADY_VOIDED": "ALREADY_VOIDED", "TXN_NOT_FOUND": "NOT_FOUND",
+            code = {"TXN_ALREADY_COMMITTED": "ALREADY_COMMITTED", "TXN_ALREADY_VOIDED": "ALREADY_VOIDED", "TXN_NOT_FOUND": "NOT_FOUND", "GEN_BAD_REQUEST": "INTERNAL_ERROR",
                     "TXN_NOT_INFLIGHT": "NOT_INFLIGHT" if request.target in self.known else "NOT_FOUND"}.get(no.code, "INVALID_AMOUNT")
             return Outcome(200, None, {"transaction_id": request.target, "status": "failed", "code": code})
         status = {"status": "succeeded"} if item.get("skip_queue") else {"status": "queued", "code": "QUEUED"}

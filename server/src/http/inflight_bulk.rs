@@ -159,7 +159,7 @@ struct How {
 /// Finds the holds of one item and how much of them to commit. Changes nothing.
 pub async fn prepare(state: &AppState, wanted: Wanted<'_>) -> Result<Ending, Trouble> {
     if matches!(wanted.amount, SettleAmount::Minor(minor) if minor < 0) {
-        return Err(Trouble::Refused(ApiError::new(Code::TxnInvalidAmount, "precise_amount cannot be negative")));
+        return Err(Trouble::Refused(ApiError::new(Code::GenBadRequest, "precise_amount cannot be negative")));
     }
     inflight::prepare(state, wanted).await
 }
@@ -252,6 +252,8 @@ fn failure_of(trouble: Trouble, id: &str) -> (&'static str, String) {
                 Code::TxnAlreadyVoided => "ALREADY_VOIDED",
                 Code::TxnAlreadyCommitted => "ALREADY_COMMITTED",
                 Code::TxnNotInflight => "NOT_INFLIGHT",
+                // What makes no sense, such as an amount below zero: so the reference server has it.
+                Code::GenBadRequest => "INTERNAL_ERROR",
                 // The rest of what a commit can be refused for is its amount.
                 _ => "INVALID_AMOUNT",
             };

@@ -159,7 +159,7 @@ async fn items_in_bulk_are_told_one_by_one() {
         );
         let results = told["results"].as_array().unwrap();
         let codes: Vec<&str> = results.iter().map(|item| item["rejection"]["code"].as_str().unwrap_or("")).collect();
-        let (missing, wrong) = ("TXN_NOT_FOUND", "TXN_INVALID_AMOUNT");
+        let (missing, wrong) = ("TXN_NOT_FOUND", "GEN_BAD_REQUEST");
         assert_eq!(codes, ["", missing, "", "TXN_COMMIT_AMOUNT_EXCEEDED", wrong, "", "TXN_NOT_INFLIGHT", missing]);
         assert!(results.iter().all(|item| item["operation"] == "commit"));
         assert_eq!((&results[2]["precise_amount"], &results[5]["precise_amount"]), (&json!("400"), &json!("1000")));
