@@ -10,10 +10,12 @@ use super::{
     policies, proofs, recover, refunds, reports, scheduled, scrub, service, statements, transactions,
 };
 use axum::Router;
+use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use std::sync::LazyLock;
+use tower_service::Service;
 
 /// All routes. Paths have no slash at their end; `{name}` stands for one segment.
 pub fn routes() -> Vec<Route> {
@@ -213,7 +215,15 @@ pub fn build(state: AppState) -> Router {
     }
     // The body is taken all the same: a client that is still sending it would not read the answer.
     let not_found = |_: RequestBody| async { answer::page_not_found() };
-    router.fallback(not_found).method_not_allowed_fallback(not_found).with_state(state)
+    // What is a word of a path with one method is an id with another, as routes of each method are looked up apart:
+    // `GET /transactions/recover`.
+    let mut of_ids = Router::new();
+    for route in routes().into_iter().filter(|route| route.path.ends_with('}')) {
+        of_ids = of_ids.route(route.path, route.handler);
+    }
+    let of_ids = of_ids.fallback(not_found).method_not_allowed_fallback(not_found).with_state(state.clone());
+    let by_id = move |request: Request| of_ids.clone().call(request);
+    router.fallback(not_found).method_not_allowed_fallback(by_id).with_state(state)
 }
 
 /// Whether there is a route for this method and path.

@@ -37,6 +37,10 @@ async fn what_is_not_there_is_not_found() {
         &id.to_uppercase(),
         &format!("{id}0"),
         &a,
+        // Words of other routes with other methods.
+        "recover",
+        "bulk",
+        "filter",
     ] {
         let told = server.get(&format!("/transactions/{id}")).await;
         told.is_error(404, "TXN_NOT_FOUND", &format!("Transaction with ID '{id}' not found"));
