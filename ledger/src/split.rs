@@ -5,6 +5,7 @@
 //! for the total are a mistake to be told, not money to be moved somewhere.
 
 use crate::decimal::Decimal;
+use crate::limits::SUM_MAX;
 
 /// What a part of a split asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,8 +42,11 @@ const UNIT: i128 = 10i128.pow(FRACTION_DIGITS);
 const WHOLE_PERCENT_THOUSANDTHS: i128 = 99_900;
 
 /// The shares of a total, in minor units, in the order of the parts. They sum to the total. A part that asks for nothing gets
-/// nothing.
+/// nothing. Parts are not below zero; a total past what a balance may reach is not shared, so that no sum is beyond 128 bits.
 pub fn shares(total: i128, precision: u64, parts: &[Share]) -> Result<Vec<i128>, SplitFault> {
+    if !(0..=SUM_MAX).contains(&total) {
+        return Err(SplitFault::Range);
+    }
     if total == 1 {
         return Ok((0..parts.len()).map(|index| i128::from(index == 0)).collect());
     }
@@ -66,7 +70,8 @@ pub fn shares(total: i128, precision: u64, parts: &[Share]) -> Result<Vec<i128>,
     for (part, amount) in parts.iter().zip(&mut fine) {
         let Share::Percent(share) = part else { continue };
         // Thousandths of a per cent of the percentage itself, only to compare sums of percentages.
-        percentages += share.minor_units(1_000_000_000).ok_or(SplitFault::Range)?;
+        let thousandths = share.minor_units(1_000_000_000);
+        percentages = thousandths.and_then(|more| percentages.checked_add(more)).ok_or(SplitFault::Range)?;
         *amount = percent_of(total, *share).ok_or(SplitFault::Range)?;
         if amount.units < 1 {
             *amount = Fine::ZERO;
@@ -218,5 +223,26 @@ mod tests {
         let half = crate::limits::SUM_MAX / 2;
         assert_eq!(shares(crate::limits::SUM_MAX, 1, &[percent("50"), percent("50")]), Ok(vec![half + 1, half]));
         assert_eq!(shares(total, 100, &[Share::Precise(total), fixed("0.01")]), Err(SplitFault::FixedExceeds));
+    }
+
+    /// What is off by rounding would be beyond 128 bits, and so would sums of percentages that nobody means.
+    #[test]
+    fn numbers_at_the_end_of_what_can_be_calculated() {
+        let parts = [Share::Precise((1 << 126) + 1), percent("50")];
+        assert_eq!(shares(i128::MAX, 100, &parts), Err(SplitFault::Range));
+        assert_eq!(shares(SUM_MAX + 1, 100, &[Share::Left]), Err(SplitFault::Range));
+        assert_eq!(shares(SUM_MAX, 100, &[Share::Left, percent("100")]), Ok(vec![0, SUM_MAX]));
+        let most = (1 << 125) + 1;
+        assert_eq!(
+            shares(SUM_MAX, 100, &[Share::Precise(most), percent("50")]),
+            Ok(vec![most - 1, SUM_MAX - most + 1])
+        );
+        for (total, parts) in [
+            (0, ["170141183460469231731687303%", "170141183460469231731687303715%"]),
+            (2, ["80000000000000000000000000%", "170141183460469231731687303715%"]),
+        ] {
+            let parts = parts.map(|part| percent(part.trim_end_matches('%')));
+            assert_eq!(shares(total, 100, &parts), Err(SplitFault::Range), "{total}");
+        }
     }
 }

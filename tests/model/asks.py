@@ -76,7 +76,7 @@ class World:
                 if waits:
                     self.scheduled.append(body["transaction_id"])
                 if whole:
-                    parts = [part["transaction_id"] for part in body.get("sources") or body.get("destinations")]
+                    parts = [part["transaction_id"] for part in body.get("sources") or body.get("destinations") if part["transaction_id"]]
                     if held:
                         self.holds.extend(parts)
                     elif asked.get("skip_queue"):
@@ -251,7 +251,8 @@ def distribution(random, total, precision, count):
         return [str(random.randrange(1, total // precision // count))] + ["5%"] * (count - 2) + ["left"]
     if way == 6 and random.random() < 0.5:
         return random.choice((["left"] * count, ["10%"] * count, ["60%"] * (count - 1) + ["50%"], ["x%"] * (count - 1) + ["left"],
-                              [("precise", str(total + 1))] + ["left"] * (count - 1)))
+                              [("precise", str(total + 1))] + ["left"] * (count - 1), ["0"] * (count - 1) + ["left"],
+                              ["", ("precise", "0"), "left", "0.00"][-count:] if count > 2 else ["-1", "left"], ["0"] * count))
     return [f"{100 // count}%"] * (count - 1) + ["left"]
 
 

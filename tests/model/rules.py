@@ -91,7 +91,7 @@ def number(text):
         value = Decimal(text)
     except InvalidOperation:
         raise invalid() from None
-    if not value.is_finite() or value < 0:
+    if not value.is_finite():
         raise invalid()
     return Fraction(value)
 
@@ -100,10 +100,23 @@ def share(total, precision, entries):
     """Section 5.1, with lists that do not account for the total refused (Q19), and `left` given twice."""
     if len({entry["identifier"] for entry in entries}) < len(entries):
         raise Refusal(400, "TXN_INVALID_DISTRIBUTION")
+    legs, below_zero = [], False
     for entry in entries:  # how a part is written is looked at in any case, a total of one or not
         text = entry.get("precise_distribution") or entry.get("distribution", "")
-        if text != "left":
-            number(text.removesuffix("%"))
+        if text == "left":
+            legs.append(entry)
+            continue
+        value = number(text.removesuffix("%") or "0")
+        if value < 0 and text.endswith("%"):
+            raise invalid()
+        below_zero |= value < 0
+        if value or text.endswith("%"):
+            legs.append(entry)
+    entries = legs  # what is zero, or not written at all, is no leg
+    if not entries:
+        raise Refusal(400, "TXN_INVALID_DISTRIBUTION")
+    if below_zero:
+        raise Refusal(400, "TXN_INVALID_AMOUNT")
     if total == 1:
         return [(entry["identifier"], int(at == 0)) for at, entry in enumerate(entries)]
     fixed, percent, left, percents, remaining = {}, {}, [], Fraction(0), Fraction(total)

@@ -3,7 +3,9 @@
 use super::transaction::{Checked, Precise, whole_number};
 use crate::decode::{NumberOrText, Text};
 use crate::http::error::{ApiError, Code};
+use crate::http::failure::{self, About};
 use ledger::decimal::Decimal;
+use ledger::rejection::{Refused, Rejection};
 use ledger::split::{Share, SplitFault, shares};
 
 crate::lenient_struct! {
@@ -27,8 +29,8 @@ pub struct Part<'a> {
     pub distribution: &'a str,
     /// As it was sent.
     pub precise_distribution: &'a str,
-    /// Minor units.
-    pub amount: i128,
+    /// Minor units of its leg. A part that asks for nothing makes none.
+    pub amount: Option<i128>,
 }
 
 /// The side of a transaction that is split.
@@ -45,6 +47,11 @@ impl<'a> Parts<'a> {
     pub fn list(&self) -> &[Part<'a>] {
         let (Parts::Sources(parts) | Parts::Destinations(parts)) = self;
         parts
+    }
+
+    /// The balances of the legs and their amounts, in order; at least one.
+    pub fn legs(&self) -> impl Iterator<Item = (&'a str, i128)> {
+        self.list().iter().filter_map(|part| Some((part.identifier, part.amount?)))
     }
 }
 
@@ -67,7 +74,14 @@ fn calculate<'a>(bodies: &'a [PartBody<'_>], checked: &Checked<'_>) -> Result<Ve
             return Err(refuse(Code::TxnInvalidDistribution, &format!("'{name}' is named by several parts")));
         }
     }
-    let amounts = shares(checked.facts.amount, checked.facts.precision, &asked).map_err(|fault| match fault {
+    let of_legs: Vec<Share> = asked.iter().copied().filter(|share| !asks_for_nothing(share)).collect();
+    if of_legs.is_empty() {
+        return Err(refuse(Code::TxnInvalidDistribution, "no part gets anything"));
+    }
+    if let Some(leg) = of_legs.iter().position(is_negative) {
+        return Err(of_leg(leg, failure::refusal(Rejection::AmountNegative, About::default())));
+    }
+    let amounts = shares(checked.facts.amount, checked.facts.precision, &of_legs).map_err(|fault| match fault {
         SplitFault::FixedExceeds => {
             refuse(Code::TxnValidationError, "fixed amount exceeds remaining transaction amount")
         }
@@ -81,42 +95,96 @@ fn calculate<'a>(bodies: &'a [PartBody<'_>], checked: &Checked<'_>) -> Result<Ve
         }
         SplitFault::Range => refuse(Code::TxnValidationError, "a part is beyond what can be calculated"),
     })?;
-    let parts = bodies.iter().zip(amounts).map(|(body, amount)| Part {
+    let mut amounts = amounts.into_iter();
+    let parts = bodies.iter().zip(&asked).map(|(body, share)| Part {
         identifier: body.identifier.as_deref().unwrap_or_default(),
         distribution: body.distribution.as_deref().unwrap_or_default(),
         precise_distribution: body.precise_distribution.map_or("", |text| text.0),
-        amount,
+        amount: if asks_for_nothing(share) { None } else { amounts.next() },
     });
-    let nothing = |body: &PartBody<'_>| {
-        body.distribution.as_deref().unwrap_or_default().is_empty() && body.precise_distribution.is_none()
-    };
-    Ok(parts.zip(bodies).filter(|(part, body)| part.amount != 0 || !nothing(body)).map(|(part, _)| part).collect())
+    Ok(parts.collect())
+}
+
+/// Whether a part makes no leg: zero, or nothing at all, is written in it.
+fn asks_for_nothing(share: &Share) -> bool {
+    match share {
+        Share::Precise(minor) => *minor == 0,
+        Share::Fixed(major) => major.is_zero(),
+        Share::Percent(_) | Share::Left => false,
+    }
+}
+
+fn is_negative(share: &Share) -> bool {
+    match share {
+        Share::Precise(minor) => *minor < 0,
+        Share::Fixed(major) => major.is_negative(),
+        Share::Percent(_) | Share::Left => false,
+    }
 }
 
 fn share_of(body: &PartBody<'_>) -> Result<Share, ApiError> {
     if let Some(NumberOrText(text)) = body.precise_distribution.filter(|text| !text.0.is_empty()) {
         return match (text, whole_number(text)) {
             ("left", _) => Ok(Share::Left),
-            (_, Some(Precise::Fits(minor))) if minor >= 0 => Ok(Share::Precise(minor)),
+            (_, Some(Precise::Fits(minor))) => Ok(Share::Precise(minor)),
             _ => Err(refuse(Code::TxnValidationError, "invalid precise_distribution format")),
         };
     }
     let text = body.distribution.as_deref().unwrap_or_default().trim();
-    let positive = |text: &str| Decimal::parse(text).ok().filter(|decimal| !decimal.is_negative());
     match text {
         "" => Ok(Share::Precise(0)),
         "left" => Ok(Share::Left),
         _ => match text.strip_suffix('%') {
-            Some(percent) => positive(percent.trim())
+            Some(percent) => Decimal::parse(percent.trim())
+                .ok()
+                .filter(|decimal| !decimal.is_negative())
                 .map(Share::Percent)
                 .ok_or_else(|| refuse(Code::TxnValidationError, "invalid percentage format")),
-            None => positive(text)
+            None => Decimal::parse(text)
                 .map(Share::Fixed)
-                .ok_or_else(|| refuse(Code::TxnValidationError, "invalid fixed amount format")),
+                .map_err(|_| refuse(Code::TxnValidationError, "invalid fixed amount format")),
         },
     }
 }
 
 fn refuse(code: Code, message: &str) -> ApiError {
     ApiError::new(code, format!("failed to split transaction: {message}"))
+}
+
+/// The error of a leg, told as that of the whole. Legs are counted from 0 in it, as the reference server does.
+pub fn of_leg(leg: usize, error: ApiError) -> ApiError {
+    ApiError { message: format!("failed to record split transaction {leg}: {}", error.message), ..error }
+}
+
+/// Why a transaction was refused, as an error. Of a split one it names the leg, and what that has in place of the whole.
+pub fn refusal(refused: Refused, sides: Sides<'_, '_>, about: About<'_>, queued: bool) -> ApiError {
+    let Some(leg) = (refused.leg as usize).checked_sub(1) else { return failure::refusal(refused.rejection, about) };
+    let name = |parts: &[PartBody<'_>]| {
+        let makes_leg = |part: &&PartBody<'_>| share_of(part).is_ok_and(|share| !asks_for_nothing(&share));
+        parts.iter().filter(makes_leg).nth(leg).and_then(|part| part.identifier.as_deref()).map(str::to_owned)
+    };
+    let (source, destination) = (name(sides.sources), name(sides.destinations));
+    let reference = leg_reference(about.reference, refused.leg, queued);
+    let about = About {
+        reference: &reference,
+        source: source.as_deref().unwrap_or(about.source),
+        destination: destination.as_deref().unwrap_or(about.destination),
+        ..about
+    };
+    of_leg(leg, failure::refusal(refused.rejection, about))
+}
+
+/// The sides of a request that may be split, as they were sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sides<'s, 'a> {
+    /// Several sources.
+    pub sources: &'s [PartBody<'a>],
+    /// Several destinations.
+    pub destinations: &'s [PartBody<'a>],
+}
+
+/// The reference of a leg, which is counted from 1.
+pub fn leg_reference(whole: &str, leg: u32, queued: bool) -> String {
+    let separator = if queued { '_' } else { '-' };
+    format!("{whole}{separator}{leg}")
 }

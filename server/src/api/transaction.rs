@@ -5,7 +5,7 @@ pub mod view;
 
 use super::lineage::{check_provider, provider};
 use super::metadata;
-use super::split::{PartBody, Parts};
+use super::split::{PartBody, Parts, Sides, leg_reference};
 use super::time::Moment;
 use super::validate::Problems;
 use crate::decode::{Malformed, Number, NumberOrText, RawObject, Text};
@@ -421,11 +421,19 @@ pub struct How {
     pub inflight: bool,
 }
 
-impl TransactionBody<'_> {
+impl<'a> TransactionBody<'a> {
     /// Whether one of the sides is several.
     pub fn is_split(&self) -> bool {
         self.sources.as_ref().is_some_and(|parts| !parts.is_empty())
             || self.destinations.as_ref().is_some_and(|parts| !parts.is_empty())
+    }
+
+    /// Its sides, when they are several.
+    pub fn sides(&self) -> Sides<'_, 'a> {
+        Sides {
+            sources: self.sources.as_deref().unwrap_or_default(),
+            destinations: self.destinations.as_deref().unwrap_or_default(),
+        }
     }
 
     /// The ask of the request, its texts put into the arena. The fingerprints are left to [`seal`], as a batch says only
@@ -464,17 +472,16 @@ impl TransactionBody<'_> {
 
 /// The asks of the legs of a split transaction, from the ask of its whole.
 pub fn legs(whole: &Ask, parts: &Parts<'_>, queued: bool, arena: &mut String) -> Vec<Ask> {
-    let separator = if queued { '_' } else { '-' };
     let mut asks = Vec::with_capacity(parts.list().len());
-    for (part, leg) in parts.list().iter().zip(1..) {
-        let side = party(arena, part.identifier);
+    for ((identifier, amount), leg) in parts.legs().zip(1..) {
+        let side = party(arena, identifier);
         let (source, destination) = match parts {
             Parts::Sources(_) => (side, whole.destination),
             Parts::Destinations(_) => (whole.source, side),
         };
-        let reference = format!("{}{separator}{leg}", whole.reference.of(arena));
+        let reference = leg_reference(whole.reference.of(arena), leg, queued);
         let reference = text::push(arena, &reference);
-        asks.push(Ask { leg, source, destination, amount: part.amount, reference, ..whole.clone() });
+        asks.push(Ask { leg, source, destination, amount, reference, ..whole.clone() });
     }
     asks
 }

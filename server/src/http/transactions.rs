@@ -6,7 +6,7 @@ use super::body::RequestBody;
 use super::closings;
 use super::dry_run::{self, document};
 use super::error::{ApiError, Code};
-use super::failure::{self, About};
+use super::failure::About;
 use super::filters::newest_first;
 use super::filters::transactions::find_transactions;
 use super::inflight;
@@ -15,7 +15,7 @@ use super::paging::{self, Paging};
 use super::parameters::Parameters;
 use super::state::{Answer, AppState};
 use crate::api::filter::query;
-use crate::api::split;
+use crate::api::split::{self, Sides};
 use crate::api::transaction::view::{TransactionView, Viewer};
 use crate::api::transaction::{Checked, How, Last, TransactionBody, legs, seal};
 use axum::extract::{Path, State};
@@ -139,7 +139,7 @@ pub async fn create_transaction(State(state): State<AppState>, sent: RequestBody
             Ok(answer::once(answer::json(StatusCode::CREATED, &view), recorded.replayed))
         }
         Outcome::Refused(refused) => {
-            let error = failure::refusal(refused.rejection, about(&checked.body));
+            let error = split::refusal(refused, checked.body.sides(), about(&checked.body), queued);
             Err(closings::dated(&state, error, refused.rejection, parties(&checked.body)).await)
         }
         Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => Err(ApiError::internal()),
@@ -159,9 +159,13 @@ pub fn about<'a>(body: &'a TransactionBody<'_>) -> About<'a> {
 
 /// The parties that a request names.
 pub fn parties<'a>(body: &'a TransactionBody<'_>) -> Vec<&'a str> {
-    let parts = [&body.sources, &body.destinations].into_iter().flatten().flatten();
-    let named = parts.filter_map(|part| part.identifier.as_deref());
-    body.source.as_deref().into_iter().chain(body.destination.as_deref()).chain(named).collect()
+    sides_named([body.source.as_deref(), body.destination.as_deref()], body.sides())
+}
+
+/// The parties that sides name, each one or several.
+pub fn sides_named<'a>(sides: [Option<&'a str>; 2], several: Sides<'a, '_>) -> Vec<&'a str> {
+    let parts = several.sources.iter().chain(several.destinations);
+    sides.into_iter().flatten().chain(parts.filter_map(|part| part.identifier.as_deref())).collect()
 }
 
 /// The answer to a request that was recorded, or known.

@@ -436,7 +436,8 @@ impl TransactionView {
         self
     }
 
-    /// The answer to a split request: the transaction as a whole, from its first leg.
+    /// The answer to a split request: the transaction as a whole, from its first leg. The side that is not split is told as it
+    /// was sent, as the whole has no row.
     pub fn told_as_whole(
         mut self,
         checked: &Checked<'_>,
@@ -446,16 +447,19 @@ impl TransactionView {
     ) -> TransactionView {
         self.transaction_id = whole.text(Prefix::Transaction);
         self.parent_transaction = String::new();
+        self.source = checked.body.source.as_deref().unwrap_or_default().to_owned();
+        self.destination = checked.body.destination.as_deref().unwrap_or_default().to_owned();
         self.reference = checked.body.reference.as_deref().unwrap_or_default().to_owned();
         self.precise_amount = NumberText::integer(amount);
         if checked.body.precise_amount.is_some() {
             self.amount = NumberText::nearest_double(&major_text(amount, self.precision));
         }
-        let shown = parts.list().iter().zip(legs).map(|(part, leg)| PartView {
+        let mut legs = legs.iter().cloned();
+        let shown = parts.list().iter().map(|part| PartView {
             identifier: part.identifier.to_owned(),
             distribution: part.distribution.to_owned(),
             precise_distribution: part.precise_distribution.to_owned(),
-            transaction_id: leg.clone(),
+            transaction_id: part.amount.and_then(|_| legs.next()).unwrap_or_default(),
         });
         match parts {
             Parts::Sources(_) => {
