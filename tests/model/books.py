@@ -71,6 +71,9 @@ class Books(Agreed):
             return self.continued(request, items, batch, lambda item: self.check_item(item) or self.bulk_item(draft, item, batch))
         refusal = None
         try:
+            if asked.get("atomic"):  # whether parts make a whole is seen before any item is recorded
+                for item in items:
+                    rules.legs_of(item)
             if asked.get("atomic") and not asked.get("skip_queue"):
                 rows, timers, _ = enqueue(draft, [(item, Late(), (batch,)) for item in items], True)
             else:
@@ -87,7 +90,6 @@ class Books(Agreed):
 
     def check_item(self, item):
         rules.fields(item)
-        rules.legs_of(item)
 
     def bulk_item(self, draft, item, batch):
         if item.get("skip_queue"):

@@ -1,7 +1,7 @@
 //! Batches on the wire.
 
 use super::transaction::{How, Last, TransactionBody, Unscaled, Wrong, legs, seal};
-use crate::api::split;
+use crate::api::split::{self, PartBody, Sides};
 use crate::decode::Text;
 use crate::http::error::ApiError;
 use engine::reading::{Books, Registry};
@@ -58,6 +58,20 @@ crate::lenient_struct! {
         "destination" destination: Text<'a>,
         /// Its currency.
         "currency" currency: Text<'a>,
+        /// Several sources.
+        "sources" sources: Vec<PartBody<'a>>,
+        /// Several destinations.
+        "destinations" destinations: Vec<PartBody<'a>>,
+    }
+}
+
+impl<'a> ItemNames<'a> {
+    /// Its sides, when they are several.
+    pub fn sides(&self) -> Sides<'_, 'a> {
+        Sides {
+            sources: self.sources.as_deref().unwrap_or_default(),
+            destinations: self.destinations.as_deref().unwrap_or_default(),
+        }
     }
 }
 
@@ -104,6 +118,9 @@ pub enum WrongItem {
     /// Its parts do not make a whole.
     Parts(ApiError),
 }
+
+/// Most legs, and items that are not split, that one batch may have.
+const LEGS_MAX: usize = limits::EVENT_ROWS_MAX / 2;
 
 /// First guess at the texts of one item, in bytes.
 const TEXT_BYTES_USUAL: usize = 160;
@@ -168,7 +185,9 @@ impl<'a> Items<'a> {
         }
     }
 
-    /// All asks in order of items. Items whose amounts or parts turn out to be wrong have none.
+    /// All asks in order of items. Items whose amounts or parts turn out to be wrong have none. Once there are more than
+    /// [`limits::EVENT_ROWS_MAX`] allows, the splits behind are left out: each leg has a reference of its own, so a request that
+    /// asks for too many of them would take far more memory than it was sent in.
     pub fn into_asks(self, books: &Books, how: How) -> Asks {
         let registry = books.registry();
         let Items { mut asks, splits, unscaled, mut text, mut wrong, .. } = self;
@@ -179,6 +198,9 @@ impl<'a> Items<'a> {
             let mut plain = plain.into_iter().peekable();
             let mut last = Last::default();
             for (item, body) in splits {
+                if asks.len() > LEGS_MAX {
+                    break;
+                }
                 while let Some(ask) = plain.next_if(|ask| ask.item < item) {
                     asks.push(ask);
                 }

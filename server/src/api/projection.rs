@@ -210,7 +210,8 @@ pub struct BatchProjectionView {
     would_apply: bool,
     cumulative: bool,
     atomic: bool,
-    results: Vec<ProjectionView>,
+    /// One for each item, in order.
+    pub results: Vec<ProjectionView>,
     /// All balances of the batch, when its items follow each other.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub balances: Vec<BalanceProjection>,
@@ -220,10 +221,9 @@ pub struct BatchProjectionView {
 }
 
 impl BatchProjectionView {
-    /// A batch of these items.
-    pub fn new(results: Vec<ProjectionView>, cumulative: bool, atomic: bool) -> BatchProjectionView {
-        let would_apply = results.iter().all(|item| item.would_apply);
-        let (balances, notes) = (Vec::new(), Vec::new());
+    /// A batch, but for its items.
+    pub fn new(would_apply: bool, cumulative: bool, atomic: bool) -> BatchProjectionView {
+        let (results, balances, notes) = (Vec::new(), Vec::new(), Vec::new());
         BatchProjectionView { dry_run: true, would_apply, cumulative, atomic, results, balances, notes }
     }
 }

@@ -6,15 +6,16 @@ use super::body::RequestBody;
 use super::closings;
 use super::dry_run::{self, document};
 use super::error::{ApiError, Code, Legacy};
-use super::failure::{self, About};
+use super::failure::About;
 use super::inflight;
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
 use super::state::{Answer, AppState};
-use super::transactions::{NEW_TRANSACTION, about, parties};
+use super::transactions::{NEW_TRANSACTION, about, parties, sides_named};
 use crate::api::bulk::{
     Asks, AsyncBulkView, BulkBody, BulkResultsView, BulkView, ItemList, ItemNames, ItemResult, Items, NameList,
     WrongItem,
 };
+use crate::api::split;
 use crate::api::transaction::view::{Viewer, two_decimals};
 use crate::api::transaction::{How, Wrong};
 use axum::extract::State;
@@ -120,30 +121,49 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
     let items = body.transactions.unwrap_or_default();
     check_count(&items)?;
     let Items { count, .. } = items;
-    if !goes_on || dry_run {
-        refuse_wrong(items.wrong.first())?;
+    if !goes_on {
+        refuse_wrong(&items.wrong)?;
     }
     if goes_on && batch == Batch::Atomic {
         let message = "continue_on_error: cannot be combined with atomic";
         return Err(ApiError::new(Code::TxnValidationError, message));
     }
-    let asked = items.into_asks(state.books(), How { queued, inflight });
-    if !goes_on || dry_run {
-        refuse_wrong(asked.wrong.first())?;
+    let mut asked = items.into_asks(state.books(), How { queued, inflight });
+    if !goes_on {
+        refuse_wrong(&asked.wrong)?;
     }
     if asked.asks.len() * 2 > limits::EVENT_ROWS_MAX {
         let message = format!("too many legs; max is {}", limits::EVENT_ROWS_MAX / 2);
         return Err(ApiError::new(Code::TxnBulkLimitExceeded, message));
     }
     if dry_run {
-        let how = dry_run::batch::How { atomic: batch == Batch::Atomic, queued, run_async };
-        return dry_run::batch::project(&state, asked, how).await;
+        let how = dry_run::batch::How { atomic: batch == Batch::Atomic, queued, run_async, goes_on };
+        let wrong = std::mem::take(&mut asked.wrong);
+        let names: NameList<'_> =
+            if wrong.is_empty() { NameList::default() } else { sent.decode().map_err(malformed)? };
+        let names = names.transactions.unwrap_or_default();
+        let wrong = wrong.into_iter().map(|(index, wrong)| dry_run::batch::Wrong {
+            index,
+            reference: reference_of(&names, index).to_owned(),
+            error: wrong_alone(wrong),
+        });
+        return dry_run::batch::project(&state, asked, wrong.collect(), how).await;
     }
-    let Asks { asks, text, wrong, .. } = asked;
+    let Asks { mut asks, text, mut wrong, .. } = asked;
+    // Parts that make no whole are found out when the turn of their item comes: what stands before it was asked for.
+    let end = if goes_on { None } else { take_parts(&mut wrong) };
+    if let Some(End::Parts(item, _)) = &end {
+        let before = if batch == Batch::Atomic { 0 } else { asks.partition_point(|ask| (ask.item as usize) < *item) };
+        asks.truncate(before);
+    }
     let key = sent.key()?;
+    let how = Failing { batch, queued, run_async: run_async && !goes_on };
     let recorded = if asks.is_empty() {
-        // Nothing is left to be asked for.
-        ask::keep_key(&state, key, Vec::new()).await?
+        match end {
+            Some(end) => return refused_whole(&state, sent.bytes()?, end, how).await,
+            // Nothing is left to be asked for.
+            None => ask::keep_key(&state, key, Vec::new()).await?,
+        }
     } else {
         let mismatch = state.mismatch();
         let record = Record {
@@ -162,14 +182,7 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
         match ask::change_once(&state, Command::Record(record), key, rows_wanted).await? {
             Outcome::Recorded(recorded) => Some(recorded),
             Outcome::Refused(refused) => {
-                // Nothing was recorded; the id only completes the answer.
-                let batch_id = unrecorded_id().text(Prefix::Batch);
-                let error = failed(&state, sent.bytes()?, refused, batch, batch_id.clone()).await;
-                if run_async && !goes_on {
-                    report(&state, &batch_id, &error.message).await?;
-                    return Ok(started(batch_id));
-                }
-                return Err(error);
+                return refused_whole(&state, sent.bytes()?, End::Refused(refused), how).await;
             }
             Outcome::Made(..) | Outcome::Rescheduled(_) | Outcome::Unchanged => return Err(ApiError::internal()),
         }
@@ -179,16 +192,16 @@ pub async fn create_transactions(State(state): State<AppState>, sent: RequestBod
     if goes_on {
         let names: NameList<'_> = sent.decode().map_err(malformed)?;
         let names = names.transactions.unwrap_or_default();
-        let mut view = outcomes(&state, recorded.as_ref(), wrong, &names, status)?;
+        let mut view = outcomes(&state, recorded.as_ref(), wrong, &names, (status, queued))?;
         date_refusals(&state, &mut view, &names).await?;
         let code = if run_async { StatusCode::ACCEPTED } else { StatusCode::CREATED };
         return Ok(answer::once(answer::json(code, &view), replayed));
     }
     let recorded = recorded.ok_or_else(ApiError::internal)?;
     let batch_id = batch_id(&state, &recorded)?.text(Prefix::Batch);
-    let refused = recorded.refused.first();
-    let error = match refused {
-        Some(&refused) => Some(failed(&state, sent.bytes()?, refused, batch, batch_id.clone()).await),
+    let end = recorded.refused.first().map(|&refused| End::Refused(refused)).or(end);
+    let error = match end {
+        Some(end) => Some(failed(&state, sent.bytes()?, end, how, batch_id.clone()).await),
         None => None,
     };
     let response = match error {
@@ -239,9 +252,57 @@ fn check_count(items: &Items<'_>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Refuses the batch for an item that is wrong, if there is one.
-fn refuse_wrong(wrong: Option<&(usize, WrongItem)>) -> Result<(), ApiError> {
-    let Some((index, wrong)) = wrong else { return Ok(()) };
+/// Why a batch ended at an item, and not behind its last.
+enum End {
+    /// The ledger refused the item.
+    Refused(Refused),
+    /// The parts of the item, by its position, make no whole.
+    Parts(usize, ApiError),
+}
+
+impl End {
+    /// The position of the item.
+    const fn item(&self) -> usize {
+        match self {
+            End::Refused(refused) => refused.item as usize,
+            End::Parts(item, _) => *item,
+        }
+    }
+}
+
+/// What a batch that fails was to be.
+#[derive(Clone, Copy)]
+struct Failing {
+    batch: Batch,
+    queued: bool,
+    /// Whether its answer has left before it fails, so that the failure is told as an event.
+    run_async: bool,
+}
+
+/// The answer to a batch of which nothing was recorded.
+async fn refused_whole(state: &AppState, sent: &[u8], end: End, how: Failing) -> Answer {
+    // The id only completes the answer.
+    let batch_id = unrecorded_id().text(Prefix::Batch);
+    let error = failed(state, sent, end, how, batch_id.clone()).await;
+    if how.run_async {
+        report(state, &batch_id, &error.message).await?;
+        return Ok(started(batch_id));
+    }
+    Err(error)
+}
+
+/// The first item whose parts make no whole, if there is one.
+fn take_parts(wrong: &mut Vec<(usize, WrongItem)>) -> Option<End> {
+    wrong.drain(..).find_map(|(index, wrong)| match wrong {
+        WrongItem::Parts(error) => Some(End::Parts(index, error)),
+        WrongItem::Missing | WrongItem::DryRun | WrongItem::Fields(_) => None,
+    })
+}
+
+/// Refuses the batch for the first item that is wrong, if there is one. Its parts are looked at when its turn comes.
+fn refuse_wrong(wrong: &[(usize, WrongItem)]) -> Result<(), ApiError> {
+    let of_parts = |item: &&(usize, WrongItem)| matches!(item.1, WrongItem::Parts(_));
+    let Some((index, wrong)) = wrong.iter().find(|item| !of_parts(item)) else { return Ok(()) };
     let message = match wrong {
         WrongItem::Missing => format!("transactions[{index}] is required"),
         WrongItem::DryRun => format!("transactions[{index}]: {ITEM_DRY_RUN}"),
@@ -249,7 +310,7 @@ fn refuse_wrong(wrong: Option<&(usize, WrongItem)>) -> Result<(), ApiError> {
         WrongItem::Fields(Wrong::Malformed(malformed)) => {
             return Err(ApiError::new(Code::GenMalformedRequest, format!("Invalid request body: {malformed}")));
         }
-        WrongItem::Parts(error) => return Err(error.clone()),
+        WrongItem::Parts(_) => return Ok(()),
     };
     Err(ApiError::new(Code::TxnValidationError, message).legacy(Legacy::Errors).details(json!({"index": index})))
 }
@@ -272,7 +333,7 @@ fn outcomes<'a>(
     recorded: Option<&Recorded>,
     wrong: Vec<(usize, WrongItem)>,
     names: &'a [Option<ItemNames<'_>>],
-    status: &'static str,
+    (status, queued): (&'static str, bool),
 ) -> Result<BulkResultsView<'a>, ApiError> {
     let mut results: Vec<Option<ItemResult<'a>>> = names.iter().map(|_| None).collect();
     let mut put = |index: usize, result: ItemResult<'a>| {
@@ -311,7 +372,8 @@ fn outcomes<'a>(
         }
         for refused in &recorded.refused {
             let index = refused.item as usize;
-            put(index, failed(index, failure::refusal(refused.rejection, about_item(names, index))));
+            let sides = names.get(index).and_then(Option::as_ref).map(ItemNames::sides).unwrap_or_default();
+            put(index, failed(index, split::refusal(*refused, sides, about_item(names, index), queued)));
         }
     }
     for (index, wrong) in wrong {
@@ -335,8 +397,10 @@ async fn date_refusals(
         if let ItemResult::Failed { index, code, message, .. } = result
             && *code == Code::TxnPeriodClosed.text()
         {
-            let About { source, destination, .. } = about_item(names, *index);
-            late.push((message, vec![source.to_owned(), destination.to_owned()]));
+            let item = names.get(*index).and_then(Option::as_ref);
+            let parties =
+                item.map(|item| sides_named([item.source.as_deref(), item.destination.as_deref()], item.sides()));
+            late.push((message, parties.unwrap_or_default().into_iter().map(str::to_owned).collect()));
         }
     }
     if late.is_empty() {
@@ -398,32 +462,43 @@ fn batch_id(state: &AppState, recorded: &Recorded) -> Result<Id, ApiError> {
 }
 
 /// The error of a batch that ended at an item. The item is read again from the request: its words are wanted only here.
-async fn failed(state: &AppState, sent: &[u8], refused: Refused, batch: Batch, batch_id: String) -> ApiError {
+async fn failed(state: &AppState, sent: &[u8], end: End, how: Failing, batch_id: String) -> ApiError {
+    let index = end.item();
     let items: Option<ItemList<'_>> = crate::decode::from_slice(sent).ok();
-    let item = items.and_then(|list| list.transactions?.into_iter().nth(refused.item as usize)?);
+    let item = items.and_then(|list| list.transactions?.into_iter().nth(index)?);
     let item = item.unwrap_or_default().checked(&state.books().registry()).ok();
     let amount = item.as_ref().map(|item| two_decimals(item.facts.amount, item.facts.precision)).unwrap_or_default();
     let about = item.as_ref().map(|item| about(&item.body)).unwrap_or_default();
-    let single = failure::refusal(refused.rejection, about);
-    let code = match refused.rejection {
-        Rejection::AmountZero | Rejection::OverdraftExceeded | Rejection::SameBalance | Rejection::CurrencyMismatch => {
-            Code::GenBadRequest
-        }
+    let sides = item.as_ref().map(|item| item.body.sides()).unwrap_or_default();
+    let rejection = match &end {
+        End::Refused(refused) => Some(refused.rejection),
+        End::Parts(..) => None,
+    };
+    let single = match end {
+        End::Refused(refused) => split::refusal(refused, sides, about, how.queued),
+        End::Parts(_, error) => error,
+    };
+    let code = match rejection {
+        Some(
+            Rejection::AmountZero | Rejection::OverdraftExceeded | Rejection::SameBalance | Rejection::CurrencyMismatch,
+        ) => Code::GenBadRequest,
+        None if single.code == Code::TxnValidationError => Code::GenBadRequest,
         _ => single.code,
     };
-    let fate = match batch {
+    let fate = match how.batch {
         Batch::Atomic => "All transactions in this batch have been refused.",
         Batch::Independent | Batch::Single => "Previous transactions were not rolled back.",
     };
     let message = format!(
         "failed to queue transaction {} (Reference: {}, Source: {}, Destination: {}, Amount: {amount}): {}. {fate}",
-        refused.item + 1,
+        index + 1,
         about.reference,
         about.source,
         about.destination,
         single.message,
     );
     let error = ApiError::new(code, message).details(json!({"batch_id": batch_id})).field("batch_id", batch_id.into());
+    let Some(rejection) = rejection else { return error };
     let parties = item.as_ref().map(|item| parties(&item.body)).unwrap_or_default();
-    closings::dated(state, error, refused.rejection, parties).await
+    closings::dated(state, error, rejection, parties).await
 }

@@ -2,7 +2,7 @@
 
 use super::{SOURCE, Tried, rejection_view, status_of};
 use crate::api::inflight::SettleAmount;
-use crate::api::projection::{BatchProjectionView, LegProjection, ProjectionView};
+use crate::api::projection::{BalanceProjection, BatchProjectionView, LegProjection, ProjectionView};
 use crate::http::answer;
 use crate::http::ask;
 use crate::http::error::ApiError;
@@ -13,7 +13,7 @@ use crate::http::state::{Answer, AppState};
 use crate::http::transactions;
 use axum::http::StatusCode;
 use engine::answer::Trial;
-use ledger::command::{Action, Command, Refund};
+use ledger::command::{Action, Command, Refund, Settle};
 use ledger::event::Movement;
 use ledger::id::Prefix;
 use ledger::rejection::{Refused, Rejection};
@@ -85,7 +85,9 @@ async fn settlements_now(state: &AppState, wanted: &[Wanted<'_>]) -> Answer {
             Err(Trouble::Refused(error)) => nothing_to_settle(wanted, error),
         });
     }
-    let mut view = BatchProjectionView::new(results, false, false);
+    let would_apply = results.iter().all(|item| item.would_apply);
+    let mut view = BatchProjectionView::new(would_apply, false, false);
+    view.results = results;
     view.notes.push("each item is told by itself, against the balances as they are now".to_owned());
     let mut seen = HashSet::new();
     let mut told = HashSet::new();
@@ -120,7 +122,13 @@ async fn settlement(
             let error = ending.refusal(state, refused).await?;
             let error = ApiError { message: wrapped(error.message.clone()), ..error };
             let hold = ending.hold(refused.item as usize);
-            let view = ProjectionView::new(0, hold.precision, &state.books().currency(hold.currency));
+            let too_much = matches!(refused.rejection, Rejection::ExceedsOriginal | Rejection::ExceedsRemaining);
+            let Settle { amount, .. } = ending.command(state)?;
+            let amount = amount.filter(|_| too_much).unwrap_or_default();
+            let mut view = ProjectionView::new(amount, hold.precision, &state.books().currency(hold.currency));
+            if too_much {
+                view.balances = Some(open_figures(state, ending).await?);
+            }
             view.refused(rejection_view(Some(refused.rejection), error))
         }
     };
@@ -129,6 +137,14 @@ async fn settlement(
         view.notes.push("the amount is not looked at: a void releases all that is left".to_owned());
     }
     Ok(view)
+}
+
+/// The balances of holds that stay as they are, as voiding these would find them; none of holds of which one has ended.
+async fn open_figures(state: &AppState, ending: &Ending) -> Result<Vec<BalanceProjection>, ApiError> {
+    let void = Settle { action: Action::Void, amount: None, ..ending.command(state)? };
+    let trial = attempt(state, Command::Settle(void)).await?;
+    let tried = Tried::of(state.books(), &trial);
+    Ok(tried.map(|tried| tried.balances(0..tried.event.movements.len(), 0)).unwrap_or_default())
 }
 
 /// A settlement of what has no open hold.

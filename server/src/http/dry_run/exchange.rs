@@ -40,7 +40,7 @@ pub async fn project(state: &AppState, record: Record, exchange: &Exchange<'_>) 
             Some((rejection, error)) => view.refused(rejection_view(Some(rejection), error)),
             None => view,
         },
-        Verdict::Refused(rejection) => {
+        Verdict::Refused(_, rejection) => {
             let error = refusal(state, *rejection, exchange).await?;
             view.refused(rejection_view(Some(*rejection), error))
         }

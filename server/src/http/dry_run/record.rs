@@ -2,6 +2,7 @@
 
 use super::{DESTINATION, SOURCE, Tried, rejection_view, status_of};
 use crate::api::projection::{BalanceProjection, LegProjection, ProjectionView};
+use crate::api::split;
 use crate::api::transaction::{How, seal};
 use crate::http::answer;
 use crate::http::ask;
@@ -12,7 +13,7 @@ use axum::http::StatusCode;
 use engine::answer::Trial;
 use ledger::command::{Ask, Command, Mismatch, Party, Record};
 use ledger::event::Outcome;
-use ledger::rejection::Rejection;
+use ledger::rejection::{Refused, Rejection};
 use ledger::text::{self, Span};
 use std::ops::Range;
 
@@ -33,8 +34,8 @@ pub struct Item<'a> {
 pub enum Verdict<'a> {
     /// These movements, which may be rejected.
     Decided(&'a Tried<'a>, Range<usize>),
-    /// Refused, without a movement.
-    Refused(Rejection),
+    /// Refused, without a movement: by the position of which ask, and why.
+    Refused(usize, Rejection),
     /// It was recorded before.
     Known,
 }
@@ -70,13 +71,18 @@ pub fn verdict_of<'a>(trial: &Trial, tried: Option<&'a Tried<'a>>) -> Verdict<'a
     match (&trial.decided, tried) {
         (_, Some(tried)) => Verdict::Decided(tried, 0..tried.event.movements.len()),
         (Ok(_), None) => Verdict::Known,
-        (Err(refused), None) => Verdict::Refused(refused.rejection),
+        (Err(refused), None) => refusal(refused),
     }
+}
+
+/// An item that was refused without a movement. It names its legs from 1.
+pub const fn refusal<'a>(refused: &Refused) -> Verdict<'a> {
+    Verdict::Refused((refused.leg as usize).saturating_sub(1), refused.rejection)
 }
 
 /// Whether the reference is used: then nothing was decided that could be shown.
 pub const fn is_used(verdict: &Verdict<'_>) -> bool {
-    matches!(verdict, Verdict::Known | Verdict::Refused(Rejection::DuplicateReference))
+    matches!(verdict, Verdict::Known | Verdict::Refused(_, Rejection::DuplicateReference))
 }
 
 /// A record of the same with references that nobody has.
@@ -101,8 +107,7 @@ pub fn view(item: Item<'_>, verdict: &Verdict<'_>) -> Result<ProjectionView, Api
     if first.terms().scheduled_at.is_some() {
         view.notes.push("scheduled_for is not waited for: these are the figures as if it ran now".to_owned());
     }
-    let about = About { reference: reference_of(item), currency, ..About::default() };
-    let told = |rejection| rejection_view(Some(rejection), failure::refusal(rejection, about));
+    let told = |ask: usize, rejection| rejection_view(Some(rejection), error_of(item, ask, rejection));
     match verdict {
         Verdict::Decided(tried, movements) => {
             check_found(item, tried, movements.clone())?;
@@ -113,19 +118,20 @@ pub fn view(item: Item<'_>, verdict: &Verdict<'_>) -> Result<ProjectionView, Api
             if item.mismatch == Mismatch::Allow {
                 note_currencies(&mut view, currency);
             }
-            let rejections = movements.clone().filter_map(|index| rejection_of(tried, index));
+            let rejections =
+                movements.clone().enumerate().filter_map(|(ask, index)| Some((ask, rejection_of(tried, index)?)));
             // A leg that fell with the others is not why they fell.
-            let first = rejections.min_by_key(|rejection| *rejection == Rejection::BatchRejected);
+            let first = rejections.min_by_key(|(_, rejection)| *rejection == Rejection::BatchRejected);
             Ok(match first {
-                Some(rejection) => view.refused(told(rejection)),
+                Some((ask, rejection)) => view.refused(told(ask, rejection)),
                 None => view,
             })
         }
-        Verdict::Refused(rejection) => {
+        Verdict::Refused(ask, rejection) => {
             if is_used(verdict) {
                 view.balances = None;
             }
-            Ok(view.refused(told(*rejection)))
+            Ok(view.refused(told(*ask, *rejection)))
         }
         Verdict::Known => {
             view.balances = None;
@@ -133,13 +139,15 @@ pub fn view(item: Item<'_>, verdict: &Verdict<'_>) -> Result<ProjectionView, Api
                 "this was recorded before; sent again, it answers what was recorded then and changes nothing"
                     .to_owned(),
             );
-            Ok(view.refused(told(Rejection::DuplicateReference)))
+            let about = About { reference: reference_of(item), ..About::default() };
+            let rejection = Rejection::DuplicateReference;
+            Ok(view.refused(rejection_view(Some(rejection), failure::refusal(rejection, about))))
         }
     }
 }
 
 /// The reference of an item. Its legs add their number to it, behind one sign.
-fn reference_of(item: Item<'_>) -> &str {
+pub fn reference_of(item: Item<'_>) -> &str {
     let first = &item.asks[0];
     let reference = first.reference.of(item.text);
     match first.leg {
@@ -158,16 +166,30 @@ pub fn rejection_of(tried: &Tried<'_>, index: usize) -> Option<Rejection> {
 
 /// Whether all balances that were named exist, or will. The first that does not is told.
 fn check_found(item: Item<'_>, tried: &Tried<'_>, movements: Range<usize>) -> Result<(), ApiError> {
-    for (index, ask) in movements.zip(item.asks) {
-        let rejection = match rejection_of(tried, index) {
-            Some(rejection @ (Rejection::SourceNotFound | Rejection::DestinationNotFound)) => rejection,
-            _ => continue,
-        };
-        let name = |party| named(party).of(item.text);
-        let about = About { source: name(ask.source), destination: name(ask.destination), ..About::default() };
-        return Err(failure::refusal(rejection, about));
+    for (ask, index) in movements.enumerate() {
+        if let Some(rejection @ (Rejection::SourceNotFound | Rejection::DestinationNotFound)) =
+            rejection_of(tried, index)
+        {
+            return Err(error_of(item, ask, rejection));
+        }
     }
     Ok(())
+}
+
+/// Why one of the asks of an item would be refused, as the error of the real call.
+fn error_of(item: Item<'_>, index: usize, rejection: Rejection) -> ApiError {
+    // A refusal of a whole batch is told as that of each item.
+    let ask = item.asks.get(index).unwrap_or(&item.asks[0]);
+    let name = |party| named(party).of(item.text);
+    let about = About {
+        reference: ask.reference.of(item.text),
+        source: name(ask.source),
+        destination: name(ask.destination),
+        currency: ask.currency.of(item.text),
+        id: "",
+    };
+    let error = failure::refusal(rejection, about);
+    if ask.leg == 0 { error } else { split::of_leg(index, error) }
 }
 
 const fn named(party: Party) -> Span {

@@ -267,8 +267,10 @@ async fn a_split_is_told_as_a_whole() {
     assert_eq!((&told["legs"][0]["role"], &told["legs"][0]["identifier"]), (&json!("source"), &json!(a)));
     // The references of its legs are those of the first split.
     let fields = json!({"amount": 1, "destination": null, "destinations": parts, "reference": "s"});
-    let (told, _) = server.said_and_done(ROUTE.0, ROUTE.1, payment(&a, "", fields)).await;
+    let (told, done) = server.said_and_done(ROUTE.0, ROUTE.1, payment(&a, "", fields)).await;
     let told = told.json();
-    assert_eq!(told["rejection"]["message"], "transaction validation failed: reference s has already been used");
+    let message =
+        "failed to record split transaction 0: transaction validation failed: reference s-1 has already been used";
+    assert_eq!((&told["rejection"]["message"], &done.json()["error"]), (&json!(message), &json!(message)));
     assert_eq!(told["balances"].as_array().unwrap().len(), 4);
 }

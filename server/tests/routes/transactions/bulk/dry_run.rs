@@ -146,6 +146,56 @@ async fn queued_items_are_told_one_by_one() {
     assert!(told["results"][0]["notes"][0].as_str().unwrap().contains("recorded before"), "{told}");
 }
 
+/// Parts that make no whole are told as the refusal that they would be.
+#[tokio::test]
+async fn parts_that_make_no_whole() {
+    let server = open();
+    let a = server.funded(1_000).await;
+    let parts = json!([{"identifier": "@x", "distribution": "1"}, {"identifier": "@y", "distribution": "2"}]);
+    let split = payment(&a, "", json!({"reference": "2", "amount": 5, "destination": null, "destinations": parts}));
+    let items = [item(&a, "@b", "1", 4), split, item(&a, "@b", "3", 3)];
+    for skip_queue in [true, false] {
+        let told = said(&server, batch(&items, json!({"skip_queue": skip_queue}))).await;
+        assert_eq!(verdicts(&told), [true, false, true]);
+        let refused = &told["results"][1];
+        assert_eq!(
+            (&refused["rejection"]["code"], &refused["reference"], &refused["balances"]),
+            (&json!("TXN_INVALID_DISTRIBUTION"), &json!("2"), &json!([]))
+        );
+        let left = if skip_queue { json!("600") } else { Value::Null };
+        assert_eq!(told["balances"][0]["resulting_balance"], left, "the batch ends at the split");
+    }
+    let only = said(&server, batch(&items[1..2], json!({}))).await;
+    assert_eq!((verdicts(&only), &only["balances"]), (vec![false], &Value::Null));
+}
+
+/// A batch that goes on past refusals leaves what all the others leave, and every refusal is told.
+#[tokio::test]
+async fn items_that_are_passed_over() {
+    let server = open();
+    let (a, b) = (server.funded(1_000).await, server.balance().await);
+    let items = [
+        item(&a, &b, "1", 6),
+        item(&a, "bln_x", "2", 1),
+        item(&a, &b, "3", 9),
+        with(item(&a, &b, "4", 1), json!({"currency": ""})),
+        Value::Null,
+        item(&a, &b, "6", 4),
+    ];
+    let body = batch(&items, json!({"continue_on_error": true}));
+    let (told, done) = server.said_and_done(ROUTE.0, ROUTE.1, body).await;
+    let (told, done) = (told.json(), done.json());
+    assert_eq!(verdicts(&told), [true, false, false, false, false, true]);
+    for index in [1, 2, 3, 4] {
+        assert_eq!(told["results"][index]["rejection"]["code"], done["results"][index]["code"]);
+        assert_eq!(told["results"][index]["rejection"]["message"], done["results"][index]["message"]);
+    }
+    assert_eq!(told["results"][3]["reference"], "4");
+    assert!(told["notes"][0].as_str().unwrap().starts_with("transactions[1] would be refused: the batch would go on"));
+    let queued = said(&server, batch(&items[..4], json!({"continue_on_error": true, "skip_queue": null}))).await;
+    assert_eq!(queued["results"].as_array().unwrap().len(), 4);
+}
+
 #[tokio::test]
 async fn a_server_without_a_queue_tells_items_that_follow_each_other() {
     let server = TestServer::new(settings(&[("FLORIN_QUEUE_SKIP", "true")]));
