@@ -81,7 +81,8 @@ fn play(book: &mut Book, step: Step) -> Option<Result<Decision, Refused>> {
         Step::Record { batch, goes_on, queued, orders } => {
             Some(book.perform(book.recording(batch, goes_on, queued, &orders)))
         }
-        Step::Settle { action, rows, amount, over } => Some(book.settle_as_far(action, &rows, amount, over)),
+        Step::Settle { action, rows, amount, open: true, .. } => Some(book.settle_open(action, &rows, amount)),
+        Step::Settle { action, rows, amount, over, .. } => Some(book.settle_as_far(action, &rows, amount, over)),
         Step::Change(row, change) => Some(book.change_hold(row, change)),
         Step::Refund(parts, queued) => Some(book.refund_parts(&parts, queued)),
         Step::Cancel(groups) => Some(book.cancel(&groups)),

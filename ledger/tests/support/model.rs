@@ -53,9 +53,13 @@ pub fn expected(book: &Book, step: &Step) -> Option<Verdict> {
         Step::Record { batch: Batch::Single, queued, orders, .. } if orders.len() == 1 => {
             Some(of_order(book, *queued, &orders[0]))
         }
-        Step::Settle { action, rows, amount, over } => {
+        Step::Settle { action, rows, amount, over, open } => {
             let refusals = rows.iter().filter_map(|row| refusal_of_hold(book, *action, *row, *amount, *over));
-            refused(told_first(refusals.collect()))
+            let (ended, others): (Vec<Rejection>, Vec<Rejection>) = refusals.partition(|refusal| {
+                *open && matches!(refusal, Rejection::AlreadyCommitted | Rejection::AlreadyVoided)
+            });
+            // What has ended is passed over, unless nothing else is named.
+            refused(told_first(if ended.len() < rows.len() { others } else { ended }))
         }
         Step::Change(row, change) => refused(refusal_of_change(book, *row, change)),
         Step::Refund(parts, queued) if parts.len() == 1 => refused(refusal_of_refund(book, parts[0], *queued)),

@@ -27,7 +27,7 @@ pub enum Step {
     /// Record transactions.
     Record { batch: Batch, goes_on: bool, queued: bool, orders: Vec<Order> },
     /// Commit or void holds.
-    Settle { action: Action, rows: Vec<u64>, amount: Option<i128>, over: bool },
+    Settle { action: Action, rows: Vec<u64>, amount: Option<i128>, over: bool, open: bool },
     /// Raise or lower a hold, or give it other dates.
     Change(u64, Changed),
     /// Give rows back, or parts of them.
@@ -667,7 +667,8 @@ impl Workload {
         } else if over {
             amount = amount.map(|amount| amount.saturating_add(i128::from(self.below(400))));
         }
-        Step::Settle { action, rows, amount, over }
+        let open = rows.len() > 1 && self.one_in(2);
+        Step::Settle { action, rows, amount, over, open }
     }
 }
 
