@@ -387,14 +387,34 @@ impl Ending {
         self.settled(state, outcome, key).await
     }
 
-    /// A refusal of the ledger as an error.
+    /// A refusal of the ledger as an error. At once every hold that is refused has its say, as in the reference server.
     pub async fn refusal(&self, state: &AppState, refused: Refused) -> Result<ApiError, ApiError> {
         let Refused { item, rejection, .. } = refused;
-        let hold = self.hold(item as usize);
+        let mut messages = Vec::new();
+        if !self.queued && (2..=REFUSALS_TOLD).contains(&self.holds.len()) {
+            let Settle { action, holds, amount, over_capture, passes_ended, queued, text, .. } = self.command(state)?;
+            let alone = holds.into_iter().map(|hold| {
+                let (scope, holds, text) = (None, vec![hold], text.clone());
+                Command::Settle(Settle { scope, action, holds, amount, over_capture, passes_ended, queued, text })
+            });
+            for (index, trial) in ask::attempt(state, alone.collect()).await?.into_iter().enumerate() {
+                if let Err(refused) = trial.decided {
+                    messages.push(self.message(state, self.hold(index), refused.rejection).await?);
+                }
+            }
+        }
+        if messages.is_empty() {
+            messages.push(self.message(state, self.hold(item as usize), rejection).await?);
+        }
+        Ok(ApiError { message: messages.join(" "), ..failure::refusal(rejection, About::default()) })
+    }
+
+    /// Why one of the holds is refused, in words.
+    async fn message(&self, state: &AppState, hold: &Row, rejection: Rejection) -> Result<String, ApiError> {
         let currency = state.books().currency(hold.currency);
         let shown = |minor: i128| format!("{currency}{}", two_decimals(minor, hold.precision));
         let requested = shown(self.amount.unwrap_or_default());
-        let message = match rejection {
+        Ok(match rejection {
             Rejection::AlreadyCommitted if !self.queued && self.action == Action::Void => {
                 "cannot void. Transaction already committed".to_owned()
             }
@@ -412,10 +432,12 @@ impl Ending {
                 format!("cannot commit more than the remaining amount. Available: {available}, Requested: {requested}")
             }
             other => failure::reason(other).to_owned(),
-        };
-        Ok(ApiError { message, ..failure::refusal(rejection, About::default()) })
+        })
     }
 }
+
+/// Of so many holds of one id each tells why it is refused; of more only one.
+const REFUSALS_TOLD: usize = 100;
 
 /// What an id stands for when it is about holds.
 pub struct Target {

@@ -200,10 +200,20 @@ async fn what_of_a_whole_has_ended_is_passed_over_in_the_queue() {
         assert_eq!(told.json()["precise_amount"], 200, "told by the oldest that was open");
         let posted = if action == "commit" { 600 } else { 300 };
         assert_eq!(server.figures(&b).await, [posted, posted, 0, 0, 0]);
-        for skip_queue in [true, false] {
-            let again = end(&server, &batch, json!({"status": action, "skip_queue": skip_queue})).await;
-            assert_eq!(again.status.as_u16(), 409, "{}", again.text);
-        }
+        // The newest is told first, and at once each tells why.
+        let (committed, voided) =
+            (format!("cannot {action}. Transaction already committed"), "transaction has already been voided");
+        let said = match action {
+            "commit" => (format!("{committed} {committed} {voided}"), "cannot commit. Transaction already committed"),
+            _ => (format!("{voided} {voided} {voided}"), voided),
+        };
+        let again = end(&server, &batch, json!({"status": action, "skip_queue": true})).await;
+        assert_eq!(
+            (again.status.as_u16(), again.field("error")),
+            (409, format!("error occurred during processing: [{}]", said.0))
+        );
+        let again = end(&server, &batch, json!({"status": action})).await;
+        assert_eq!((again.status.as_u16(), again.field("error").as_str()), (409, said.1));
     }
 }
 
