@@ -93,6 +93,9 @@ pub enum Field<C> {
     Key(String),
 }
 
+/// Conditions that a row is held against without thinking about how long it takes.
+const LIGHT_TESTS: usize = 20;
+
 /// One condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Test<C> {
@@ -156,6 +159,11 @@ impl<C: Column> Filters<C> {
     /// The conditions that every match fulfils: all of them, or none when one is enough.
     pub fn required(&self) -> &[Test<C>] {
         if self.any && self.tests.len() > 1 { &[] } else { &self.tests }
+    }
+
+    /// Whether testing one row may take long.
+    pub fn are_heavy(&self) -> bool {
+        self.tests.len() > LIGHT_TESTS || self.tests.iter().any(|test| test.check.is_heavy())
     }
 
     /// Whether a row matches.

@@ -2,6 +2,8 @@
 
 use crate::support::{TestServer, Told, open};
 use serde_json::{Value, json};
+use server::api::filter::body::CONDITIONS_MAX;
+use server::api::filter::compile::COMPARED_BYTES_MAX;
 use server::api::filter::query::{FILTERS_MAX, IN_VALUES_MAX, VALUE_BYTES_MAX};
 use std::sync::atomic::Ordering;
 
@@ -147,6 +149,41 @@ async fn problems_of_a_query_string_are_listed() {
     for (list, table) in [("ledgers", "ledgers"), ("balances", "balances"), ("identities", "identity")] {
         let told = server.get(&format!("/{list}?nonsense_eq=1")).await;
         told.is_error(400, "GEN_BAD_REQUEST", &format!("invalid field 'nonsense' for table '{table}'"));
+    }
+}
+
+/// Proves that nobody can ask for a comparison that takes as long as they like.
+#[tokio::test]
+async fn what_rows_are_held_against_has_a_limit() {
+    let server = open();
+    server.post("/ledgers", json!({"name": "Shop", "meta_data": {"tags": ["a", "b"]}})).await;
+    let name = json!({"field": "name", "operator": "eq", "value": "Shop"});
+    let like =
+        |operator: &str, length: usize| json!({"field": "name", "operator": operator, "value": "%".repeat(length)});
+    // With its quotes and brackets it has so many bytes.
+    let list = |length: usize| json!({"field": "meta_data.tags", "operator": "eq", "value": ["a".repeat(length - 4)]});
+    let whole = |length: usize| {
+        let text = format!("{{\"k\":\"{}\"}}", "a".repeat(length - 8));
+        json!({"field": "meta_data", "operator": "ne", "value": text})
+    };
+    let most = COMPARED_BYTES_MAX;
+    for (filters, found) in [
+        (vec![name.clone(); CONDITIONS_MAX], Some(1)),
+        (vec![name; CONDITIONS_MAX + 1], None),
+        (vec![like("like", most)], Some(2)),
+        (vec![like("like", most + 1)], None),
+        (vec![like("ilike", most + 1)], None),
+        (vec![list(most)], Some(0)),
+        (vec![list(most + 1)], None),
+        (vec![whole(most)], Some(2)),
+        (vec![whole(most + 1)], None),
+        (vec![json!({"field": "name", "operator": "eq", "value": "a".repeat(most + 1)})], Some(0)),
+    ] {
+        let told = server.post("/ledgers/filter", json!({"filters": filters})).await;
+        match found {
+            Some(count) => assert_eq!(told.json().as_array().map(Vec::len), Some(count), "{}", told.text),
+            None => assert_eq!(told.status.as_u16(), 400, "{}", told.text),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::columns::Column;
 use super::compile::{self, Asked};
+use super::json;
 use super::operand::Operand;
 use super::{NO_LOGIC, Operator, Wanted, is_any, refuse};
 use crate::decode::Text;
@@ -12,6 +13,9 @@ use serde_json::value::RawValue;
 const PAGE_DEFAULT: usize = 20;
 /// Most rows of a page; who asks for more gets [`PAGE_DEFAULT`].
 const PAGE_MAX: usize = 100;
+
+/// Most conditions of one body.
+pub const CONDITIONS_MAX: usize = 1_000;
 
 /// How deep the lists and objects of a body may be nested; also those under keys that nobody knows.
 const DEPTH_MAX: usize = 10_000;
@@ -77,8 +81,13 @@ impl FilterBody<'_> {
     pub fn wanted<C: Column>(&self) -> Result<Wanted<C>, ApiError> {
         let any = is_any(self.logic.as_deref().unwrap_or_default())
             .ok_or_else(|| ApiError::new(Code::GenValidationError, NO_LOGIC))?;
+        let conditions = self.filters.as_deref().unwrap_or_default();
+        if conditions.len() > CONDITIONS_MAX {
+            let message = format!("filters: at most {CONDITIONS_MAX} conditions; use 'in' to compare with many values");
+            return Err(ApiError::new(Code::GenValidationError, message));
+        }
         let mut tests = Vec::new();
-        for condition in self.filters.as_deref().unwrap_or_default() {
+        for condition in conditions {
             let asked = condition.asked()?;
             // Whether the field is known is told before what is wrong with a later condition.
             compile::filters::<C>(std::slice::from_ref(&asked), any)?;
@@ -119,6 +128,9 @@ impl ConditionBody<'_> {
             Operator::In | Operator::Between => values.iter().map(|value| Some(*value)).collect(),
             _ => vec![self.value],
         };
+        for compound in raw.iter().flatten().map(|raw| raw.get()).filter(|raw| json::is_compound(raw)) {
+            compile::check_length(&field, compound)?;
+        }
         let operands = raw.into_iter().map(Operand::of_json).collect::<Option<Vec<Operand>>>();
         let operands =
             operands.ok_or_else(|| refuse(format!("the value for field '{field}' cannot be compared with")))?;

@@ -74,7 +74,20 @@ impl<T: Ord> Comparison<T> {
     }
 }
 
+/// Pieces of a pattern that is matched without thinking about how long it takes.
+const LIGHT_PIECES: usize = 64;
+
 impl Check {
+    /// Whether holding it against one value may take long, as the time grows with the value *and* with what it is held against.
+    pub fn is_heavy(&self) -> bool {
+        match self {
+            Check::Like(pattern) => pattern.pieces_count() > LIGHT_PIECES,
+            Check::Is(wanted) => wanted.is_compound(),
+            Check::IsNot(_) | Check::IsOneOf(_) => true,
+            Check::Never | Check::Null | Check::NotNull | Check::Text(_) | Check::Number(_) | Check::Time(_) => false,
+        }
+    }
+
     /// Whether the value of a column passes.
     pub fn holds(&self, value: &Value<'_>) -> bool {
         match (self, value) {
@@ -110,7 +123,11 @@ impl Check {
         match self {
             Check::Null => stored.is_none_or(|stored| stored == "null"),
             Check::NotNull => stored.is_some_and(|stored| stored != "null"),
-            Check::Is(wanted) => stored.and_then(Json::parse).is_some_and(|stored| stored.contains(wanted)),
+            // A list or an object is only read where one is asked for.
+            Check::Is(wanted) => stored
+                .filter(|stored| json::is_compound(stored) == wanted.is_compound())
+                .and_then(Json::parse)
+                .is_some_and(|stored| stored.contains(wanted)),
             Check::Text(comparison) => text().is_some_and(|text| comparison.passes(|with| text.as_str().cmp(with))),
             Check::Like(pattern) => text().is_some_and(|text| pattern.matches(&text)),
             Check::Number(comparison) => {

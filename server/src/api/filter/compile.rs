@@ -47,6 +47,19 @@ pub fn sort<C: Column>(by: &str, order: &str) -> Result<Sort<C>, ApiError> {
     Ok(Sort { column, ascending: order.trim().eq_ignore_ascii_case("asc") })
 }
 
+/// Longest pattern, object or list that values are held against, in bytes: that takes as long as both are long together.
+pub const COMPARED_BYTES_MAX: usize = 1_000;
+
+/// Sees that something that values are held against is not too long.
+pub fn check_length(field: &str, text: &str) -> Result<(), ApiError> {
+    if text.len() <= COMPARED_BYTES_MAX {
+        return Ok(());
+    }
+    Err(refuse(format!(
+        "a pattern, object or list for field '{field}' cannot be longer than {COMPARED_BYTES_MAX} bytes"
+    )))
+}
+
 fn test<C: Column>(asked: &Asked) -> Result<Test<C>, ApiError> {
     let (name, operator) = (asked.field.as_str(), asked.operator);
     let named = C::named(name);
@@ -126,6 +139,7 @@ fn key_check(asked: &Asked) -> Result<Check, ApiError> {
 
 fn like(asked: &Asked, operands: &[Operand]) -> Result<Check, ApiError> {
     let Some(text) = operands.first().and_then(Operand::text) else { return Ok(Check::Never) };
+    check_length(&asked.field, &text)?;
     match Pattern::parse(&text, asked.operator == Operator::Ilike) {
         Some(pattern) => Ok(Check::Like(pattern)),
         None => Err(refuse(format!("the pattern for field '{}' ends in an escape", asked.field))),
@@ -134,6 +148,7 @@ fn like(asked: &Asked, operands: &[Operand]) -> Result<Check, ApiError> {
 
 fn whole_metadata(asked: &Asked, operands: &[Operand]) -> Result<Check, ApiError> {
     let wanted = operands.iter().filter_map(Operand::text).map(|text| {
+        check_length(&asked.field, &text)?;
         let is_json = serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok();
         is_json
             .then(|| Json::parse(&text))

@@ -30,6 +30,11 @@ impl Json {
         parse(raw, DEPTH_MAX)
     }
 
+    /// Whether it is a list or an object.
+    pub const fn is_compound(&self) -> bool {
+        matches!(self, Json::List(_) | Json::Map(_))
+    }
+
     /// Whether the other value is contained in this one: equal, or a part of an object or a list. A single value is not
     /// contained in a list here, as metadata is always looked at below a key.
     pub fn contains(&self, other: &Json) -> bool {
@@ -64,6 +69,11 @@ fn parse(raw: &str, depth: usize) -> Option<Json> {
         }
         _ => Json::Number(Number::parse(raw)?),
     })
+}
+
+/// Whether a stored value is a list or an object.
+pub fn is_compound(raw: &str) -> bool {
+    raw.starts_with(['[', '{'])
 }
 
 /// The text of a stored value, as text operators see it: a text without its quotes, nothing for null.

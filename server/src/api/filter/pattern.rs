@@ -31,6 +31,11 @@ impl Pattern {
         Some(Pattern { pieces, fold })
     }
 
+    /// How many pieces it has.
+    pub const fn pieces_count(&self) -> usize {
+        self.pieces.len()
+    }
+
     /// Whether a text matches. Takes at most as many steps as letters times pieces.
     pub fn matches(&self, text: &str) -> bool {
         if self.fold { self.walk(text.chars().flat_map(char::to_lowercase)) } else { self.walk(text.chars()) }

@@ -3,9 +3,10 @@
 //! Two ways to a page. When the walk goes in the order that was asked for, matches before the page are only counted and the
 //! walk ends with the page. Otherwise all matches are seen, and the best so many of them are kept in a heap.
 //!
-//! The first rows are looked at on the thread of the request, as most walks are short; a longer walk goes on on a thread of
-//! its own, so that it holds up nobody, and ends when its client goes. A long walk over rows that follow each other is cut in
-//! two halves, one thread each. Bounds: [`SCANS_MAX`] such walks, [`KEPT_MAX`] keys.
+//! The first rows are looked at on the thread of the request, as most walks are short; a longer walk, or one that takes longer, goes
+//! on on a thread of its own, so that it holds up nobody, and ends when its client goes. Where a single row may take long it begins
+//! there. A long walk over rows that follow each other is cut in two halves, one thread each. Bounds: [`SCANS_MAX`] such walks,
+//! [`KEPT_MAX`] keys.
 
 use super::plan::Path;
 use crate::api::filter::number::Number;
@@ -17,6 +18,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering as Memory};
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -24,8 +26,12 @@ use tokio::task::JoinHandle;
 pub const SCANS_MAX: usize = 2;
 /// Most keys that are kept to sort by: a page so far behind the first is refused.
 pub const KEPT_MAX: usize = 1_000_000;
+/// Most bytes of texts that are kept to sort by.
+pub const KEPT_BYTES_MAX: usize = 64 << 20;
 /// Rows that are looked at on the thread of the request.
 const INLINE_ROWS: usize = 256;
+/// How long that may take; others wait meanwhile. It is looked at between two rows.
+const INLINE_TIME: Duration = Duration::from_millis(1);
 /// Rows of a walk that is cut in two.
 const CUT_ROWS: u64 = 200_000;
 /// Rows between two looks at whether the client is still there.
@@ -82,16 +88,15 @@ pub struct Scan<C> {
     matches: u64,
     numbers: Vec<u64>,
     heap: BinaryHeap<Entry>,
+    /// Bytes of the texts in the heap.
+    kept_bytes: usize,
 }
 
 impl<C: crate::api::filter::columns::Column> Scan<C> {
     /// A walk along a path that leads to all matches.
     pub fn new(wanted: Wanted<C>, path: Path, ordered: bool) -> Result<Scan<C>, ApiError> {
         if !ordered && wanted.offset.saturating_add(wanted.limit) > KEPT_MAX {
-            return Err(refuse(format!(
-                "only the first {KEPT_MAX} rows can be sorted by '{}'; narrow the filters, or sort by created_at",
-                C::ALL.iter().find(|(_, named)| is_of(*named, wanted.sort.column)).map_or("", |(name, _)| name)
-            )));
+            return Err(too_much(wanted.sort.column, &format!("only the first {KEPT_MAX} rows")));
         }
         Ok(Scan {
             path,
@@ -102,6 +107,7 @@ impl<C: crate::api::filter::columns::Column> Scan<C> {
             matches: 0,
             numbers: Vec::new(),
             heap: BinaryHeap::new(),
+            kept_bytes: 0,
         })
     }
 
@@ -143,20 +149,19 @@ impl<C: crate::api::filter::columns::Column> Scan<C> {
             matches: 0,
             numbers: Vec::new(),
             heap: BinaryHeap::new(),
+            kept_bytes: 0,
         })
     }
 
     /// Takes in what the second half found.
-    fn join(&mut self, later: Scan<C>) {
+    fn join(&mut self, later: Scan<C>) -> Result<(), ApiError> {
         if self.ordered {
             let skip = (self.skip as u64).saturating_sub(self.matches) as usize;
             let room = self.keep - self.numbers.len();
             self.numbers.extend(later.numbers.into_iter().skip(skip).take(room));
         }
         self.matches += later.matches;
-        for entry in later.heap {
-            self.push(entry);
-        }
+        later.heap.into_iter().try_for_each(|entry| self.push(entry))
     }
 
     /// All rows match: the page is had without looking at any.
@@ -175,15 +180,20 @@ impl<C: crate::api::filter::columns::Column> Scan<C> {
             return Ok(());
         }
         let key = key_of(cursor, self.wanted.sort.column)?;
-        self.push(Entry { key, number, descending: !self.wanted.sort.ascending });
-        Ok(())
+        self.push(Entry { key, number, descending: !self.wanted.sort.ascending })
     }
 
-    fn push(&mut self, entry: Entry) {
+    fn push(&mut self, entry: Entry) -> Result<(), ApiError> {
+        self.kept_bytes += entry.key.text_bytes();
         self.heap.push(entry);
         if self.heap.len() > self.skip.saturating_add(self.keep) {
-            self.heap.pop();
+            self.kept_bytes -= self.heap.pop().map_or(0, |last| last.key.text_bytes());
         }
+        if self.kept_bytes > KEPT_BYTES_MAX {
+            let most = format!("only {KEPT_BYTES_MAX} bytes of text");
+            return Err(too_much(self.wanted.sort.column, &most));
+        }
+        Ok(())
     }
 
     /// The page.
@@ -194,6 +204,12 @@ impl<C: crate::api::filter::columns::Column> Scan<C> {
         };
         Page { numbers, total: self.matches }
     }
+}
+
+/// A page that would take too much memory to find.
+fn too_much<C: crate::api::filter::columns::Column>(sort: C, most: &str) -> ApiError {
+    let name = C::ALL.iter().find(|(_, named)| is_of(*named, sort)).map_or("", |(name, _)| name);
+    refuse(format!("{most} can be sorted by '{name}'; narrow the filters, or sort by created_at"))
 }
 
 fn is_of<C: PartialEq>(named: crate::api::filter::columns::Named<C>, column: C) -> bool {
@@ -207,6 +223,15 @@ enum Key {
     Number(Number),
     Time(i64),
     Null,
+}
+
+impl Key {
+    const fn text_bytes(&self) -> usize {
+        match self {
+            Key::Text(text) => text.len(),
+            Key::Number(_) | Key::Time(_) | Key::Null => 0,
+        }
+    }
 }
 
 fn key_of<S: Cursor>(cursor: &mut S, column: S::Column) -> Result<Key, ApiError> {
@@ -255,7 +280,7 @@ impl Drop for Stop {
 
 /// Walks to the end, without holding up others.
 pub async fn run<S: Source>(state: &AppState, mut scan: Scan<S::Column>, source: &Arc<S>) -> Result<Page, ApiError> {
-    if scan.step(&mut source.cursor(state.books()), INLINE_ROWS)? {
+    if !scan.wanted.filters.are_heavy() && begin(&mut scan, &mut source.cursor(state.books()))? {
         return Ok(scan.finish());
     }
     let permit = SCANS.acquire().await.map_err(|_| ApiError::internal())?;
@@ -272,11 +297,25 @@ pub async fn run<S: Source>(state: &AppState, mut scan: Scan<S::Column>, source:
         if scan.is_full() {
             drop(after);
         } else {
-            scan.join(later.await.map_err(|_| ApiError::internal())??);
+            scan.join(later.await.map_err(|_| ApiError::internal())??)?;
         }
     }
     drop((permit, stop));
     Ok(scan.finish())
+}
+
+/// Looks at the first rows of a walk. Answers whether these were all.
+fn begin<S: Cursor>(scan: &mut Scan<S::Column>, cursor: &mut S) -> Result<bool, ApiError> {
+    let until = Instant::now() + INLINE_TIME;
+    for _ in 0..INLINE_ROWS {
+        if scan.step(cursor, 1)? {
+            return Ok(true);
+        }
+        if Instant::now() >= until {
+            break;
+        }
+    }
+    Ok(false)
 }
 
 /// Walks to the end on a thread of its own, or until it is stopped.
@@ -289,7 +328,8 @@ fn walk<S: Source>(
     let (books, source, stopped) = (Arc::clone(books), Arc::clone(source), Arc::clone(&stop.0));
     tokio::task::spawn_blocking(move || {
         let mut cursor = source.cursor(&books);
-        while !scan.step(&mut cursor, SLICE_ROWS)? && !stopped.load(Memory::Relaxed) {}
+        let rows = if scan.wanted.filters.are_heavy() { 1 } else { SLICE_ROWS };
+        while !scan.step(&mut cursor, rows)? && !stopped.load(Memory::Relaxed) {}
         Ok(scan)
     })
 }
@@ -340,7 +380,7 @@ mod tests {
             && !scan.is_full()
         {
             end(&mut later);
-            scan.join(later);
+            scan.join(later).expect("a few keys fit");
         }
         scan.finish()
     }
@@ -355,6 +395,59 @@ mod tests {
             let wanted = Wanted { filters: Filters::new(Vec::new(), false), sort, limit: 5, offset, count: false };
             assert_eq!(Scan::new(wanted, Path::Down(0..500), ordered).is_ok(), fits, "{offset} {ordered}");
         }
+    }
+
+    /// A row that takes long to look at; counts how many were.
+    struct Slow(usize);
+
+    impl Subject for Slow {
+        type Column = Column;
+
+        fn value(&mut self, _: Column) -> Result<Value<'_>, ApiError> {
+            self.0 += 1;
+            std::thread::sleep(INLINE_TIME);
+            Ok(Value::Text("x".repeat(KEPT_BYTES_MAX / 4).into()))
+        }
+
+        fn metadata(&mut self) -> Result<Cow<'_, Metadata>, ApiError> {
+            Ok(Cow::Owned(Metadata::default()))
+        }
+    }
+
+    impl Cursor for Slow {
+        fn go_to(&mut self, _: u64) -> Result<(), ApiError> {
+            Ok(())
+        }
+
+        fn before(&self, _: u32) -> u64 {
+            unreachable!("no history is walked")
+        }
+    }
+
+    fn slow(sort: Column) -> Scan<Column> {
+        let test = Test { field: Field::One(Column::Reference), check: Check::NotNull };
+        let (filters, sort) = (Filters::new(vec![test], false), Sort { column: sort, ascending: false });
+        let wanted = Wanted { filters, sort, limit: 100, offset: 0, count: false };
+        let (path, ordered) = plan::in_order(&wanted, Path::Down(0..500));
+        Scan::new(wanted, path, ordered).expect("a small page")
+    }
+
+    /// Proves that rows which take long are not looked at where others wait for it.
+    #[test]
+    fn a_slow_walk_leaves_the_thread_of_the_request() {
+        let mut rows = Slow(0);
+        assert!(!begin(&mut slow(Column::CREATED_AT), &mut rows).expect("nothing is read"));
+        assert_eq!(rows.0, 1, "the time is over after the first");
+    }
+
+    #[test]
+    fn only_so_much_text_is_kept_to_sort_by() {
+        let mut scan = slow(Column::Reference);
+        for row in 0..4 {
+            assert!(!scan.step(&mut Slow(0), 1).expect("it fits"), "{row}");
+        }
+        let error = scan.step(&mut Slow(0), 1).expect_err("a fifth quarter");
+        assert!(error.message.contains("can be sorted by 'reference'"), "{}", error.message);
     }
 
     #[test]
