@@ -81,7 +81,8 @@ pub fn text_of(raw: &str) -> Option<String> {
     match raw.as_bytes().first()? {
         b'n' => None,
         b'"' => serde_json::from_str(raw).ok(),
-        b'-' | b'0'..=b'9' if raw.contains(['e', 'E']) => Some(Number::parse(raw)?.plain()),
+        // Equal numbers have one text, as in what they are compared with.
+        b'-' | b'0'..=b'9' => Some(Number::parse(raw)?.plain()),
         _ => Some(raw.to_owned()),
     }
 }
@@ -125,8 +126,10 @@ mod tests {
     fn texts() {
         for (raw, text) in [
             ("\"a\\\"b\"", Some("a\"b")),
-            ("5.0", Some("5.0")),
+            ("5.0", Some("5")),
+            ("-0.50", Some("-0.5")),
             ("1e3", Some("1000")),
+            ("9007199254740993", Some("9007199254740993")),
             ("true", Some("true")),
             ("null", None),
             ("[1]", Some("[1]")),
