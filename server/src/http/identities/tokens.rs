@@ -16,7 +16,8 @@ use crate::http::state::{Answer, AppState};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 const MODE: Field = Field::optional(
     "mode",
@@ -255,23 +256,28 @@ async fn detokenize(
     if names.is_empty() {
         names.extend(fields.tokenized().map(str::to_owned));
     }
-    let (mut values, mut seen) = (Map::new(), BTreeSet::new());
+    let (mut values, mut seen) = (Map::new(), BTreeMap::<&str, String>::new());
     for name in names {
         let token = canonical(&name).and_then(|known| Some((known, fields.mode(known.0)?)));
         let Some((known, mode)) = token else {
             return Err(ApiError::new(Code::IdtFieldNotTokenized, format!("field {name} is not tokenized")));
         };
-        let tokenizer = state.tokenizer().ok_or_else(|| {
-            tracing::error!("there are tokens, but tokenization_secret is not set");
-            ApiError::internal()
-        })?;
-        let token = fields.get(known.1).unwrap_or_default();
-        let value = tokenizer.value(mode, known.0, token).map_err(|fault| fault_of(fault, &name))?;
-        seen.insert(known.0);
-        values.insert(name, value.into());
+        // A field may be named again and again; turning a token back takes its time, so that is done once.
+        let value = match seen.entry(known.0) {
+            Entry::Occupied(seen) => seen.into_mut(),
+            Entry::Vacant(place) => {
+                let tokenizer = state.tokenizer().ok_or_else(|| {
+                    tracing::error!("there are tokens, but tokenization_secret is not set");
+                    ApiError::internal()
+                })?;
+                let token = fields.get(known.1).unwrap_or_default();
+                place.insert(tokenizer.value(mode, known.0, token).map_err(|fault| fault_of(fault, &name))?)
+            }
+        };
+        values.insert(name, value.as_str().into());
     }
     if !seen.is_empty() {
-        reveals::keep(state, id, principal, request, seen).await?;
+        reveals::keep(state, id, principal, request, seen.into_keys().collect()).await?;
     }
     Ok(values)
 }

@@ -2,6 +2,8 @@ use super::super::tokenize::post::{SECRET, ada, with_secret};
 use crate::support::settings;
 use journal::disk::Failure;
 use serde_json::json;
+use server::api::token::FF1_SYMBOLS_MAX;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn refusals_tell_nothing_else() {
@@ -48,4 +50,18 @@ async fn nothing_is_told_that_is_not_kept() {
     let told = server.get(&format!("{path}/detokenize/FirstName")).await;
     told.is_error(503, "QUEUE_BACKPRESSURE", "");
     assert!(!told.text.contains("Ada"), "{}", told.text);
+}
+
+/// Proves that a token is turned back once, however often it is named: ten thousand times would take many seconds, for which
+/// nobody else is served.
+#[tokio::test]
+async fn a_field_that_is_named_often_is_opened_once() {
+    let server = with_secret();
+    let body = json!({"first_name": "a1".repeat(FF1_SYMBOLS_MAX / 2)});
+    let path = format!("/identities/{}", server.post("/identities", body).await.field("identity_id"));
+    server.ask("POST", &format!("{path}/tokenize/FirstName?mode=ff1"), "").await;
+    let began = Instant::now();
+    let told = server.post(&format!("{path}/detokenize"), json!({"fields": vec!["FirstName"; 10_000]})).await;
+    told.is(200, json!({"fields": {"FirstName": "a1".repeat(FF1_SYMBOLS_MAX / 2)}}));
+    assert!(began.elapsed() < Duration::from_secs(1), "it took {:?}", began.elapsed());
 }
