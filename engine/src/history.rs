@@ -111,6 +111,23 @@ impl Account {
         Ok((None, NOWHERE))
     }
 
+    /// The newest row up to one that was posted: the first that has the figures of that one. Requests, holds and what was refused
+    /// change no posted figures.
+    fn newest_posting(&self, books: &Books, upto: Spot) -> Result<Option<Row>, BooksFault> {
+        if upto.row == NO_ROW {
+            return Ok(None);
+        }
+        let figures = side(&row_of(books, upto.row)?, self.handle).0;
+        if figures == Posted::default() {
+            return Ok(None);
+        }
+        let (_, before) = self.find(books, |row| {
+            let earlier = side(row, self.handle).0;
+            Ok(earlier.credit < figures.credit || earlier.debit < figures.debit)
+        })?;
+        Ok(Some(row_of(books, self.at_position(books, before.count + 1)?.row)?))
+    }
+
     /// The row at a position of the history, from 1.
     fn at_position(&self, books: &Books, position: u64) -> Result<Spot, BooksFault> {
         let mut spot = self.newest;
@@ -222,9 +239,12 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// The newest row of the balance, or none.
-    pub const fn newest(&self) -> u64 {
-        self.account.newest.row
+    /// The newest row before the end that was posted; when there is none, the newest at all.
+    pub fn newest_posting(&self, books: &Books) -> Result<Option<Row>, BooksFault> {
+        match self.account.newest_posting(books, self.last)? {
+            None => self.account.newest_posting(books, self.account.newest),
+            before => Ok(before),
+        }
     }
 
     /// A walk from one cut to another that is not before it.

@@ -157,6 +157,12 @@ fn compare(engine: &Engine, seed: u64) -> usize {
         }
         for pair in moments.chunks_exact(2) {
             let (from, to) = (pair[0].min(pair[1]), pair[0].max(pair[1]));
+            let recorded = |row: &u64| rows[*row as usize].created_at;
+            let posted = |to: i64| counts.iter().map(|(_, row, _)| *row).filter(|row| recorded(row) < to).max();
+            let walk = Walk::new(engine.books(), account(engine, handle), Cut::before(from), Cut::before(to))
+                .expect("it begins");
+            let newest = walk.newest_posting(engine.books()).expect("it is readable").map(|row| row.number);
+            assert_eq!(newest, posted(to).or(posted(i64::MAX)), "newest posting of {handle} before {to}");
             let most = [1, 3, 50, 5_000][numbers.below(4) as usize];
             lines_seen += compare_statement(engine, handle, &counts, (from, to), most);
         }

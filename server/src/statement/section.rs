@@ -8,7 +8,7 @@ use engine::reading::{Books, BooksFault};
 use ledger::decimal::major_text;
 use ledger::event::Kind;
 use ledger::id::{Id, Prefix};
-use ledger::row::{NO_ROW, Posted};
+use ledger::row::Posted;
 
 /// Of what time a statement is: from one moment on and before another, microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +63,9 @@ pub struct Heading {
 pub struct Section {
     /// What stands at its head.
     pub heading: Heading,
-    /// Minor units in a major unit, for all amounts of it: that of the registered currency, or else that of the newest posting,
-    /// or else 1. One for all of it, because amounts that are shown in different units do not add up.
+    /// Minor units in a major unit, for all amounts of it: that of the registered currency, or else that of the newest posting
+    /// before its end, or of the newest at all, or else 1. One for all of it, because amounts that are shown in different units
+    /// do not add up.
     pub precision: u64,
     /// The first moment. Unless one was asked for, when the balance was made, or the business date of its first posting if that
     /// is earlier.
@@ -120,8 +121,7 @@ impl Section {
         let walk = Walk::new(books, account, start.max(period.start()), end.max(start))?;
         let precision = match known.precision {
             Some(precision) => precision,
-            None if walk.newest() == NO_ROW => 1,
-            None => books.row(walk.newest())?.ok_or(BooksFault::Row(walk.newest()))?.precision,
+            None => walk.newest_posting(books)?.map_or(1, |row| row.precision),
         };
         let closing = walk.closing(books)?;
         let from = period.from.unwrap_or(first).min(period.to);

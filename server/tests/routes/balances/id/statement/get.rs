@@ -2,6 +2,7 @@ use crate::books::payment;
 use crate::support::{NOW, TestServer, open, secure};
 use serde_json::{Value, json};
 use server::http::statements::LINES_MAX;
+use std::sync::atomic::Ordering;
 
 /// A balance with postings of three days, one of them recorded late, and what does not count.
 async fn books() -> (TestServer, String) {
@@ -114,6 +115,51 @@ async fn amounts_have_the_precision_of_the_registered_currency() {
     let empty = server.post("/balances", json!({"ledger_id": "general_ledger_id", "currency": "PTS"})).await;
     let told = server.get(&format!("/balances/{}/statement", empty.field("balance_id"))).await.json();
     assert_eq!((&told["precision"], &told["closing"]["amount"], &told["lines"]), (&json!(1), &json!("0"), &json!([])));
+}
+
+/// Proves that only what was posted decides in which units amounts are told, and nothing that came after the time of the statement.
+#[tokio::test]
+async fn amounts_have_the_precision_of_the_newest_posting() {
+    let (server, a) = books().await;
+    let amounts = async |query: &str| {
+        let told = server.get(&format!("/balances/{a}/statement{query}")).await.json();
+        (told["precision"].clone(), told["closing"]["amount"].clone())
+    };
+    let before = amounts("").await;
+    assert_eq!(before, (json!(100), json!("11.80")));
+    let pay = async |fields: Value| {
+        let told = server.post("/transactions", payment(&a, "@Shop", fields)).await;
+        assert_eq!(told.status.as_u16(), 201, "{}", told.text);
+    };
+    let refused = json!({"reference": "too much", "amount": null, "precise_amount": 1_000_000, "precision": 1, "skip_queue": false});
+    pay(refused).await;
+    assert_eq!(amounts("").await, before, "what was refused");
+    pay(json!({"reference": "held too", "amount": null, "precise_amount": 5, "precision": 1000, "inflight": true}))
+        .await;
+    assert_eq!(amounts("").await, before, "what is held");
+    let to = server::api::time::text(server.clock.fetch_add(2, Ordering::Relaxed) + 1);
+    pay(json!({"reference": "spent", "amount": null, "precise_amount": 5, "precision": 1000})).await;
+    assert_eq!(amounts("").await, (json!(1000), json!("1.175")));
+    assert_eq!(amounts(&format!("?to={to}")).await, before, "what came later");
+}
+
+/// Proves that amounts are told to the last digit, also where there are more of them than transactions show.
+#[tokio::test]
+async fn amounts_of_small_units_are_exact() {
+    let server = open();
+    let body = json!({"ledger_id": "general_ledger_id", "currency": "ETH"});
+    let a = server.post("/balances", body).await.field("balance_id");
+    for (reference, minor) in [("one", 1), ("two", 189_207_535_698_279_000_122u128)] {
+        let fields = json!({"amount": null, "precise_amount": minor.to_string(), "currency": "ETH",
+            "precision": 1_000_000_000_000_000_000u64, "reference": reference, "allow_overdraft": true});
+        server.post("/transactions", payment("@World", &a, fields)).await;
+    }
+    let told = server.get(&format!("/balances/{a}/statement")).await.json();
+    let line = |index: usize| (told["lines"][index]["amount"].clone(), told["lines"][index]["balance_amount"].clone());
+    let (wei, all) = (json!("0.000000000000000001"), json!("189.207535698279000123"));
+    assert_eq!(line(0), (wei.clone(), wei));
+    assert_eq!(line(1), (json!("189.207535698279000122"), all.clone()));
+    assert_eq!(told["closing"]["amount"], all);
 }
 
 #[tokio::test]
