@@ -150,6 +150,30 @@ pub fn major_text(minor: i128, precision: u64) -> String {
     format!("{sign}{whole}.{}", digits.trim_end_matches('0'))
 }
 
+/// Digits behind the point with which every amount that has an end is told: a precision has no more factors of two or of five.
+const EXACT_FRACTION_DIGITS: usize = u64::BITS as usize;
+
+/// Minor units in major units, as text without exponent, to the last digit. What no number of digits tells, as thirds, is rounded
+/// as [`major_text`] does.
+pub fn exact_major_text(minor: i128, precision: u64) -> String {
+    let unit = u128::from(precision.max(1));
+    let magnitude = minor.unsigned_abs();
+    let (whole, mut rest) = (magnitude / unit, magnitude % unit);
+    let mut text = format!("{}{whole}", if minor < 0 { "-" } else { "" });
+    for place in 0..EXACT_FRACTION_DIGITS {
+        if rest == 0 {
+            return text;
+        }
+        if place == 0 {
+            text.push('.');
+        }
+        rest *= 10;
+        text.push(char::from_digit((rest / unit) as u32, 10).expect("the rest is below the unit"));
+        rest %= unit;
+    }
+    if rest == 0 { text } else { major_text(minor, precision) }
+}
+
 const _: () = assert!(
     (u64::MAX as u128).checked_mul(2 * 10u128.pow(SHOWN_FRACTION_DIGITS)).is_some(),
     "a rest below the precision, scaled and doubled, fits into 128 bits"
@@ -230,6 +254,28 @@ mod tests {
             (7, 0, "7"),
         ] {
             assert_eq!(major_text(minor, precision), expected);
+        }
+    }
+
+    #[test]
+    fn major_units_are_told_to_the_last_digit() {
+        const WEI: u64 = 1_000_000_000_000_000_000;
+        const HALVED_63_TIMES: &str = "0.000000000000000000108420217248550443400745280086994171142578125";
+        for (minor, precision, expected) in [
+            (4599, 100, "45.99"),
+            (-5, 100, "-0.05"),
+            (0, WEI, "0"),
+            (1, WEI, "0.000000000000000001"),
+            (-189_207_535_698_279_000_123, WEI, "-189.207535698279000123"),
+            (i128::MIN, WEI, "-170141183460469231731.687303715884105728"),
+            (i128::MAX, 1, "170141183460469231731687303715884105727"),
+            (3, 3, "1"),
+            (10, 3, "3.3333333333333333"),
+            (7, 0, "7"),
+            (1, 1 << 63, HALVED_63_TIMES),
+            (1, u64::MAX, "0"),
+        ] {
+            assert_eq!(exact_major_text(minor, precision), expected);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::transaction::{Precise, whole_number};
 use super::validate::Problems;
 use crate::decode::{Number, NumberOrText, RawObject, Text};
 use crate::http::error::{ApiError, Code};
-use ledger::decimal::{Decimal, major_text};
+use ledger::decimal::{Decimal, exact_major_text};
 use ledger::event::BalanceAsserted;
 use ledger::id::{Id, Prefix};
 use ledger::limits::{ASSERTION_SOURCE_BYTES_MAX, DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, PRECISION_MAX};
@@ -168,7 +168,7 @@ impl AssertionView {
             at: time::text(event.as_of),
             created_at: time::text(event.at),
             precise_balance: NumberText::integer(event.amount),
-            balance: (event.precision > 0).then(|| major_text(event.amount, event.precision)),
+            balance: (event.precision > 0).then(|| exact_major_text(event.amount, event.precision)),
             description: event.description.clone(),
             source: event.source.clone(),
             meta_data: Metadata::parse(&event.metadata),

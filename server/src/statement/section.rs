@@ -5,7 +5,7 @@ use crate::http::error::ApiError;
 use engine::dated::{Cut, View};
 use engine::history::{Account, Line, StatementFault, Walk};
 use engine::reading::{Books, BooksFault};
-use ledger::decimal::major_text;
+use ledger::decimal::exact_major_text;
 use ledger::event::Kind;
 use ledger::id::{Id, Prefix};
 use ledger::row::Posted;
@@ -160,9 +160,9 @@ impl Section {
         Ok(())
     }
 
-    /// An amount in major units, with as many decimals as there are minor units for: `398.10`.
+    /// An amount in major units, exactly, with as many decimals as there are minor units for: `398.10`.
     pub fn major(&self, minor: i128) -> String {
-        let mut text = major_text(minor, self.precision);
+        let mut text = exact_major_text(minor, self.precision);
         let wanted = decimals(self.precision);
         let given = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
         if given < wanted {

@@ -18,6 +18,17 @@ async fn assert(server: &TestServer, balance: &str, body: Value) -> Told {
     server.post(&format!("/balances/{balance}/assertions"), body).await
 }
 
+/// Proves that what was said is told to the last digit.
+#[tokio::test]
+async fn small_units_are_told_exactly() {
+    let server = open();
+    let balance = server.balance().await;
+    let body = json!({"balance": "189.207535698279000123", "precision": 1_000_000_000_000_000_000u64});
+    let told = assert(&server, &balance, body).await.json();
+    assert_eq!(told["balance"], "189.207535698279000123");
+    assert_eq!(told["difference"].to_string(), "-189207535698279000123");
+}
+
 #[tokio::test]
 async fn an_assertion_is_kept_and_compared_whenever_it_is_read() {
     let server = open();
