@@ -217,6 +217,8 @@ pub const UPDATE_MONITOR: Operation = Operation {
 /// `PUT /balance-monitors/{id}`.
 pub async fn update_monitor(State(state): State<AppState>, Path(id): Path<String>, body: RequestBody) -> Answer {
     let body: MonitorBody<'_> = body.decode()?;
+    // What is not given stays as it is read here, so that changes of one monitor wait for each other.
+    let _turn = state.turns().take(&id).await;
     let before = find(&state, &id).await?;
     let (balance, definition) = body.wanted(Some(&before.definition))?;
     let balance = balance.ok_or_else(unknown_balance)?;

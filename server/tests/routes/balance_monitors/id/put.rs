@@ -6,6 +6,25 @@ fn body(balance: &str, condition: Value) -> Value {
     json!({"balance_id": balance, "condition": condition})
 }
 
+/// Proves that of two changes at once neither loses what the other gives.
+#[tokio::test]
+async fn changes_at_once_are_both_made() {
+    let server = open();
+    let a = server.balance().await;
+    let condition = json!({"field": "balance", "operator": ">", "value": 10, "precision": 100});
+    let id = server.post("/balance-monitors", body(&a, condition.clone())).await.field("monitor_id");
+    let path = format!("/balance-monitors/{id}");
+    let change = |field: &str, value: Value| {
+        let mut change = body(&a, condition.clone());
+        change[field] = value;
+        server.put(&path, change)
+    };
+    let (one, other) = tokio::join!(change("trigger", json!("edge")), change("meta_data", json!({"k": 1})));
+    assert_eq!((one.status.as_u16(), other.status.as_u16()), (200, 200));
+    let told = server.get(&path).await.json();
+    assert_eq!((&told["trigger"], &told["meta_data"]), (&json!("edge"), &json!({"k": 1})));
+}
+
 #[tokio::test]
 async fn the_threshold_follows_and_the_rest_stays() {
     let server = open();
