@@ -278,9 +278,9 @@ impl IdentityBody<'_> {
         problems.into_result(Code::GenValidationError)
     }
 
-    /// The day of birth, at midnight.
+    /// The day of birth as it was told, at midnight.
     fn born_on(&self) -> Result<Option<String>, ApiError> {
-        let Some(dob) = self.dob.as_deref().filter(|dob| !dob.is_empty()) else { return Ok(None) };
+        let Some(dob) = self.dob.as_deref() else { return Ok(None) };
         let moment = Moment::parse(dob).ok_or_else(|| {
             ApiError::new(Code::GenMalformedRequest, "dob: must be a time in RFC 3339, such as 1990-05-10T00:00:00Z")
         })?;

@@ -11,9 +11,12 @@ pub const ZERO: &str = "0001-01-01T00:00:00Z";
 pub struct Moment(OffsetDateTime);
 
 impl Moment {
-    /// Reads RFC 3339, with an offset or `Z`, and a fraction if need be. In UTC too it must be in a year of four digits, as it
-    /// is shown so.
+    /// Reads RFC 3339, with an offset or `Z`, and a fraction if need be; `T` and `Z` are capitals, as the reference server wants them.
+    /// In UTC too it must be in a year of four digits, as it is shown so.
     pub fn parse(text: &str) -> Option<Moment> {
+        if text.as_bytes().get(10) != Some(&b'T') || text.ends_with('z') {
+            return None;
+        }
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         let utc = moment.checked_to_offset(UtcOffset::UTC)?;
         (utc.year() >= 0).then_some(Moment(moment))
@@ -51,9 +54,9 @@ impl Moment {
         format(self.0.replace_nanosecond(0).unwrap_or(self.0))
     }
 
-    /// Midnight of its day in UTC, as a date of birth is kept.
+    /// Its day as it was told, whatever the offset, with midnight in UTC: as a date of birth is kept.
     pub fn day(self) -> String {
-        format(self.0.to_offset(UtcOffset::UTC).replace_time(time::Time::MIDNIGHT))
+        format(self.0.date().midnight().assume_utc())
     }
 }
 
@@ -79,12 +82,17 @@ mod tests {
             assert_eq!(Moment::parse(same).expect("a time").text(), same);
         }
         assert_eq!(Moment::parse("2025-02-15T10:30:00+00:00").expect("a time").text(), "2025-02-15T10:30:00Z");
-        assert_eq!(Moment::parse("1988-05-17T23:30:00Z").expect("a time").day(), "1988-05-17T00:00:00Z");
+        for same_day in ["1988-05-17T23:30:00Z", "1988-05-17T00:00:00+02:00", "1988-05-17T23:59:59-11:00"] {
+            assert_eq!(Moment::parse(same_day).expect("a time").day(), "1988-05-17T00:00:00Z");
+        }
         for bad in [
             "tomorrow",
             "2030-01-01",
             "2030-01-01 10:00:00",
             "2030-01-01T10:00:00",
+            "2030-01-01 10:00:00Z",
+            "2030-01-01t10:00:00Z",
+            "2030-01-01T10:00:00z",
             "9999-12-31T23:59:59-10:00",
             "0000-01-01T00:00:00+10:00",
         ] {

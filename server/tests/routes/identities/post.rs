@@ -45,7 +45,9 @@ async fn an_id_may_be_chosen_once() {
 #[tokio::test]
 async fn a_date_of_birth_is_a_time() {
     let server = open();
-    for dob in ["1990-05-10", "yesterday", "1990-13-10T00:00:00Z", "9999-12-31T23:59:59-10:00"] {
+    for dob in
+        ["", "1990-05-10", "1990-05-10 00:00:00Z", "yesterday", "1990-13-10T00:00:00Z", "9999-12-31T23:59:59-10:00"]
+    {
         server.refuses(ROUTE, json!({"dob": dob}).to_string(), (400, "GEN_MALFORMED_REQUEST", "dob")).await;
     }
 }
