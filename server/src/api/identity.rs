@@ -311,25 +311,24 @@ impl Update<'_> {
     }
 }
 
-/// An id that a caller chose is `idt_` and a UUID, in any of the spellings that UUIDs have; it is kept as it was sent.
+/// An id that a caller chose is `idt_` and a UUID, plain, without its hyphens, in braces or as a URN; it is kept as it was sent.
 fn check_id(id: &str) -> Result<(), ApiError> {
     let refuse = |message: &str| ApiError::new(Code::IdtValidationError, message);
     let Some(uuid) = id.strip_prefix("idt_") else {
         return Err(refuse("identity_id must start with the 'idt_' prefix"));
     };
-    let bare = uuid.strip_prefix("urn:uuid:").unwrap_or(uuid);
-    let bare = bare.strip_prefix('{').and_then(|bare| bare.strip_suffix('}')).unwrap_or(bare);
-    let hyphens = [8, 13, 18, 23];
-    let good = match bare.len() {
-        32 => bare.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        36 => bare
-            .bytes()
-            .enumerate()
-            .all(|(at, byte)| if hyphens.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() }),
-        _ => false,
-    };
-    if good {
+    let in_braces = || uuid.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    let as_urn =
+        || uuid.split_at_checked(9).filter(|(urn, _)| urn.eq_ignore_ascii_case("urn:uuid:")).map(|(_, rest)| rest);
+    let without_hyphens = uuid.len() == 32 && uuid.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if without_hyphens || is_hyphenated(in_braces().or_else(as_urn).unwrap_or(uuid)) {
         return Ok(());
     }
     Err(refuse("identity_id suffix after 'idt_' must be a valid UUID").details(serde_json::json!({})))
+}
+
+fn is_hyphenated(uuid: &str) -> bool {
+    let good =
+        |(at, byte): (usize, u8)| if [8, 13, 18, 23].contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() };
+    uuid.len() == 36 && uuid.bytes().enumerate().all(good)
 }

@@ -28,6 +28,7 @@ async fn an_id_may_be_chosen_once() {
         "idt_7B1E5A520F5B4A398AD31D6F1B9E0C11",
         "idt_{7b1e5a52-0f5b-4a39-8ad3-1d6f1b9e0c12}",
         "idt_urn:uuid:7b1e5a52-0f5b-4a39-8ad3-1d6f1b9e0c13",
+        "idt_URN:UUID:7b1e5a52-0f5b-4a39-8ad3-1d6f1b9e0c14",
     ] {
         let body = json!({"identity_id": id});
         assert_eq!(server.post("/identities", body.clone()).await.field("identity_id"), id);
@@ -37,6 +38,10 @@ async fn an_id_may_be_chosen_once() {
         ("7b1e5a52-0f5b-4a39-8ad3-1d6f1b9e0c10", "identity_id must start with the 'idt_' prefix"),
         ("idt_7b1e5a52", "identity_id suffix after 'idt_' must be a valid UUID"),
         ("idt_7b1e5a52-0f5b-4a39-8ad3-1d6f1b9e0c1é", "identity_id suffix after 'idt_' must be a valid UUID"),
+        ("idt_éééé7b1e5a52-0f5b-4a39-8ad3-1d6f1b9e0c10", "identity_id suffix after 'idt_' must be a valid UUID"),
+        ("idt_{7b1e5a520f5b4a398ad31d6f1b9e0c10}", "identity_id suffix after 'idt_' must be a valid UUID"),
+        ("idt_urn:uuid:7b1e5a520f5b4a398ad31d6f1b9e0c10", "identity_id suffix after 'idt_' must be a valid UUID"),
+        ("idt_urn:uuid:{7b1e5a52-0f5b-4a39-8ad3-1d6f1b9e0c10}", "identity_id suffix after 'idt_' must be a valid UUID"),
     ] {
         server.refuses(ROUTE, json!({"identity_id": id}).to_string(), (400, "IDT_VALIDATION_ERROR", text)).await;
     }
