@@ -125,12 +125,11 @@ struct Now {
 }
 
 async fn change_whole(state: &AppState, id: &str, whole: Whole, given: Metadata) -> Result<Metadata, ApiError> {
-    let sums = sums::are_wanted(&given) && matches!(whole, Whole::Balance);
     for _ in 0..ATTEMPTS_MAX {
         let Now { subject, seen, mut metadata } = now(state, id, whole).await?.ok_or_else(not_found)?;
         metadata.merge(given.clone());
         let mut kept = metadata.clone();
-        if sums {
+        if matches!(whole, Whole::Balance) && sums::are_wanted(&metadata) {
             sums::make_again(state, id, &mut kept).await?;
         }
         let text = kept.whole_text();

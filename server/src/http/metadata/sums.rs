@@ -34,9 +34,9 @@ struct Result {
     difference: String,
 }
 
-/// Whether it is asked for.
-pub fn are_wanted(given: &Metadata) -> bool {
-    given.get(FLAG.0) == Some(FLAG.1)
+/// Whether metadata asks for it.
+pub fn are_wanted(metadata: &Metadata) -> bool {
+    metadata.get(FLAG.0) == Some(FLAG.1)
 }
 
 /// Adds up the rows of a balance that exists, and puts the result into its metadata in place of the flag.

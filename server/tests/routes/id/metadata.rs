@@ -189,6 +189,13 @@ async fn sums_are_made_again_on_request() {
     }
     assert_eq!((&result["difference"], &balance["meta_data"]["x"]), (&json!("0"), &json!(1)));
     assert_eq!(balance["meta_data"].get("BLNK_RUN_RECONCILIATION"), None);
+    // A balance that was made with the flag has its sums made again by the next change, whatever that says.
+    let flagged = json!({"ledger_id": "general_ledger_id", "currency": "USD", "meta_data": {"BLNK_RUN_RECONCILIATION": "SOURCE"}});
+    let flagged = server.post("/balances", flagged).await.field("balance_id");
+    say(&server, &flagged, json!({"x": 2})).await;
+    let told = read(&server, &format!("/balances/{flagged}")).await;
+    assert_eq!((told["BLNK_RECONCILIATION_RESULT"]["difference"].clone(), told["x"].clone()), (json!("0"), json!(2)));
+    assert_eq!(told.get("BLNK_RUN_RECONCILIATION"), None);
     // Other values, and other things, are plain metadata.
     say(&server, &b, json!({"BLNK_RUN_RECONCILIATION": "source"})).await;
     assert_eq!(read(&server, &format!("/balances/{b}")).await, json!({"BLNK_RUN_RECONCILIATION": "source"}));
