@@ -241,7 +241,7 @@ impl Vault {
     /// key can be given back.
     pub fn seal_new(&self, plain: &str) -> Result<Sealed, VaultFault> {
         let key = self.take_key()?;
-        self.seal_with(key, plain)
+        self.seal(key, plain)?.ok_or(VaultFault::Lost(key))
     }
 
     fn take_key(&self) -> Result<KeyName, VaultFault> {
@@ -259,10 +259,8 @@ impl Vault {
 
     /// Seals other fields of an identity that has a key. `None` when the key was destroyed.
     pub fn seal(&self, key: KeyName, plain: &str) -> Result<Option<Sealed>, VaultFault> {
-        if self.data_key(key)?.is_none() {
-            return Ok(None);
-        }
-        self.seal_with(key, plain).map(Some)
+        let Some(data_key) = self.data_key(key)? else { return Ok(None) };
+        Ok(Some(Sealed { key, bytes: data_key.seal(&key.id, plain.as_bytes())? }))
     }
 
     /// Opens the fields of an identity. `None` when their key was destroyed, as the identity was deleted.
@@ -338,11 +336,6 @@ impl Vault {
         }
         self.file.sync().map_err(|source| self.fault(source))?;
         Ok(made)
-    }
-
-    fn seal_with(&self, key: KeyName, plain: &str) -> Result<Sealed, VaultFault> {
-        let data_key = self.data_key(key)?.ok_or(VaultFault::Lost(key))?;
-        Ok(Sealed { key, bytes: data_key.seal(&key.id, plain.as_bytes())? })
     }
 
     /// The key of a name. `None` when it was destroyed.
