@@ -202,9 +202,26 @@ fn paginate<'a>(section: &'a Section, entries: &'a [Entry]) -> Vec<Page<'a>> {
         items.push(Item::Pending);
         items.extend(holds.iter().map(Item::Line));
     }
-    let (first, others) = items.split_at(room(FIRST_TABLE).min(items.len()));
-    let mut pages = vec![Page { section, items: first.to_vec(), first: true }];
-    pages.extend(others.chunks(room(NEXT_TABLE)).map(|items| Page { section, items: items.to_vec(), first: false }));
+    let head = items.iter().position(|item| matches!(item, Item::Pending));
+    let counts = cut(items.len(), head, room(FIRST_TABLE), room(NEXT_TABLE));
+    let mut left = items.into_iter();
+    let page = |(index, count)| Page { section, items: left.by_ref().take(count).collect(), first: index == 0 };
+    counts.into_iter().enumerate().map(page).collect()
+}
+
+/// How many rows each page has, when there is room for so many on the first and on the others. A row that stands at the head of
+/// those behind it is not left alone at the end of a page.
+fn cut(count: usize, head: Option<usize>, first: usize, others: usize) -> Vec<usize> {
+    let (mut pages, mut at) = (Vec::new(), 0);
+    while at < count {
+        let room = if at == 0 { first } else { others };
+        let mut end = count.min(at + room);
+        if end < count && head.is_some_and(|head| head + 1 == end) {
+            end -= 1;
+        }
+        pages.push(end - at);
+        at = end;
+    }
     pages
 }
 
@@ -331,4 +348,25 @@ fn clock(at: i64) -> String {
 /// `2026-03-04 10:11`.
 fn moment(at: i64) -> String {
     format!("{} {}", day(at), clock(at).chars().take(5).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_stands_with_what_is_below_it() {
+        for (count, head, pages) in [
+            (2, None, vec![2]),
+            (5, None, vec![5]),
+            (6, None, vec![5, 1]),
+            (13, None, vec![5, 7, 1]),
+            (6, Some(4), vec![4, 2]),
+            (6, Some(3), vec![5, 1]),
+            (5, Some(3), vec![5]),
+            (14, Some(11), vec![5, 6, 3]),
+        ] {
+            assert_eq!(cut(count, head, 5, 7), pages, "{count} rows, head at {head:?}");
+        }
+    }
 }
