@@ -24,9 +24,10 @@ async fn small_units_are_told_exactly() {
     let server = open();
     let balance = server.balance().await;
     let body = json!({"balance": "189.207535698279000123", "precision": 1_000_000_000_000_000_000u64});
-    let told = assert(&server, &balance, body).await.json();
-    assert_eq!(told["balance"], "189.207535698279000123");
-    assert_eq!(told["difference"].to_string(), "-189207535698279000123");
+    let told = assert(&server, &balance, body).await.text;
+    for field in [r#""balance":"189.207535698279000123""#, r#""difference":-189207535698279000123"#] {
+        assert!(told.contains(field), "{field} in {told}");
+    }
 }
 
 #[tokio::test]
