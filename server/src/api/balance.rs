@@ -221,6 +221,11 @@ impl BalanceView {
         }
     }
 
+    /// How long its metadata is.
+    pub fn text_bytes(&self) -> usize {
+        self.meta_data.as_ref().map_or(0, Metadata::bytes)
+    }
+
     /// The balance as lists show it: complete, but for the strategy of a balance that is not tracked and was given none,
     /// which lists have never told.
     #[must_use]

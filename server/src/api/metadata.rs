@@ -43,6 +43,11 @@ impl Metadata {
         self.0.get(key).map(|value| value.get())
     }
 
+    /// How long its keys and values are together.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|(key, value)| key.len() + value.get().len()).sum()
+    }
+
     /// Sets a key.
     pub fn set(&mut self, key: &str, value: impl Serialize) {
         let value = serde_json::value::to_raw_value(&value).expect("texts, numbers and flags can be written");

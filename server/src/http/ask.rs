@@ -6,6 +6,7 @@ use super::state::AppState;
 use engine::answer::{Answer, Trial, Unavailable, Untried};
 use engine::reading::{Books, reference_of};
 use engine::writer::{KeyAsk, View};
+use journal::open::RECORD_BYTES_MAX;
 use ledger::command::{Command, KeepKey, Refund};
 use ledger::decide::Known;
 use ledger::rejection::Refused;
@@ -128,6 +129,12 @@ pub async fn attempt(state: &AppState, commands: Vec<Command>) -> Result<Vec<Tri
         Untried::Outdated => outdated(),
         Untried::Unavailable(why) => failure::unavailable(&why),
     })
+}
+
+/// Sees that the texts of a command that are put together from many rows still fit into a record: what rows show is kept once for many
+/// of them, and would be as much as anybody likes.
+pub fn check_texts(texts: &str) -> Result<(), ApiError> {
+    if texts.len() > RECORD_BYTES_MAX as usize { Err(failure::unavailable(&Unavailable::TooLarge)) } else { Ok(()) }
 }
 
 /// Looks at the state, as it is when everything that it tells is durable.

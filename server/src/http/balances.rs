@@ -7,7 +7,7 @@ use super::error::{ApiError, Code};
 use super::failure::{self, About};
 use super::filters::{newest_first, stored};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
-use super::paging::{self, Paging};
+use super::paging::{self, Filling, Paging};
 use super::parameters::Parameters;
 use super::state::{Answer, AppState};
 use super::{identities, ledgers};
@@ -308,7 +308,16 @@ pub async fn list_balances(State(state): State<AppState>, query: Parameters) -> 
         let newest_first = (0..count).rev().skip(paging.offset).take(paging.limit);
         newest_first.map(|handle| Found::new(view.state, handle)).collect::<Vec<_>>()
     });
-    let mut texts = Texts::new(state.books());
-    let views = found.await?.into_iter().map(|found| found.view(&mut texts).map(BalanceView::listed));
-    Ok(answer::json(StatusCode::OK, &views.collect::<Result<Vec<_>, _>>()?))
+    let views = listed(&state, found.await?.into_iter())?;
+    Ok(answer::json(StatusCode::OK, &views))
+}
+
+/// Balances as a page shows them.
+pub fn listed(state: &AppState, found: impl Iterator<Item = Found>) -> Result<Vec<BalanceView>, ApiError> {
+    let (mut texts, mut filling) = (Texts::new(state.books()), Filling::default());
+    let views = found.map(|found| {
+        let view = found.view(&mut texts)?.listed();
+        filling.add(view.text_bytes()).map(|()| view)
+    });
+    views.collect()
 }

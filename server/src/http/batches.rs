@@ -4,7 +4,7 @@ use super::answer;
 use super::ask;
 use super::error::{ApiError, Code};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
-use super::paging::Paging;
+use super::paging::{Filling, Paging};
 use super::parameters::Parameters;
 use super::state::{Answer, AppState};
 use super::transactions::TRANSACTION;
@@ -85,7 +85,7 @@ pub async fn get_batch(State(state): State<AppState>, Path(id): Path<String>, qu
     let outcomes = outcomes(&event);
     let runs = runs(&state, &event, &outcomes).await?;
     let mut summary = Summary::default();
-    let mut viewer = Viewer::new(books);
+    let (mut viewer, mut filling) = (Viewer::new(books), Filling::default());
     let mut transactions = Vec::new();
     for (outcome, run) in outcomes.iter().zip(&runs) {
         let movement = &event.movements[outcome.movement];
@@ -96,7 +96,9 @@ pub async fn get_batch(State(state): State<AppState>, Path(id): Path<String>, qu
                 Some(row) => *row,
                 None => books.row(outcome.row)?.ok_or_else(ApiError::internal)?,
             };
-            transactions.push(viewer.view(&row, true)?);
+            let view = viewer.view(&row, true)?;
+            filling.add(view.text_bytes())?;
+            transactions.push(view);
         }
     }
     let status = summary.status();

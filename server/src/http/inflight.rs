@@ -365,6 +365,7 @@ impl Ending {
             let Inherited { description, metadata, overdraft } = inherited(&mut viewer, hold)?;
             let description = text::push(&mut text, &description);
             let metadata = text::push(&mut text, &metadata.text());
+            ask::check_texts(&text)?;
             let own = uuid::Uuid::new_v4();
             let id = || hold.id().text(Prefix::Transaction);
             let reference = match (self.action, self.queued) {

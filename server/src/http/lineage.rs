@@ -6,7 +6,7 @@ use super::balances;
 use super::error::{ApiError, Code};
 use super::named::{self, Named};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
-use super::paging::{PAGE_ROWS_MAX, Paging};
+use super::paging::{Filling, PAGE_ROWS_MAX, Paging};
 use super::parameters::Parameters;
 use super::state::{Answer, AppState};
 use super::transactions::{TRANSACTION, not_found};
@@ -136,11 +136,13 @@ pub async fn get_transaction_lineage(
             numbers.extend(ended(&state, row).await?);
         }
     }
-    let mut viewer = Viewer::new(books);
+    let (mut viewer, mut filling) = (Viewer::new(books), Filling::default());
     let mut shadows = Vec::new();
     for number in numbers.into_iter().skip(paging.offset).take(paging.limit.min(PAGE_ROWS_MAX)) {
         let row = books.row(number)?.ok_or_else(ApiError::internal)?;
-        shadows.push(viewer.view(&row, false)?.told_as_shadow(&row));
+        let view = viewer.view(&row, false)?.told_as_shadow(&row);
+        filling.add(view.text_bytes())?;
+        shadows.push(view);
     }
     let fund_allocation = shares(&event, moved.iter().map(|row| row.movement));
     let view = TransactionLineageView { transaction_id: id, fund_allocation, shadow_transactions: shadows };

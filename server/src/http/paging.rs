@@ -6,6 +6,8 @@ use super::parameters::Parameters;
 
 /// Most rows of a page, whatever is asked for.
 pub const PAGE_ROWS_MAX: usize = 10_000;
+/// Most bytes of texts on a page: metadata, descriptions.
+pub const PAGE_BYTES_MAX: usize = 64 << 20;
 /// Most rows of a page of balances or transactions that are filtered.
 const FILTERED_PAGE_ROWS_MAX: usize = 1_000;
 /// Past this limit a page of ledgers or identities has [`FALLBACK_ROWS`].
@@ -58,6 +60,34 @@ impl Paging {
     #[must_use]
     pub fn ledgers(self) -> Paging {
         if self.limit > SMALL_PAGE_ROWS_MAX { Paging { limit: FALLBACK_ROWS, ..self } } else { self }
+    }
+}
+
+/// How much text is on a page while it is made. Rows may show what is kept once for many of them, so that a page can have far more of
+/// it than was ever sent.
+#[derive(Debug, Default)]
+pub struct Filling(usize);
+
+impl Filling {
+    /// Adds a row with so many bytes of texts; refuses the page when that is too much.
+    pub fn add(&mut self, bytes: usize) -> Result<(), ApiError> {
+        self.0 = self.0.saturating_add(bytes);
+        if self.is_over() {
+            let message =
+                format!("limit: the page would have more than {PAGE_BYTES_MAX} bytes of texts; ask for fewer rows");
+            return Err(ApiError::new(Code::GenValidationError, message));
+        }
+        Ok(())
+    }
+
+    /// Adds a row to a list that has no pages; answers whether it still has room for it.
+    pub fn has_room_for(&mut self, bytes: usize) -> bool {
+        self.0 = self.0.saturating_add(bytes);
+        !self.is_over()
+    }
+
+    const fn is_over(&self) -> bool {
+        self.0 > PAGE_BYTES_MAX
     }
 }
 

@@ -217,6 +217,7 @@ fn refund_command(
         let described = body.description.as_deref().filter(|text| !text.is_empty()).unwrap_or(described);
         let reference = format!("{}_refund", row.id().text(Prefix::Transaction));
         let description = text::push(&mut arena, described);
+        ask::check_texts(&arena)?;
         originals.push(Original {
             row: row.number,
             amount: part,

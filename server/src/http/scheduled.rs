@@ -7,7 +7,7 @@ use super::error::{ApiError, Code};
 use super::failure::{self, About};
 use super::named::{self, Named};
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
-use super::paging::PAGE_ROWS_MAX;
+use super::paging::{Filling, PAGE_ROWS_MAX};
 use super::state::{Answer, AppState};
 use super::transactions::{self, TRANSACTION};
 use crate::api::scheduled::{CancelledView, RescheduleBody, RescheduledView, ScheduledView};
@@ -158,7 +158,14 @@ pub async fn cancel_scheduled(State(state): State<AppState>, Path(id): Path<Stri
     let first = recorded.rows.first().ok_or_else(ApiError::internal)?;
     let rows = ask::rows_of_record(state.books(), first.number, recorded.rows_count.min(PAGE_ROWS_MAX as u64))?;
     let mut viewer = Viewer::of_answer(state.books(), &recorded);
-    let transactions = rows.iter().map(|row| viewer.view(row, true)).collect::<Result<_, _>>()?;
+    let (mut transactions, mut filling) = (Vec::new(), Filling::default());
+    for row in &rows {
+        let view = viewer.view(row, true)?;
+        if !filling.has_room_for(view.text_bytes()) {
+            break;
+        }
+        transactions.push(view);
+    }
     let view = CancelledView { cancelled: recorded.rows_count, transactions };
     Ok(answer::once(answer::json(StatusCode::OK, &view), recorded.replayed))
 }
@@ -301,14 +308,18 @@ impl Scheduled {
                 plans.extend(group.requests.iter().map(|request| (request.row, plan)));
             }
         }
-        let mut viewer = Viewer::new(books);
+        let (mut viewer, mut filling) = (Viewer::new(books), Filling::default());
         let mut views = Vec::new();
         for request in &self.requests {
             let Some(plan) = plans.get(&request.number) else { continue };
             if views.len() == PAGE_ROWS_MAX {
                 break;
             }
-            views.push(viewer.view(request, true)?.told_as_waiting(request, plan.due_at, plan.amount(request)));
+            let view = viewer.view(request, true)?.told_as_waiting(request, plan.due_at, plan.amount(request));
+            if !filling.has_room_for(view.text_bytes()) {
+                break;
+            }
+            views.push(view);
         }
         Ok(views)
     }

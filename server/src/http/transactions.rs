@@ -11,7 +11,7 @@ use super::filters::newest_first;
 use super::filters::transactions::find_transactions;
 use super::inflight;
 use super::openapi::{Answer as Told, Field, Object, Operation, Schema};
-use super::paging::{self, Paging};
+use super::paging::{self, Filling, Paging};
 use super::parameters::Parameters;
 use super::state::{Answer, AppState};
 use crate::api::filter::query;
@@ -260,11 +260,13 @@ pub async fn list_transactions(State(state): State<AppState>, query: Parameters)
     }
     let books = state.books();
     let count = books.rows.len().saturating_sub(paging.offset as u64);
-    let mut viewer = Viewer::new(books);
+    let (mut viewer, mut filling) = (Viewer::new(books), Filling::default());
     let mut views = Vec::new();
     for number in (0..count).rev().take(paging.limit) {
         let row = books.row(number)?.ok_or_else(ApiError::internal)?;
-        views.push(viewer.view(&row, true)?);
+        let view = viewer.view(&row, true)?;
+        filling.add(view.text_bytes())?;
+        views.push(view);
     }
     Ok(answer::json(StatusCode::OK, &views))
 }

@@ -132,12 +132,15 @@ pub struct Viewer<'a> {
     until_recorded: bool,
     /// The rows of the movements of a record that something followed from.
     outcome_rows: Option<(u64, Vec<u64>)>,
+    /// What was said since of what the last rows belong to.
+    said: changes::Known,
 }
 
 impl<'a> Viewer<'a> {
     /// A viewer.
     pub const fn new(books: &'a Books) -> Viewer<'a> {
-        Viewer { books, last: None, before: None, until_recorded: false, outcome_rows: None }
+        let said = changes::Known::nothing();
+        Viewer { books, last: None, before: None, until_recorded: false, outcome_rows: None, said }
     }
 
     /// A viewer of rows that were just made, whose event is at hand.
@@ -150,7 +153,8 @@ impl<'a> Viewer<'a> {
     /// A viewer of the rows of a record that is at hand, as they were recorded: what was said of them since is left out.
     pub const fn of_record(books: &'a Books, position: u64, event: Arc<Recorded>) -> Viewer<'a> {
         let last = Some((position, Kept::Whole(event)));
-        Viewer { books, last, before: None, until_recorded: true, outcome_rows: None }
+        let said = changes::Known::nothing();
+        Viewer { books, last, before: None, until_recorded: true, outcome_rows: None, said }
     }
 
     /// The event of a row.
@@ -282,7 +286,7 @@ impl<'a> Viewer<'a> {
     pub fn metadata(&mut self, row: &Row) -> Result<Metadata, BooksFault> {
         if row.flags.has(Flags::LINEAGE) {
             let mut metadata = self.following(row)?;
-            changes::apply(self.books, row, self.until_recorded, &mut metadata)?;
+            metadata.merge(changes::of(self.books, row, self.until_recorded, &mut self.said)?);
             return Ok(metadata);
         }
         let mut metadata = self.own_metadata(row)?;
@@ -332,10 +336,7 @@ impl<'a> Viewer<'a> {
 
     /// The own metadata of a row as another shows it that takes it over, with what was said of that one.
     fn metadata_of(&mut self, row: &Row, shown: &Row) -> Result<Metadata, BooksFault> {
-        let (books, until_recorded) = (self.books, self.until_recorded);
-        let told = self.told(row)?;
-        let movement = told.movement;
-        let mut metadata = Metadata::parse(movement.metadata.of(told.text)).unwrap_or_default();
+        let movement = self.told(row)?.movement;
         if let Kind::Execution(request) = movement.kind {
             let rejected = movement.outcome;
             let request = self.books.row(request)?.ok_or(BooksFault::Row(request))?;
@@ -348,11 +349,15 @@ impl<'a> Viewer<'a> {
         if let Kind::Settlement { hold, .. } | Kind::Release { hold, .. } = movement.kind {
             // What ends by itself has no metadata of the server's own: whoever carries out timers knows nothing of it. What was
             // asked for has it, and is the same for it.
-            let hold = books.row(hold)?.ok_or(BooksFault::Row(hold))?;
+            let mut metadata = self.stored_metadata(row)?;
+            let hold = self.books.row(hold)?.ok_or(BooksFault::Row(hold))?;
             metadata.merge(self.metadata_of(&hold, shown)?);
             return Ok(metadata);
         }
-        changes::apply(books, shown, until_recorded, &mut metadata)?;
+        let mut metadata = self.stored_metadata(row)?;
+        metadata.merge(changes::of(self.books, shown, self.until_recorded, &mut self.said)?);
+        let told = self.told(row)?;
+        let movement = told.movement;
         if matches!(movement.kind, Kind::Change { .. }) {
             return Ok(metadata);
         }
@@ -372,6 +377,12 @@ impl<'a> Viewer<'a> {
             metadata.set("blnk_rejection_reason", failure::reason(rejection));
         }
         Ok(metadata)
+    }
+
+    /// The metadata that was recorded with a row.
+    fn stored_metadata(&mut self, row: &Row) -> Result<Metadata, BooksFault> {
+        let told = self.told(row)?;
+        Ok(Metadata::parse(told.movement.metadata.of(told.text)).unwrap_or_default())
     }
 }
 
@@ -412,6 +423,11 @@ fn hash(amount: &str, reference: &str, currency: &str, source: &str, destination
 }
 
 impl TransactionView {
+    /// How long its texts are.
+    pub fn text_bytes(&self) -> usize {
+        self.reference.len() + self.description.len() + self.meta_data.as_ref().map_or(0, Metadata::bytes)
+    }
+
     /// The answer to a request that made this row: the row, and the request's own words.
     pub fn told_as_asked(mut self, checked: &Checked<'_>, queued: bool, inflight: bool) -> TransactionView {
         let body = &checked.body;

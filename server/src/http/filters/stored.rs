@@ -44,10 +44,8 @@ pub async fn find_balances(state: &AppState, wanted: Wanted<BalanceColumn>) -> R
     let source = Arc::new(Balances(ledger));
     let page = walk(state, wanted, path, &source).await?;
     let Balances(ledger) = &*source;
-    let mut texts = balances::Texts::new(state.books());
-    let views = page.numbers.iter().map(|&number| balances::Found::new(ledger, number as u32).view(&mut texts));
-    let views = views.map(|view| view.map(BalanceView::listed));
-    Ok(Found { views: views.collect::<Result<_, _>>()?, total: page.total })
+    let found = page.numbers.iter().map(|&number| balances::Found::new(ledger, number as u32));
+    Ok(Found { views: balances::listed(state, found)?, total: page.total })
 }
 
 /// Finds identities.

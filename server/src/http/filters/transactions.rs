@@ -9,6 +9,7 @@ use crate::api::metadata::Metadata;
 use crate::api::transaction::view::{TransactionView, Viewer, shows_inflight};
 use crate::http::ask;
 use crate::http::error::ApiError;
+use crate::http::paging::Filling;
 use crate::http::state::AppState;
 use engine::codec::mention::Mention;
 use engine::reading::{Books, BooksFault, reference_of};
@@ -29,11 +30,13 @@ pub async fn find_transactions(state: &AppState, wanted: Wanted<Column>) -> Resu
     let source = Arc::new(Transactions { indicators, mention: mention(&wanted.filters) });
     let page = scan::run(state, Scan::new(wanted, path, ordered)?, &source).await?;
     let books = state.books();
-    let mut viewer = Viewer::new(books);
+    let (mut viewer, mut filling) = (Viewer::new(books), Filling::default());
     let mut views = Vec::with_capacity(page.numbers.len());
     for number in page.numbers {
         let row = books.row(number)?.ok_or_else(ApiError::internal)?;
-        views.push(viewer.view(&row, true)?);
+        let view = viewer.view(&row, true)?;
+        filling.add(view.text_bytes())?;
+        views.push(view);
     }
     Ok(Found { views, total: page.total })
 }

@@ -2,6 +2,7 @@ use crate::books::payment;
 use crate::support::{TestServer, open, settings};
 use ledger::limits::{METADATA_BYTES_MAX, METADATA_CHANGES_MAX};
 use serde_json::{Value, json};
+use server::http::paging::PAGE_BYTES_MAX;
 
 async fn say(server: &TestServer, id: &str, metadata: Value) -> Value {
     let told = server.post(&format!("/{id}/metadata"), json!({"meta_data": metadata})).await;
@@ -169,6 +170,51 @@ async fn renamed_ledgers_are_told_as_they_were() {
         .map(|event| (event["data"]["name"].clone(), event["data"]["meta_data"]["v"].clone()))
         .collect();
     assert_eq!(told, [(json!("one"), json!(0)), (json!("two"), json!(1)), (json!("three"), json!(2))]);
+}
+
+/// Proves that what is said once of a batch, and shown by all its rows, makes neither a page nor a command of any size.
+#[tokio::test]
+async fn what_many_rows_share_is_bounded() {
+    let server = open();
+    let account = server.balance().await;
+    let batch = async |inflight: bool| {
+        let item = |n: usize| {
+            payment("@World", &account, json!({"reference": format!("{inflight} {n}"), "allow_overdraft": true}))
+        };
+        let items: Vec<Value> = (0..300).map(item).collect();
+        let body = json!({"atomic": true, "skip_queue": true, "inflight": inflight, "transactions": items});
+        server.post("/transactions/bulk", body).await.field("batch_id")
+    };
+    let (posted, held) = (batch(false).await, batch(true).await);
+    for id in [&posted, &held] {
+        say(&server, id, json!({"text": "x".repeat(METADATA_BYTES_MAX - 100)})).await;
+    }
+    let counts = server.counts().await;
+    let rows = (PAGE_BYTES_MAX / METADATA_BYTES_MAX).to_string();
+    for (path, limit, fits) in [
+        ("/transactions", rows.as_str(), true),
+        ("/transactions", "300", false),
+        ("/transactions?status_eq=APPLIED", "300", false),
+        (&format!("/transactions/bulk/{posted}"), &rows, true),
+        (&format!("/transactions/bulk/{posted}"), "300", false),
+    ] {
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let told = server.get(&format!("{path}{joint}limit={limit}")).await;
+        if fits {
+            assert_eq!(told.status.as_u16(), 200, "{path} {limit}");
+        } else {
+            told.is_error(400, "GEN_VALIDATION_ERROR", "ask for fewer rows");
+        }
+    }
+    let path = format!("/transactions/inflight/{held}");
+    for told in [
+        server.post(&format!("/refund-transaction/{posted}"), json!({})).await,
+        server.put(&path, json!({"status": "commit"})).await,
+        server.put(&path, json!({"status": "void", "skip_queue": true})).await,
+    ] {
+        told.is_error(400, "GEN_MALFORMED_REQUEST", "too large to be recorded as one; split it");
+    }
+    assert_eq!(server.counts().await, counts);
 }
 
 #[tokio::test]
