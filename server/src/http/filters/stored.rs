@@ -55,7 +55,16 @@ pub async fn find_identities(
 ) -> Result<Found<IdentityView>, ApiError> {
     let ledger = clone(state).await?;
     let handle = required(&wanted, IdentityColumn::Id, |id| ledger.find_identity(id).map(u64::from));
-    let path = handle.unwrap_or_else(|| all_identities(&ledger));
+    let (ledger, path) = match handle {
+        Some(path) => (ledger, path),
+        None => {
+            beside(move || {
+                let path = all_identities(&ledger);
+                (ledger, path)
+            })
+            .await?
+        }
+    };
     let source = Arc::new(Identities(ledger, Arc::clone(state.vault())));
     let page = walk(state, wanted, path, &source).await?;
     let Identities(ledger, vault) = &*source;
@@ -72,6 +81,11 @@ fn all_identities(ledger: &LedgerState) -> Path {
     let mut handles: Vec<u64> = ledger.live_identities().map(|(handle, _)| u64::from(handle)).collect();
     handles.reverse();
     Path::Some(handles)
+}
+
+/// Goes over all that there is of something on a thread of its own.
+pub(super) async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::internal())
 }
 
 /// The state as it is now; what is later does not change it.

@@ -1,7 +1,7 @@
 //! Transactions, as filters see them.
 
 use super::scan::{self, Cursor, Scan, Source};
-use super::{Found, plan};
+use super::{Found, plan, stored};
 use crate::api::filter::columns::TransactionColumn as Column;
 use crate::api::filter::number::Number;
 use crate::api::filter::{Field, Filters, Subject, Value, Wanted};
@@ -48,7 +48,7 @@ fn names_indicators(wanted: &Wanted<Column>) -> bool {
 /// All indicators, by handle of their balance.
 async fn indicators(state: &AppState) -> Result<HashMap<u32, Box<str>>, ApiError> {
     let ledger = ask::look(state, |view| view.state.clone()).await?;
-    Ok(ledger.indicators().map(|(text, _, handle)| (handle, text.into())).collect())
+    stored::beside(move || ledger.indicators().map(|(text, _, handle)| (handle, text.into())).collect()).await
 }
 
 /// A text that the record of every match has: one that its description contains.
