@@ -18,7 +18,6 @@ use crate::open::Options;
 use crate::place::Place;
 use crate::sealed::{self, Ends, Pace, READ_BYTES, SegmentFault};
 use crate::segment;
-use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -266,7 +265,11 @@ impl fmt::Display for ArchiveFault {
                 folder.display()
             ),
             ArchiveFault::Written { file } => {
-                write!(formatter, "{} was written, and another content was read back; check that disk", file.display())
+                write!(
+                    formatter,
+                    "{} was written, and what was read back is not the segment; check both disks",
+                    file.display()
+                )
             }
             ArchiveFault::Disk { file, source } => write!(formatter, "the disk refused {}: {source}", file.display()),
             ArchiveFault::Stopped => write!(formatter, "archiving was stopped"),
@@ -312,8 +315,8 @@ fn head(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes[..segment::SEGMENT_HEADER_BYTES + crate::frame::FRAME_HEADER_BYTES].to_vec())
 }
 
-/// Copies a sealed segment into an archive that does not have it: it is verified, copied under another name, synced, renamed, and
-/// read back past the cache.
+/// Copies a sealed segment into an archive that does not have it: it is verified, copied under another name, synced, and the copy is
+/// verified too, past the cache, before it gets its name. What was read a second time to be copied may not be what was verified.
 pub fn keep(
     disk: &dyn Disk,
     journal: &Path,
@@ -327,16 +330,24 @@ pub fn keep(
         let file = file.to_owned();
         move |source| ArchiveFault::Disk { file, source }
     };
-    match sealed::check(disk, &own, number, options, options.segment_bytes, pace) {
-        Ok(_) => {}
+    let damaged = |source| ArchiveFault::Segment { file: own.clone(), source };
+    let ends = match sealed::check(disk, &own, number, options, options.segment_bytes, pace) {
+        Ok(ends) => ends,
         Err(SegmentFault::Stopped) => return Err(ArchiveFault::Stopped),
-        Err(source) => return Err(ArchiveFault::Segment { file: own, source }),
+        Err(source) => return Err(damaged(source)),
+    };
+    let next = sealed::path(journal, number + 1);
+    let next = sealed::beginning(disk, &next, number + 1, options).map_err(fault(&next))?;
+    if next.is_some_and(|next| !ends.leads_to(&next)) {
+        let offset = ends.after.position % options.segment_bytes;
+        return Err(damaged(SegmentFault::Damaged { offset, reason: "records at its end are gone" }));
     }
     let part = with_suffix(&copy, PART_SUFFIX);
-    let hash = copy_file(disk, &own, &part, false, pace).map_err(|fault| fault.of_archive(&part))?;
-    let back = hash_file(disk, &part, pace).map_err(|fault| fault.of_archive(&part))?;
-    if back != hash {
-        return Err(ArchiveFault::Written { file: part });
+    copy_file(disk, &own, &part, false, pace).map_err(|fault| fault.of_archive(&part))?;
+    match sealed::check(disk, &part, number, options, options.segment_bytes, pace) {
+        Ok(written) if written == ends => {}
+        Err(SegmentFault::Stopped) => return Err(ArchiveFault::Stopped),
+        _ => return Err(ArchiveFault::Written { file: part }),
     }
     disk.rename(&part, &copy).map_err(fault(&copy))
 }
@@ -375,34 +386,21 @@ impl From<io::Error> for CopyFault {
     }
 }
 
-/// Copies a file, durably; answers the hash of what was written. `patient`: pieces that cannot be read become zeros.
-fn copy_file(disk: &dyn Disk, from: &Path, to: &Path, patient: bool, pace: Pace<'_>) -> Result<[u8; 32], CopyFault> {
+/// Copies a file, durably. `patient`: pieces that cannot be read become zeros.
+fn copy_file(disk: &dyn Disk, from: &Path, to: &Path, patient: bool, pace: Pace<'_>) -> Result<(), CopyFault> {
     // A file whose sync has failed is not written a second time: what is left of the first could come over it.
     if disk.exists(to)? {
         disk.remove(to)?;
     }
     let source = sealed::open_past_cache(disk, from)?;
     let target = disk.open(to, Access::Create)?;
-    let mut hash = Sha256::new();
     let mut at = 0;
     pieces(&*source, patient, pace, |bytes| {
-        hash.update(bytes);
         target.write_at(bytes, at)?;
         at += bytes.len() as u64;
         Ok(())
     })?;
-    target.sync()?;
-    Ok(hash.finalize().into())
-}
-
-fn hash_file(disk: &dyn Disk, path: &Path, pace: Pace<'_>) -> Result<[u8; 32], CopyFault> {
-    let file = sealed::open_past_cache(disk, path)?;
-    let mut hash = Sha256::new();
-    pieces(&*file, false, pace, |bytes| {
-        hash.update(bytes);
-        Ok(())
-    })?;
-    Ok(hash.finalize().into())
+    Ok(target.sync()?)
 }
 
 /// Reads a file from front to back.

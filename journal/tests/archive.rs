@@ -3,9 +3,12 @@
 mod support;
 
 use journal::archive::{self, ArchiveFault, Folders, RepairFault};
-use journal::disk::{Access, Disk, Failure, MemoryDisk};
+use journal::disk::{Access, Disk, Failure, File, MemoryDisk};
 use journal::sealed::{self, SegmentFault, at_once};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use support::{OPTIONS, folder, group, open_all, read_all, segment};
 
 const RECORDS: [usize; 16] =
@@ -283,6 +286,103 @@ fn only_whole_segments_are_archived() {
             assert!(same(&after, &copy(0), &after, &segment(0)));
         }
     }
+}
+
+/// A disk of which one read goes wrong, a bit of it, and nobody tells.
+#[derive(Clone)]
+struct Liar {
+    disk: MemoryDisk,
+    /// Reads until then.
+    left: Arc<AtomicU64>,
+}
+
+struct LiarFile {
+    file: Arc<dyn File>,
+    left: Arc<AtomicU64>,
+}
+
+impl Disk for Liar {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
+        Ok(Arc::new(LiarFile { file: self.disk.open(path, access)?, left: Arc::clone(&self.left) }))
+    }
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        self.disk.exists(path)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.disk.list(folder)
+    }
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        self.disk.create_folder(folder)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.disk.sync_folder(folder)
+    }
+}
+
+impl File for LiarFile {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let count = self.file.read_at(bytes, offset)?;
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            bytes[200] ^= 1;
+        }
+        Ok(count)
+    }
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_at(bytes, offset)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+    fn is_direct(&self) -> bool {
+        self.file.is_direct()
+    }
+}
+
+/// Proves that a read that goes wrong while a segment is archived never leaves a copy that is not the segment: it is the copy that is
+/// needed when the segment is gone.
+#[test]
+fn a_wrong_read_is_not_archived() {
+    let (whole, _) = written(0);
+    whole.create_folder(archived()).expect("it is made");
+    let (mut refused, mut reads) = (0, 0);
+    loop {
+        let liar = Liar { disk: whole.crash(0), left: Arc::new(AtomicU64::new(reads)) };
+        let kept = archive::keep(&liar, folder(), archived(), 1, OPTIONS, &at_once);
+        let found = liar.disk.contents(&copy(1));
+        assert!(found.is_none() || found == whole.contents(&segment(1)), "after {reads} reads another copy is there");
+        assert_eq!(kept.is_ok(), found.is_some());
+        refused += u64::from(kept.is_err());
+        if liar.left.load(Ordering::Relaxed) < u64::MAX / 2 {
+            break;
+        }
+        reads += 1;
+    }
+    assert!(refused >= 3, "{refused} of {reads} were refused: verifying, copying, verifying again");
+}
+
+/// Proves that a segment whose last records are gone is not archived, though what is left of it is whole.
+#[test]
+fn a_segment_without_its_end_is_not_archived() {
+    let (disk, last) = written(0);
+    disk.create_folder(archived()).expect("it is made");
+    let mut bytes = disk.contents(&segment(last - 1)).expect("it is there");
+    let begin = bytes.windows(4).rposition(|four| four == b"FL\x01\x00").expect("there are records");
+    bytes[begin..].fill(0);
+    disk.set_contents(&segment(last - 1), &bytes);
+    let kept = archive::keep(&disk, folder(), archived(), last - 1, OPTIONS, &at_once);
+    assert!(matches!(kept, Err(ArchiveFault::Segment { source, .. }) if source.is_damage()));
 }
 
 /// Proves that a reader that had opened the damaged file reads the whole one after the repair.
