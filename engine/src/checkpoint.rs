@@ -32,6 +32,12 @@ const SUFFIX_NEW: &str = ".new";
 const PIECE_BYTES: usize = 1 << 20;
 /// Checkpoints that are kept.
 const KEPT: usize = 2;
+const REACHED_MAGIC: &[u8; 8] = b"FLORINR1";
+const REACHED_BYTES: usize = 8 + 8 + 8 + 32 + 4;
+/// The file of the mark of how far the journal reached.
+pub const REACHED_NAME: &str = "reached";
+/// Of one that is being written.
+const REACHED_NAME_NEW: &str = "reached.new";
 
 /// Writes a checkpoint under a temporary name; answers both names, for [`finish`].
 pub fn write(disk: &dyn Disk, folder: &Path, place: Place, state: &State) -> io::Result<(PathBuf, PathBuf)> {
@@ -46,9 +52,7 @@ pub fn write(disk: &dyn Disk, folder: &Path, place: Place, state: &State) -> io:
     let mut out =
         Out { file, buffer: Vec::with_capacity(2 * PIECE_BYTES), offset: 0, checksum: crc32fast::Hasher::new() };
     out.buffer.extend_from_slice(MAGIC);
-    put_u64(&mut out.buffer, place.seq);
-    put_u64(&mut out.buffer, place.position);
-    out.buffer.extend_from_slice(&place.chain);
+    put_place(&mut out.buffer, place);
     put_state(&mut out, state)?;
     out.end()?;
     Ok((temporary, path))
@@ -63,6 +67,52 @@ pub fn finish(disk: &dyn Disk, folder: &Path, names: &(PathBuf, PathBuf)) -> io:
         disk.remove(&path)?;
     }
     Ok(())
+}
+
+/// Leaves a mark that all records up to a place are durable. It is small and proves nothing but that: when the last of them are
+/// damaged, they cannot be told from a group that was never whole.
+pub fn write_reached(disk: &dyn Disk, folder: &Path, place: Place) -> io::Result<()> {
+    disk.create_folder(folder)?;
+    let temporary = folder.join(REACHED_NAME_NEW);
+    // A file whose sync has failed is not written a second time: what is left of the first could come over it.
+    if disk.exists(&temporary)? {
+        disk.remove(&temporary)?;
+    }
+    let mut bytes = REACHED_MAGIC.to_vec();
+    put_place(&mut bytes, place);
+    let checksum = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    let file = disk.open(&temporary, Access::Create)?;
+    file.write_at(&bytes, 0)?;
+    file.sync()?;
+    disk.rename(&temporary, &folder.join(REACHED_NAME))
+}
+
+/// The place that the mark tells; `None` when there is none, or it is damaged.
+pub fn read_reached(disk: &dyn Disk, folder: &Path) -> io::Result<Option<Place>> {
+    let file = match disk.open(&folder.join(REACHED_NAME), Access::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = [0; REACHED_BYTES];
+    let whole = file.read_at(&mut bytes, 0)? == REACHED_BYTES && file.len()? == REACHED_BYTES as u64;
+    let (content, checksum) = bytes.split_at(REACHED_BYTES - 4);
+    if !whole || !content.starts_with(REACHED_MAGIC) || crc32fast::hash(content).to_le_bytes() != checksum {
+        return Ok(None);
+    }
+    Ok(take_place(&mut Reading::new(&content[REACHED_MAGIC.len()..])).ok())
+}
+
+fn put_place(out: &mut Vec<u8>, place: Place) {
+    put_u64(out, place.seq);
+    put_u64(out, place.position);
+    out.extend_from_slice(&place.chain);
+}
+
+fn take_place(from: &mut Reading<'_>) -> Result<Place, CodecFault> {
+    let (seq, position) = (from.u64()?, from.u64()?);
+    Ok(Place { seq, position, chain: from.take(32)?.try_into().expect("32 bytes were taken") })
 }
 
 /// All checkpoints, oldest first. What an interrupted one left is removed.
@@ -242,11 +292,7 @@ fn put_hold(out: &mut Vec<u8>, row: u64, hold: &Hold) {
 
 fn parse(content: &[u8]) -> Result<(Place, State), CodecFault> {
     let mut from = Reading::new(content);
-    let place = Place {
-        seq: from.u64()?,
-        position: from.u64()?,
-        chain: from.take(32)?.try_into().expect("32 bytes were taken"),
-    };
+    let place = take_place(&mut from)?;
     let mut state = State::new();
     state.rows_count = from.varint()?;
     state.latest_at = from.i64()?;

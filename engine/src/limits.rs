@@ -41,6 +41,8 @@ pub const ANSWER_ROWS_MAX: usize = 2 * ledger::limits::SPLIT_LEGS_MAX;
 pub const PROBLEMS_MAX: usize = 100;
 /// How long the writer waits at most without looking at the clock.
 pub const IDLE_WAIT: Duration = Duration::from_secs(1);
+/// How often a mark is left of how far the journal reached, at most.
+pub const REACHED_EVERY: Duration = Duration::from_secs(1);
 /// What a client should wait after a refusal because of full queues, in seconds.
 pub const RETRY_AFTER_SECONDS: u32 = 1;
 

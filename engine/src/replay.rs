@@ -7,6 +7,8 @@
 //! | good | yes | no | passed over |
 //! | damaged | any | any | passed over |
 //! | none left | any | any | everything is replayed from the first record |
+//!
+//! Whatever is chosen, records must reach as far as the mark beside the checkpoints and both indexes have seen them.
 
 use crate::checkpoint;
 use crate::codec::{self, CodecFault};
@@ -123,10 +125,13 @@ pub fn replay(
 ) -> Result<Replayed, ReplayFault> {
     let mut references = open_index(disk, folder.references(), sizes.references_tail_pairs)?;
     let mut children = open_index(disk, folder.children(), sizes.children_tail_pairs)?;
-    let reached = references.covered().min(children.covered());
-    let (from, mut state, rows) = start(&**disk, folder, reached)?;
+    let covered = (references.covered(), children.covered());
+    let (from, mut state, rows) = start(&**disk, folder, covered.0.min(covered.1))?;
+    let reached = reached(&**disk, folder)?.unwrap_or(from);
+    // What is derived follows durable records only, so it has seen no record that is not there.
+    let known = journal::open::Known { from, reached, until: covered.0.max(covered.1) };
     let opened =
-        journal::open::open(Arc::clone(disk), &folder.journal(), journal, from).map_err(ReplayFault::Journal)?;
+        journal::open::open_known(Arc::clone(disk), &folder.journal(), journal, known).map_err(ReplayFault::Journal)?;
     let Opened { appender, reader, cut_bytes, tail } = opened;
     let any_dated = state.balances.iter().any(|balance| balance.dated);
     let dated = Dated::open(disk, folder.dated(), sizes.dated_chunk_rows, &rows, any_dated)?;
@@ -134,7 +139,6 @@ pub fn replay(
     monitors.publish(state.monitors.changes().iter().copied());
     let merkle = Merkle::new(Arc::clone(disk), &folder.tables(), sizes.alerts_mark_rows);
     let books = Books::new(rows, dated, reader, known_of(&state), monitors, merkle, folder.key);
-    let covered = (references.covered(), children.covered());
     let mut scan = books.journal().scan(from);
     let mut fresh = Vec::new();
     let mut replayed_records = 0;
@@ -210,6 +214,12 @@ fn start(disk: &dyn Disk, folder: &Folder, reached: u64) -> Result<(Place, State
     }
     let rows = Rows::open(disk, &folder.tables(), 0).map_err(ReplayFault::Rows)?;
     Ok((Place::start(), State::new(), rows.expect("no rows are always there")))
+}
+
+/// How far the journal reached, if a mark tells.
+fn reached(disk: &dyn Disk, folder: &Folder) -> Result<Option<Place>, ReplayFault> {
+    let path = folder.checkpoints();
+    checkpoint::read_reached(disk, &path).map_err(|source| ReplayFault::Checkpoint { path, source })
 }
 
 fn known_of(state: &State) -> Known {

@@ -14,7 +14,8 @@
 //! One pass over each file, from front to back; three threads work at the same time, each on its own part of the way.
 //! Memory: the state, and 16 bytes for each reference and each child.
 //! What a crash may leave is no problem: a torn group at the end of the journal, rows beyond the newest checkpoint, stale
-//! pairs of an index. Derived files that are missing altogether are none either: the next start makes them.
+//! pairs of an index. What follows the journal has only seen records that were durable, so one that it has seen and is not there is
+//! damage, however much it looks like a torn group. Derived files that are missing altogether are none either: the next start makes them.
 
 mod alerts;
 mod books;
@@ -31,12 +32,13 @@ mod table;
 use crate::checkpoint;
 use crate::folder::{Folder, FolderFault};
 use crate::index::IndexFault;
+use crate::index::manifest::Manifest;
 use crate::limits;
 use books::Mismatched;
 use derived::{Applied, Derived};
 use feed::{End, Fed};
 use journal::disk::Disk;
-use journal::open::{OpenFault as JournalFault, Options as JournalOptions};
+use journal::open::{Known, OpenFault as JournalFault, Options as JournalOptions};
 use journal::place::Place;
 use journal::reader::{ReadFault, Reader};
 use kept::Asserted;
@@ -283,6 +285,7 @@ pub fn run_against(
     let mut torn_bytes = 0;
     // What follows a contradiction cannot be judged.
     if !check.stopped {
+        check.compare_covered(derived.covered(), journal.segment_bytes);
         torn_bytes = check.judge_end(&disk, &folder, journal, end)?;
         derived.compare_indexes(&reader)?;
         check.asserted = kept::check(&reader, &check.state, &mut check.problems);
@@ -292,24 +295,51 @@ pub fn run_against(
 }
 
 /// What is wrong with the end of a journal, seen from the newest checkpoint; `None` when it is whole from there on, or torn
-/// as a crash tears it. Whoever deletes the checkpoints deletes what proves that records are missing, and looks here before.
+/// as a crash tears it. Whoever deletes what follows the journal deletes what proves that records are missing, and looks here
+/// before.
 pub fn journal_end(
     disk: Arc<dyn Disk>,
     folder: &Folder,
     journal: JournalOptions,
 ) -> Result<Option<String>, VerifyFault> {
+    journal_from(disk, folder, journal, false)
+}
+
+/// The same of all of it, from the first record on: what is derived is not to be deleted when it cannot be made anew.
+pub fn whole_journal(
+    disk: Arc<dyn Disk>,
+    folder: &Folder,
+    journal: JournalOptions,
+) -> Result<Option<String>, VerifyFault> {
+    journal_from(disk, folder, journal, true)
+}
+
+fn journal_from(
+    disk: Arc<dyn Disk>,
+    folder: &Folder,
+    journal: JournalOptions,
+    all: bool,
+) -> Result<Option<String>, VerifyFault> {
     let disk: Arc<dyn Disk> = Arc::new(StillDisk::new(disk));
     let journal = journal.of_journal(&*disk, &folder.journal()).map_err(VerifyFault::Journal)?;
     let path = folder.checkpoints();
     let paths = checkpoint::list(&*disk, &path).map_err(|source| VerifyFault::Disk { path, source })?;
-    let mut from = Place::start();
+    let mut reached = Place::start();
     for path in paths.iter().rev() {
         if let Some((place, _)) = read_checkpoint(&*disk, path)? {
-            from = place;
+            reached = place;
             break;
         }
     }
-    match journal::open::open(disk, &folder.journal(), journal, from) {
+    let marked = read_reached(&*disk, folder)?.filter(|marked| marked.seq > reached.seq);
+    let mut until = 0;
+    for index in [folder.references(), folder.children()] {
+        let manifest = Manifest::read(&*disk, &index).map_err(VerifyFault::Index)?;
+        until = until.max(manifest.map_or(0, |manifest| manifest.covered));
+    }
+    let from = if all { Place::start() } else { reached };
+    let known = Known { from, reached: marked.unwrap_or(reached), until };
+    match journal::open::open_known(disk, &folder.journal(), journal, known) {
         Ok(_) => Ok(None),
         Err(fault @ JournalFault::Disk { .. }) => Err(VerifyFault::Journal(fault)),
         Err(fault) => Ok(Some(crate::fault_text(&fault))),
@@ -333,6 +363,8 @@ struct Check<'a> {
     proofs: Proofs,
     /// Checkpoints that are still ahead: the seq that follows them, their files.
     checkpoints: VecDeque<(u64, PathBuf)>,
+    /// How far the journal reached, as long as that is ahead.
+    reached: Option<Place>,
     checkpoints_compared: u64,
     mismatched: Mismatched,
     asserted: Asserted,
@@ -364,6 +396,7 @@ impl Check<'_> {
             place: Place::start(),
             proofs,
             checkpoints,
+            reached: read_reached(disk, folder)?,
             checkpoints_compared: 0,
             mismatched: Mismatched::default(),
             asserted: Asserted::default(),
@@ -436,6 +469,12 @@ impl Check<'_> {
 
     /// Compares the checkpoints of the present place.
     fn compare_checkpoints(&mut self) -> Result<(), VerifyFault> {
+        if let Some(reached) = self.reached.take_if(|reached| reached.seq <= self.place.seq)
+            && reached.chain != self.place.chain
+        {
+            let text = format!("the mark that it reached record {} was made of another journal", reached.seq - 1);
+            self.problems.add(Part::Checkpoint, text);
+        }
         while let Some((seq, path)) = self.checkpoints.front()
             && *seq <= self.place.seq
         {
@@ -451,6 +490,19 @@ impl Check<'_> {
             self.checkpoints.pop_front();
         }
         Ok(())
+    }
+
+    /// Sees that there are all records that an index has seen. A position at the start of a segment tells only of those in earlier
+    /// ones.
+    fn compare_covered(&mut self, covered: u64, segment_bytes: u64) {
+        let until = if covered.is_multiple_of(segment_bytes) { covered.saturating_sub(segment_bytes) } else { covered };
+        if self.place.position < until {
+            let (seq, position) = (self.place.seq - 1, self.place.position);
+            let text = format!(
+                "it ends at record {seq}, position {position}, and an index has seen it up to position {covered}"
+            );
+            self.problems.add(Part::Journal, text);
+        }
     }
 
     /// Finds out what stands where the records end: nothing, a torn group, or damage.
@@ -469,6 +521,10 @@ impl Check<'_> {
                 seq - 1
             );
             self.problems.add(Part::Journal, text);
+        }
+        if let Some(reached) = self.reached.take() {
+            let (seq, last) = (self.place.seq - 1, reached.seq - 1);
+            self.problems.add(Part::Journal, format!("it ends at record {seq}, and it reached record {last}"));
         }
         let stop = match end {
             End::Unknown { seq, fault } => {
@@ -531,6 +587,11 @@ fn movements_of(fed: &Fed) -> &[Movement] {
 
 /// What stands behind the reference of a request in that of its outcome.
 const OUTCOME_SUFFIX: &str = "_q";
+
+fn read_reached(disk: &dyn Disk, folder: &Folder) -> Result<Option<Place>, VerifyFault> {
+    let path = folder.checkpoints();
+    checkpoint::read_reached(disk, &path).map_err(|source| VerifyFault::Disk { path, source })
+}
 
 fn read_checkpoint(disk: &dyn Disk, path: &Path) -> Result<Option<(Place, State)>, VerifyFault> {
     checkpoint::read(disk, path).map_err(|source| VerifyFault::Disk { path: path.to_owned(), source })

@@ -227,13 +227,17 @@ impl Writer {
     /// One round: what woke the writer, what waits, what is due. Never waits for a request. True when there is nothing left to do
     /// and the engine is closing.
     pub(crate) fn turn(&mut self, wake: Option<Wake>) -> bool {
+        let mut idle = wake.is_none();
         if let Some(wake) = wake {
             self.handle(wake);
         }
-        self.take_waiting();
+        idle &= !self.take_waiting();
         self.run_due();
         self.hand_over();
         self.checkpoint();
+        if idle && !self.is_busy() {
+            self.mark_reached();
+        }
         self.stopping && !self.is_busy()
     }
 
@@ -265,11 +269,13 @@ impl Writer {
         }
     }
 
-    /// Takes what waits, without waiting for more, while the open group has room.
-    fn take_waiting(&mut self) {
+    /// Takes what waits, without waiting for more, while the open group has room. Answers whether something did.
+    fn take_waiting(&mut self) -> bool {
+        let mut taken = false;
         while self.has_room() {
             if let Some(request) = self.backlog.pop_front() {
                 self.take(request);
+                taken = true;
                 continue;
             }
             match self.wakes.try_recv() {
@@ -280,7 +286,9 @@ impl Writer {
                     break;
                 }
             }
+            taken = true;
         }
+        taken
     }
 
     fn has_room(&self) -> bool {

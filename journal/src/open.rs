@@ -136,14 +136,38 @@ impl std::error::Error for OpenFault {
     }
 }
 
+/// What is known of a journal before it is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// Where verifying begins: at the start of the segment that holds this place. It was durable.
+    pub from: Place,
+    /// Another place that was durable. Nothing need follow from it, and it may lie before `from`.
+    pub reached: Place,
+    /// Records were durable up to this position, whatever stands there now; 0 when nothing is known.
+    pub until: u64,
+}
+
+impl Known {
+    /// Only this place.
+    pub fn only(from: Place) -> Known {
+        Known { from, reached: from, until: 0 }
+    }
+}
+
 /// Opens the journal in `folder`, which is created if it is not there.
 ///
 /// Records are verified from the start of the segment that holds `from` to the tail. `from` must be a place that was
 /// durable, such as a checkpoint's; records that are missing before it are damage. `Place::start()` trusts nothing and
 /// verifies everything.
 pub fn open(disk: Arc<dyn Disk>, folder: &Path, options: Options, from: Place) -> Result<Opened, OpenFault> {
+    open_known(disk, folder, options, Known::only(from))
+}
+
+/// The same, and all that is known to have been durable must be there: the last group of all looks torn when it is damaged,
+/// and only who remembers that it was whole can tell.
+pub fn open_known(disk: Arc<dyn Disk>, folder: &Path, options: Options, known: Known) -> Result<Opened, OpenFault> {
     options.check()?;
-    let opening = Opening { disk, folder, options, from };
+    let opening = Opening { disk, folder, options, known };
     opening.open()
 }
 
@@ -194,7 +218,7 @@ struct Opening<'a> {
     disk: Arc<dyn Disk>,
     folder: &'a Path,
     options: Options,
-    from: Place,
+    known: Known,
 }
 
 impl Opening<'_> {
@@ -251,7 +275,17 @@ impl Opening<'_> {
 
     /// The segment that holds the record before `from`.
     fn first_segment(&self) -> u64 {
-        self.from.position.saturating_sub(1) / self.options.segment_bytes
+        self.segment_before(self.known.from.position)
+    }
+
+    /// The segment that holds what stands before a position.
+    fn segment_before(&self, position: u64) -> u64 {
+        position.saturating_sub(1) / self.options.segment_bytes
+    }
+
+    /// The position that durable records reach at least.
+    fn durable_until(&self) -> u64 {
+        self.known.from.position.max(self.known.reached.position).max(self.known.until)
     }
 
     /// Segments must be there without a hole, each with its full length.
@@ -260,11 +294,12 @@ impl Opening<'_> {
         let last = numbers.last().copied();
         for (expected, number) in (start..).zip(numbers) {
             if expected != *number {
-                return Err(self.damaged(expected, 0, self.from.seq, Damage::SegmentMissing));
+                return Err(self.damaged(expected, 0, self.known.from.seq, Damage::SegmentMissing));
             }
         }
-        if self.from != Place::start() && last.is_none_or(|last| last < first) {
-            return Err(self.damaged(first, 0, self.from.seq, Damage::SegmentMissing));
+        let needed = self.segment_before(self.durable_until());
+        if self.durable_until() > 0 && last.is_none_or(|last| last < needed) {
+            return Err(self.damaged(needed, 0, self.known.from.seq, Damage::SegmentMissing));
         }
         for number in numbers.iter().filter(|number| **number >= first) {
             self.check_file(*number)?;
@@ -287,7 +322,7 @@ impl Opening<'_> {
         }
         let length = file.len().map_err(fault)?;
         if length != self.options.segment_bytes {
-            return Err(self.damaged(number, length, self.from.seq, Damage::WrongLength));
+            return Err(self.damaged(number, length, self.known.from.seq, Damage::WrongLength));
         }
         Ok(())
     }
@@ -305,7 +340,7 @@ impl Opening<'_> {
                 position: first * self.options.segment_bytes,
                 chain: segment.header.chain,
             }),
-            _ => Err(self.damaged(first, 0, self.from.seq, Damage::BeforeDurable)),
+            _ => Err(self.damaged(first, 0, self.known.from.seq, Damage::BeforeDurable)),
         }
     }
 
@@ -315,8 +350,8 @@ impl Opening<'_> {
         loop {
             let place = walker.place();
             let (number, offset) = walker.reader().split(walker.cursor());
-            let is_other = place.seq == self.from.seq && place.chain != self.from.chain;
-            if is_other {
+            let Known { from, reached, .. } = self.known;
+            if [from, reached].iter().any(|known| known.seq == place.seq && known.chain != place.chain) {
                 return Err(self.damaged(number, offset, place.seq, Damage::OtherHistory));
             }
             match walker.step().map_err(|fault| self.read_fault(fault))? {
@@ -339,12 +374,21 @@ impl Opening<'_> {
         let scene = Scene { disk: &self.disk, folder: self.folder, segment_bytes, numbers, place, stop };
         let found = scene.find().map_err(|source| self.disk_fault(&path, source))?;
         let hole = stop.why == Why::Missing && numbers.last().is_some_and(|last| *last > stop.number);
-        let durable = place.seq < self.from.seq;
+        let durable = self.is_before_durable(place);
         match decide(&Evidence { durable, hole, beyond: found.beyond, remains: found.remains }) {
             Verdict::CleanEnd => Ok(None),
             Verdict::TornTail => Ok(found.torn),
             Verdict::Damaged(damage) => Err(self.damaged(stop.number, stop.offset, place.seq, damage)),
         }
+    }
+
+    /// Whether records are known to have been durable behind a place. A position at the start of a segment tells only of those
+    /// in earlier ones: the segment may have been entered and hold nothing.
+    fn is_before_durable(&self, place: Place) -> bool {
+        let Known { from, reached, until } = self.known;
+        let segment_bytes = self.options.segment_bytes;
+        let until = if until.is_multiple_of(segment_bytes) { until.saturating_sub(segment_bytes) } else { until };
+        place.seq < from.seq.max(reached.seq) || place.position < until
     }
 
     /// Makes durable what was only read: the names of the segments, and the last group.

@@ -6,7 +6,7 @@
 //!
 //! | durable | hole | beyond | remains | verdict | because |
 //! |---|---|---|---|---|---|
-//! | yes | – | – | – | damaged | a checkpoint says that records were durable here |
+//! | yes | – | – | – | damaged | a checkpoint, a mark or an index says that records were durable here |
 //! | no | yes | – | – | damaged | a segment file is missing and a later one exists |
 //! | no | no | yes | – | damaged | a later segment was entered, so this place was durable |
 //! | no | no | no | other | damaged | a whole record that does not continue the chain: crashes do not make those |
@@ -15,7 +15,8 @@
 //! | no | no | no | bytes | torn tail | the group in flight, or what a half-done cut left of it |
 //! | no | no | no | zeros | clean end | nothing was in flight |
 //!
-//! Damage in the last group of all cannot be told from a torn write and is cut, unless a checkpoint knows better.
+//! Damage in the last group of all cannot be told from a torn write and is cut, unless somebody knows better. So whoever writes the
+//! journal leaves a mark elsewhere of how far it reached, as soon as no group follows for a moment.
 
 pub(crate) mod cut;
 pub(crate) mod evidence;
@@ -64,7 +65,7 @@ pub enum Verdict {
 /// What proves that the journal is damaged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Damage {
-    /// Records are missing that a checkpoint counts.
+    /// Records are missing that are known to have been there: a checkpoint, a mark or an index counts them.
     BeforeDurable,
     /// A segment is missing.
     SegmentMissing,
@@ -83,7 +84,9 @@ pub enum Damage {
 impl fmt::Display for Damage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Damage::BeforeDurable => "no whole record, but a checkpoint counts records from here on",
+            Damage::BeforeDurable => {
+                "no whole record, but there were records from here on: what follows the journal has seen them"
+            }
             Damage::SegmentMissing => "the segment is missing",
             Damage::LaterSegment => "no whole record, but a later segment was written",
             Damage::OtherRecord => "a whole record that does not follow from the one before",

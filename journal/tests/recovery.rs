@@ -7,7 +7,7 @@ use journal::disk::MemoryDisk;
 use journal::open::OpenFault;
 use journal::place::Place;
 use journal::recover::Damage;
-use support::{OPTIONS, group, open_all, open_from, read_all, segment};
+use support::{OPTIONS, group, open_all, open_from, open_knowing, read_all, segment};
 
 /// The files of a journal with up to four segments.
 type Image = Vec<Option<Vec<u8>>>;
@@ -150,6 +150,35 @@ fn every_byte_counts() {
         }
         let result = flipped(&after, 0, offset, tail);
         assert!(matches!(result, Err(OpenFault::Damaged { .. })), "byte {offset} before a checkpoint: {result:?}");
+    }
+}
+
+/// Proves that damage in the last group is no torn group for whoever knows that it was durable, by its place or by its position alone,
+/// wherever verifying begins; and that nothing is changed then.
+#[test]
+fn the_last_group_counts_when_it_is_known() {
+    for groups in [&[&[100, 30][..], &[300], &[250, 31]][..], &[&[40_000], &[30_000]], &[&[250, 31]]] {
+        let (before, after) = written(groups);
+        let place = |image: &Image| open_all(&disk_of(image, true)).unwrap().tail;
+        let (earlier, tail) = (place(&before), place(&after));
+        let number = (tail.position - 1) / OPTIONS.segment_bytes;
+        let last = after[number as usize].as_ref().unwrap().iter().rposition(|byte| *byte != 0).unwrap();
+        let mut image = after.clone();
+        image[number as usize].as_mut().unwrap()[last] ^= 1;
+        for (reached, until) in [(tail, 0), (earlier, tail.position), (Place::start(), tail.position)] {
+            let disk = disk_of(&image, true);
+            let refused = open_knowing(&disk, reached, until).map(|opened| opened.tail).expect_err("it is damaged");
+            assert!(matches!(refused, OpenFault::Damaged { damage: Damage::BeforeDurable, .. }), "{refused}");
+            assert_eq!(disk.contents(&segment(number)), image[number as usize]);
+            assert_eq!(open_knowing(&disk_of(&after, true), reached, until).unwrap().tail, tail);
+        }
+        for (reached, until) in [(earlier, 0), (earlier, earlier.position), (Place::start(), 0)] {
+            assert!(open_knowing(&disk_of(&image, true), reached, until).unwrap().cut_bytes > 0);
+        }
+        let other = Place { chain: [1; 32], ..tail };
+        let refused =
+            open_knowing(&disk_of(&after, true), other, 0).map(|opened| opened.tail).expect_err("it is another");
+        assert!(matches!(refused, OpenFault::Damaged { damage: Damage::OtherHistory, .. }), "{refused}");
     }
 }
 

@@ -4,7 +4,7 @@
 
 use journal::disk::{Disk, MemoryDisk};
 use journal::group::Group;
-use journal::open::{OpenFault, Opened, Options, open};
+use journal::open::{Known, OpenFault, Opened, Options, open, open_known};
 use journal::place::Place;
 use journal::reader::Reader;
 use std::path::Path;
@@ -32,6 +32,12 @@ pub fn open_all(disk: &MemoryDisk) -> Result<Opened, OpenFault> {
 pub fn open_from(disk: &MemoryDisk, from: Place) -> Result<Opened, OpenFault> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     open(disk, folder(), OPTIONS, from)
+}
+
+/// Opens the journal on a disk in memory from its start, of which this much is known.
+pub fn open_knowing(disk: &MemoryDisk, reached: Place, until: u64) -> Result<Opened, OpenFault> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    open_known(disk, folder(), OPTIONS, Known { from: Place::start(), reached, until })
 }
 
 /// A payload that its seq decides, of a length that varies.

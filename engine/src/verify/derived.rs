@@ -141,6 +141,11 @@ impl Derived {
         Ok(())
     }
 
+    /// The position up to which the indexes have seen the journal.
+    pub fn covered(&self) -> u64 {
+        self.references.covered().max(self.children.covered())
+    }
+
     /// Sees that nothing is left over when all rows of the journal were taken, so many.
     pub fn end(&mut self, rows: u64) {
         if let Some(text) = self.alerts.end(rows) {

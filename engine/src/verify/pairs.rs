@@ -63,6 +63,11 @@ impl Pairs {
         Ok(Pairs { part, buckets, index, covered, required: 0, unique, last: None, suspects: Vec::new(), stale: 0 })
     }
 
+    /// The position up to which the index has seen the journal.
+    pub const fn covered(&self) -> u64 {
+        self.covered
+    }
+
     /// Adds the pair of a row whose record stands at a position. Rows come in order.
     pub fn expect(&mut self, key: u64, row: u64, position: u64, mark: u64) {
         let pair = offline::pair(key, row << MARK_BITS | mark);

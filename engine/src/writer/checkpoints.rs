@@ -2,7 +2,7 @@
 
 use super::{Wake, Writer};
 use crate::checkpoint;
-use crate::limits::Sizes;
+use crate::limits::{self, Sizes};
 use crate::reading::Books;
 use journal::disk::Disk;
 use journal::place::Place;
@@ -18,6 +18,14 @@ pub struct Finished {
     result: Result<(PathBuf, PathBuf), String>,
 }
 
+/// What the thread behind has to write.
+enum Work {
+    /// A checkpoint.
+    State(Box<(Place, State)>),
+    /// A mark of how far the journal reached.
+    Reached(Place),
+}
+
 /// What is being done about checkpoints.
 pub struct Checkpoints {
     pub(super) disk: Arc<dyn Disk>,
@@ -25,7 +33,7 @@ pub struct Checkpoints {
     pub(super) segment_bytes: u64,
     sizes: Sizes,
     /// Absent where the disk allows no threads: the writer then writes checkpoints itself.
-    work: Option<Sender<(Place, State)>>,
+    work: Option<Sender<Work>>,
     thread: Option<JoinHandle<()>>,
     books: Arc<Books>,
     /// Rows and records since the last one began.
@@ -36,6 +44,8 @@ pub struct Checkpoints {
     later: Option<(Place, State)>,
     /// Written, and waiting for the indexes to reach as far.
     written: Option<(Place, (PathBuf, PathBuf))>,
+    /// The seq of the last mark of how far the journal reached, and when it was made.
+    reached: (u64, i64),
 }
 
 impl Checkpoints {
@@ -49,11 +59,19 @@ impl Checkpoints {
         wakes: Sender<Wake>,
     ) -> std::io::Result<Checkpoints> {
         let (work, thread) = if disk.allows_threads() {
-            let (work, places) = channel::<(Place, State)>();
+            let (work, given) = channel::<Work>();
             let (disk, folder, books) = (Arc::clone(&disk), folder.clone(), Arc::clone(&books));
             let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
                 crate::priority::lower(crate::priority::FOLLOWER);
-                while let Ok((place, state)) = places.recv() {
+                while let Ok(work) = given.recv() {
+                    let (place, state) = match work {
+                        Work::State(given) => *given,
+                        Work::Reached(place) => {
+                            // Not written, the next one is.
+                            drop(checkpoint::write_reached(&*disk, &folder, place));
+                            continue;
+                        }
+                    };
                     let result = write(&*disk, &folder, &books, place, &state);
                     drop(state);
                     // The writer may be gone already; then the file is left to be removed at the next start.
@@ -77,6 +95,7 @@ impl Checkpoints {
             busy: false,
             later: None,
             written: None,
+            reached: (0, i64::MIN),
         })
     }
 
@@ -128,7 +147,10 @@ impl Writer {
         self.children.freeze();
         self.books.dated.freeze();
         match &self.checkpoints.work {
-            Some(work) => work.send((place, snapshot)).expect("the thread runs until the writer ends"),
+            Some(work) => {
+                let work = work.send(Work::State(Box::new((place, snapshot))));
+                assert!(work.is_ok(), "the thread runs until the writer ends");
+            }
             None => self.checkpoints.later = Some((place, snapshot)),
         }
     }
@@ -163,6 +185,25 @@ impl Writer {
         // A checkpoint that cannot be renamed is one that was not made.
         drop(checkpoint::finish(&*self.checkpoints.disk, &self.checkpoints.folder, &names));
         self.checkpoints.busy = false;
+    }
+
+    /// Leaves a mark of how far the journal reached, when no group follows for a moment. The next group would be the proof that the
+    /// last one was whole; as long as there is none, damage in it looks as if it had never been.
+    pub(super) fn mark_reached(&mut self) {
+        let (Some(appender), None) = (&self.appender, self.health.stopped()) else { return };
+        let (place, now) = (appender.place(), self.clock.now());
+        let (seq, at) = self.checkpoints.reached;
+        if place.seq <= seq.max(1) || now.abs_diff(at) < limits::REACHED_EVERY.as_micros() as u64 {
+            return;
+        }
+        match &self.checkpoints.work {
+            // The thread runs until the writer ends.
+            Some(work) => drop(work.send(Work::Reached(place))),
+            None if self.checkpoints.disk.postpones() => return,
+            // Not written, the next one is.
+            None => drop(checkpoint::write_reached(&*self.checkpoints.disk, &self.checkpoints.folder, place)),
+        }
+        self.checkpoints.reached = (place.seq, now);
     }
 
     /// Ends cleanly: what is derived reaches the end of the journal, so that the next start replays nothing.

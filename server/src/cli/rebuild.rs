@@ -19,7 +19,7 @@ pub fn run(data: &Path) -> Result<(), Failure> {
     let disk = Arc::new(RealDisk::new());
     let folder = Folder::open(data, false).map_err(|fault| failure(&fault))?;
     if let Some(problem) =
-        verify::journal_end(disk.clone(), &folder, offline_options()).map_err(|fault| failure(&fault))?
+        verify::whole_journal(disk.clone(), &folder, offline_options()).map_err(|fault| failure(&fault))?
     {
         return Err(Failure(format!("nothing was deleted, because the journal is not whole: {problem}")));
     }
