@@ -87,8 +87,12 @@ pub struct MemoryDisk {
 pub enum Failure {
     /// This and every later write or set_len that needs room answers "no space".
     NoSpace,
-    /// This one write or sync answers "input/output error", having done part of its work or none.
+    /// This one write or sync answers "input/output error", having done part of its work or none. What was done of a write can be
+    /// read.
     Io,
+    /// The next sync of a file or folder, this operation or a later one, answers "input/output error". What it should have made
+    /// durable can be read as if it were.
+    Sync,
     /// The power is gone: this write is left unsynced, and it and every later call of any kind fail.
     PowerLost,
 }

@@ -17,6 +17,7 @@ use crate::codec::bytes::put_u64;
 use journal::disk::{Access, Disk, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// The file of nodes.
@@ -102,12 +103,14 @@ pub struct Table {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     file: OnceLock<Arc<dyn File>>,
+    /// Whether a sync of the nodes has failed. What it should have made durable is not, and no later sync makes it so.
+    doubtful: AtomicBool,
 }
 
 impl Table {
     /// The table of a folder.
     pub fn new(disk: Arc<dyn Disk>, folder: &Path) -> Table {
-        Table { disk, folder: folder.to_owned(), file: OnceLock::new() }
+        Table { disk, folder: folder.to_owned(), file: OnceLock::new(), doubtful: AtomicBool::new(false) }
     }
 
     /// Where the nodes are.
@@ -185,9 +188,13 @@ impl Table {
         Ok(Some(bytes).filter(|_| read == MARK_BYTES).and_then(|bytes| Mark::parse(&bytes)))
     }
 
-    /// Makes the nodes durable, and then the mark that says so.
+    /// Makes the nodes durable, and then the mark that says so. Once that has failed there are no more marks until the next start,
+    /// which writes the nodes behind the last one again.
     pub fn save(&self, mark: &Mark) -> io::Result<()> {
-        self.file()?.sync()?;
+        if self.doubtful.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.file()?.sync().inspect_err(|_| self.doubtful.store(true, Ordering::Relaxed))?;
         let new = self.folder.join(MARK_NEW_NAME);
         // A file whose sync has failed is not written a second time.
         if self.disk.exists(&new)? {
@@ -204,6 +211,7 @@ impl Table {
 mod tests {
     use super::*;
     use crate::merkle::hash;
+    use journal::disk::{Failure, MemoryDisk};
 
     /// Proves that a node is looked for where it was written, whatever its level.
     #[test]
@@ -221,6 +229,26 @@ mod tests {
                 assert_eq!(written[place(BLOCK_LEVEL + up, index) as usize], *node, "{index} of {up} up");
             }
             level = level.chunks_exact(2).map(|two| hash::node(&two[0], &two[1])).collect();
+        }
+    }
+
+    /// Proves that no mark tells of nodes that a failed sync may have lost, however often it is tried again.
+    #[test]
+    fn a_failed_sync_leaves_no_mark() {
+        let folder = Path::new("/data/tables");
+        let mark = Mark { blocks: 1, chain: [1; 32], root: [2; 32] };
+        let disk = MemoryDisk::buffered();
+        let table = Table::new(Arc::new(disk.clone()), folder);
+        table.write(0, &[[2; 32]], &mut Vec::new()).expect("it is written");
+        disk.fail_after(0, Failure::Sync);
+        assert!(table.save(&mark).is_err());
+        table.save(&mark).expect("it is left for the next start");
+        for seed in 0..20 {
+            let after = Table::new(Arc::new(disk.crash(seed)), folder);
+            assert_eq!(after.mark().expect("it can be read"), None, "seed {seed}");
+            after.write(0, &[[2; 32]], &mut Vec::new()).expect("it is written");
+            after.save(&mark).expect("it is saved");
+            assert_eq!(after.mark().expect("it can be read"), Some(mark));
         }
     }
 

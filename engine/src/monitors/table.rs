@@ -10,6 +10,7 @@ use journal::disk::{Access, Disk, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The file of alerts.
 pub const FILE_NAME: &str = "alerts.tbl";
@@ -101,12 +102,14 @@ pub struct Mark {
 pub struct Table {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
+    /// Whether a sync of the alerts has failed. What it should have made durable is not, and no later sync makes it so.
+    doubtful: AtomicBool,
 }
 
 impl Table {
     /// The table of a folder.
     pub fn new(disk: Arc<dyn Disk>, folder: &Path) -> Table {
-        Table { disk, folder: folder.to_owned() }
+        Table { disk, folder: folder.to_owned(), doubtful: AtomicBool::new(false) }
     }
 
     /// Whether what could be written now is left for later.
@@ -155,10 +158,14 @@ impl Table {
         self.disk.sync_folder(&self.folder)
     }
 
-    /// Makes the alerts durable, and then the mark that says so.
+    /// Makes the alerts durable, and then the mark that says so. Once that has failed there are no more marks until the next start,
+    /// which writes the alerts behind the last one again.
     pub fn save(&self, mark: &Mark) -> io::Result<()> {
+        if self.doubtful.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         if mark.alerts > 0 {
-            self.file()?.sync()?;
+            self.file()?.sync().inspect_err(|_| self.doubtful.store(true, Ordering::Relaxed))?;
         }
         let mut out = MAGIC.to_vec();
         put_varint(&mut out, mark.rows);
@@ -240,4 +247,32 @@ pub fn are_good(file: &dyn File, count: u64) -> io::Result<bool> {
         next += wanted as u64;
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use journal::disk::{Failure, MemoryDisk};
+
+    /// Proves that no mark tells of alerts that a failed sync may have lost, however often it is tried again, and that the next start
+    /// can leave one.
+    #[test]
+    fn a_failed_sync_leaves_no_mark() {
+        let folder = Path::new("/data/tables");
+        let alert = Alert { row: 3, record: 128, bytes: 9, monitor: 1, is_source: false };
+        let mark = Mark { rows: 4, last: (1, 2), changes: 1, last_change: 128, alerts: 1, holds: Vec::new() };
+        let disk = MemoryDisk::buffered();
+        let table = Table::new(Arc::new(disk.clone()), folder);
+        write(&*table.file().expect("it opens"), 0, &[alert], &mut Vec::new()).expect("it is written");
+        disk.fail_after(0, Failure::Sync);
+        assert!(table.save(&mark).is_err());
+        table.save(&mark).expect("it is left for the next start");
+        for seed in 0..20 {
+            let after = Table::new(Arc::new(disk.crash(seed)), folder);
+            assert!(after.mark().expect("it can be read").is_none(), "seed {seed}");
+            write(&*after.file().expect("it opens"), 0, &[alert], &mut Vec::new()).expect("it is written");
+            after.save(&mark).expect("it is saved");
+            assert!(after.mark().expect("it can be read").is_some());
+        }
+    }
 }

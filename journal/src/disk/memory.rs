@@ -193,12 +193,25 @@ impl Default for MemoryDisk {
 impl State {
     /// Counts an operation and decides whether it fails. `grows`: it needs room on the disk.
     fn operation(&mut self, grows: bool) -> Verdict {
+        self.counted(grows, false)
+    }
+
+    /// The same of a sync.
+    fn sync_operation(&mut self) -> Verdict {
+        self.counted(false, true)
+    }
+
+    fn counted(&mut self, grows: bool, syncs: bool) -> Verdict {
         if self.is_dead {
             return Verdict::Fail(power_lost());
         }
         self.operations += 1;
+        let is_due = |at, failure| match failure {
+            Failure::Sync => syncs && at <= self.operations,
+            Failure::NoSpace | Failure::Io | Failure::PowerLost => at == self.operations,
+        };
         match self.failing {
-            Some((at, failure)) if at == self.operations => {
+            Some((at, failure)) if is_due(at, failure) => {
                 self.failing = None;
                 self.has_failed = true;
                 match failure {
@@ -206,7 +219,7 @@ impl State {
                         self.is_full = true;
                         Verdict::Fail(no_space())
                     }
-                    Failure::Io => Verdict::Fail(io::Error::other("injected input/output error")),
+                    Failure::Io | Failure::Sync => Verdict::Fail(io::Error::other("injected input/output error")),
                     Failure::PowerLost => {
                         self.is_dead = true;
                         Verdict::Fail(power_lost())
@@ -401,7 +414,7 @@ impl Disk for MemoryDisk {
 
     fn sync_folder(&self, _folder: &Path) -> io::Result<()> {
         let mut state = lock(&self.state);
-        match state.operation(false) {
+        match state.sync_operation() {
             Verdict::Fail(error) => Err(error),
             Verdict::Fine => {
                 state.sync_names();
@@ -436,13 +449,21 @@ impl File for MemoryFile {
         let end = offset + bytes.len();
         let grows = end > state.nodes[self.node].current.len();
         let verdict = state.operation(grows);
-        let is_full = state.is_full;
+        let (is_dead, is_full, operations) = (state.is_dead, state.is_full, state.operations);
         let node = &mut state.nodes[self.node];
         match verdict {
             Verdict::Fail(error) => {
-                if !(is_full && error.kind() == io::ErrorKind::StorageFull) {
-                    node.limbo.push(Change::Write(offset, bytes.to_vec()));
+                if is_full && error.kind() == io::ErrorKind::StorageFull {
+                    return Err(error);
                 }
+                // Some sectors may have been written. Whoever reads finds these; of a direct file the medium has them too.
+                if !is_dead {
+                    survive(&mut node.current, offset, bytes, &mut Random(operations));
+                }
+                if !is_dead && self.is_direct {
+                    survive(&mut node.synced, offset, bytes, &mut Random(operations));
+                }
+                node.limbo.push(Change::Write(offset, bytes.to_vec()));
                 return Err(error);
             }
             Verdict::Fine => {}
@@ -460,7 +481,7 @@ impl File for MemoryFile {
 
     fn sync(&self) -> io::Result<()> {
         let mut state = lock(&self.state);
-        let verdict = state.operation(false);
+        let verdict = state.sync_operation();
         let node = &mut state.nodes[self.node];
         let pending = std::mem::take(&mut node.pending);
         match verdict {
