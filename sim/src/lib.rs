@@ -18,6 +18,7 @@ pub mod world;
 
 mod audit;
 mod auditor;
+mod command;
 mod detours;
 mod disk;
 mod life;

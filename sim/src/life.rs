@@ -1,7 +1,10 @@
 //! One life of an engine: it is asked, turn by turn, and every answer is compared with what the auditor says.
 
+use crate::audit::in_words as status_in_words;
 use crate::auditor::{Auditor, Expected};
-use crate::operation::Operation;
+use crate::command::Speaker;
+use crate::operation::Request;
+use crate::workload::Scene;
 use crate::world::{Entry, World};
 use engine::answer::{Answer, Unavailable};
 use engine::by_hand::ByHand;
@@ -11,6 +14,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// Turns that an engine may take to end.
 const TURNS_MAX: usize = 10_000;
+/// Turns of a life in which clients often send again what they sent before.
+const EARLY_TURNS: u64 = 5;
+/// Rows that are asked for with an answer.
+const ROWS_WANTED: usize = 10;
 
 /// Posted credits and debits, held credits and debits, of every balance.
 type Figures = Vec<[i128; 4]>;
@@ -23,7 +30,7 @@ enum Told {
 
 /// What must come back.
 enum Due {
-    Answer(Operation, Expected),
+    Answer(Request, Expected),
     Figures(Figures),
 }
 
@@ -50,10 +57,10 @@ impl<'w, 'g> Life<'w, 'g> {
 
     /// Works for so many turns; ends earlier when the engine stops, and answers why.
     pub fn work(&mut self, turns: u64) -> Result<Option<String>, String> {
-        for _ in 0..turns {
+        for turn in 0..turns {
             self.move_clock();
             for _ in 0..self.world.random.below(4) {
-                self.ask();
+                self.ask(turn < EARLY_TURNS);
             }
             if self.world.random.one_in(4) {
                 self.look();
@@ -87,8 +94,8 @@ impl<'w, 'g> Life<'w, 'g> {
         if let Some((due, _)) = self.due.iter().flatten().next()
             && stopped.is_none()
         {
-            let Due::Answer(operation, _) = due else { return Err("a look was never answered".to_owned()) };
-            return Err(format!("{operation:?} was never answered"));
+            let Due::Answer(request, _) = due else { return Err("a look was never answered".to_owned()) };
+            return Err(format!("{request:?} was never answered"));
         }
         self.hand.close();
         if self.world.memory.has_failed() {
@@ -113,16 +120,19 @@ impl<'w, 'g> Life<'w, 'g> {
         world.clock.now.store(world.time, Ordering::Relaxed);
     }
 
-    fn ask(&mut self) {
-        let usable = self.usable();
-        let operation = self.world.workload.next(&self.books, usable, self.world.time);
-        let expected = self.books.take(&operation);
-        let (command, key) = operation.command(&self.engine, &self.books.opened);
-        self.world.log.push(Entry::Asked(operation.clone()));
+    fn ask(&mut self, early: bool) {
+        let (usable, now) = (self.usable(), self.world.time);
+        let World { workload, names, .. } = &mut *self.world;
+        let request = workload.next(&Scene { books: &self.books, usable, names, now }, early);
+        let accounts = self.books.opened.clone();
+        let expected = self.books.take(&request, now);
+        let speaker = Speaker { engine: &self.engine, accounts: &accounts, names: &self.world.names };
+        let (command, key) = speaker.say(&request);
+        self.world.log.push(Entry::Asked(request.clone(), now));
         let (index, sender) = (self.due.len(), self.sender.clone());
-        self.due.push(Some((Due::Answer(operation, expected), self.books.records)));
+        self.due.push(Some((Due::Answer(request, expected), self.books.records)));
         let reply = Box::new(move |answer| drop(sender.send((index, Told::Answer(answer)))));
-        self.engine.submit_once(command, key, 10, reply);
+        self.engine.submit_once(command, key, ROWS_WANTED, reply);
     }
 
     /// How many accounts can be named: those whose ids are known outside of the writer.
@@ -170,9 +180,9 @@ impl<'w, 'g> Life<'w, 'g> {
             };
             match (due, told) {
                 (Due::Answer(..), Told::Answer(Answer::Unavailable(Unavailable::Stopped(_)))) => continue,
-                (Due::Answer(operation, expected), Told::Answer(answer)) => {
-                    if in_words(&answer).as_ref() != Some(&expected) {
-                        return Err(format!("{operation:?} was answered {answer:?} and must be {expected:?}"));
+                (Due::Answer(request, expected), Told::Answer(answer)) => {
+                    if in_words(&answer).as_ref() != Some(&expected) || !self.shows_rows(&answer) {
+                        return Err(format!("{request:?} was answered {answer:?} and must be {expected:?}"));
                     }
                     self.world.tally.answers += 1;
                 }
@@ -191,6 +201,19 @@ impl<'w, 'g> Life<'w, 'g> {
     }
 }
 
+impl Life<'_, '_> {
+    /// Whether the rows of an answer are those that must be there.
+    fn shows_rows(&self, answer: &Answer) -> bool {
+        let Answer::Recorded(recorded) = answer else { return true };
+        recorded.rows.iter().all(|row| {
+            let wanted = self.books.rows.get(row.number as usize);
+            wanted.is_some_and(|wanted| {
+                (wanted.status, wanted.amount, wanted.at) == (status_in_words(row.status), row.amount, row.created_at)
+            })
+        })
+    }
+}
+
 /// An answer in the words of the auditor, which knows no others.
 fn in_words(answer: &Answer) -> Option<Expected> {
     Some(match answer {
@@ -201,9 +224,10 @@ fn in_words(answer: &Answer) -> Option<Expected> {
             known: recorded.known.iter().map(|known| known.item).collect(),
             replayed: recorded.replayed,
         },
+        Answer::Rescheduled(_) => Expected::Moved,
         Answer::Unchanged => Expected::Unchanged,
         Answer::KeyTaken => Expected::KeyTaken,
         Answer::Refused(_) => Expected::Refused,
-        Answer::Rescheduled(_) | Answer::Outdated | Answer::Unavailable(_) => return None,
+        Answer::Outdated | Answer::Unavailable(_) => return None,
     })
 }

@@ -1,26 +1,42 @@
-//! What the workload may ask for, and how it is said to the engine.
+//! What the workload may ask for.
 
-use engine::engine::Engine;
-use engine::writer::KeyAsk;
-use ledger::command::{
-    Action, Allocation, Ask, Batch, Cancel, ChangeMetadata, Command, CreateBalance, HoldAsk, Mismatch, Original,
-    Overdraft, Party, Record, Refund, SetPolicy, Settle, Terms, Wanted,
-};
-use ledger::id::Prefix;
-use ledger::notes::Subject;
-use ledger::policy::{Floor, Policy};
-use ledger::row::Parent;
-use ledger::state::{GENERAL_LEDGER_ID, NO_RECORD};
-use ledger::text::{self, Span};
+/// One thing that is asked for, and the key that it is sent with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// What.
+    pub what: Operation,
+    /// The key, and what stands for all that is sent with it.
+    pub key: Option<(String, u8)>,
+}
 
-/// One thing that is asked for.
+/// What is asked for. Things are named by numbers, in the order in which they were made; rows are named by theirs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Operation {
-    /// Open an account in a currency.
-    Open(&'static str),
+    /// Make a ledger.
+    Ledger,
+    /// Open an account.
+    Open {
+        /// Its currency.
+        currency: &'static str,
+        /// Its ledger; 0 is the one that is always there.
+        ledger: usize,
+        /// Whose it is, when it is to know whose money it has.
+        traced: Option<usize>,
+    },
     /// Move or hold money.
     Pay(Payment),
-    /// Post what a hold holds, or a part of it, or release it.
+    /// Bring money of somebody into a traced account, or spend of it.
+    Trace {
+        /// The account.
+        account: usize,
+        /// Whose money comes in; `None` spends.
+        brings: Option<&'static str>,
+        /// Minor units.
+        amount: i128,
+        /// The reference.
+        reference: String,
+    },
+    /// Post what a hold holds, or a part of it, or more, or release it.
     Settle {
         /// The row of the hold.
         hold: u64,
@@ -28,6 +44,19 @@ pub enum Operation {
         commit: bool,
         /// How much of it; all that is left when absent.
         amount: Option<i128>,
+        /// Whether it may be more than is left.
+        over: bool,
+    },
+    /// Raise or lower a hold, or give it other dates.
+    Change {
+        /// The row of the hold.
+        hold: u64,
+        /// What it is to hold.
+        held: Option<i128>,
+        /// When it ends by itself.
+        expires_at: Option<i64>,
+        /// When it is posted by itself.
+        commits_at: Option<i64>,
     },
     /// Give back what a row moved.
     Refund {
@@ -40,12 +69,21 @@ pub enum Operation {
     },
     /// Call off what waits.
     Cancel(u64),
-    /// Say how low an account may get, or nothing of it.
-    Floor {
+    /// Give what waits another time or amount.
+    Move {
+        /// The row of its first request.
+        group: u64,
+        /// When it runs.
+        due_at: Option<i64>,
+        /// What it moves; only of one that runs by itself.
+        amount: Option<i128>,
+    },
+    /// Say what an account may do, or nothing of it.
+    Policy {
         /// The account.
         account: usize,
-        /// How low.
-        minimum: Option<i128>,
+        /// What.
+        rules: Option<Rules>,
     },
     /// Say something of a row.
     Note {
@@ -54,6 +92,77 @@ pub enum Operation {
         /// What.
         text: String,
     },
+    /// Have the key kept of a request that records nothing, and whose answer is this row, if it is one.
+    Keep(Option<u64>),
+    /// Close the books of a ledger up to a moment.
+    Close {
+        /// The ledger.
+        ledger: usize,
+        /// The first moment that is not closed.
+        until: i64,
+    },
+    /// Record the totals of a closing.
+    Total(usize),
+    /// Say what an account had at a moment.
+    Claim {
+        /// The account.
+        account: usize,
+        /// The moment.
+        at: i64,
+        /// Of what counts exactly then, rows before this one.
+        before: u64,
+        /// How much.
+        amount: i128,
+    },
+    /// Take back what was said.
+    Unclaim(usize),
+    /// Give an account a name, or none.
+    Name {
+        /// The account.
+        account: usize,
+        /// The name.
+        name: &'static str,
+    },
+    /// Have an account watched.
+    Watch {
+        /// The account.
+        account: usize,
+        /// Above what in credits.
+        above: i128,
+        /// Whether only crossing it counts.
+        edge: bool,
+    },
+    /// Make somebody.
+    Person,
+    /// Give an account to somebody.
+    Own {
+        /// The account.
+        account: usize,
+        /// Who.
+        person: usize,
+    },
+    /// Forget somebody.
+    Forget(usize),
+    /// Register a currency.
+    Register {
+        /// Which.
+        currency: &'static str,
+        /// Minor units in a major unit.
+        precision: u64,
+        /// What it is called.
+        name: &'static str,
+    },
+}
+
+/// How postings belong together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Batch {
+    /// There is one.
+    Single,
+    /// All or none.
+    Atomic,
+    /// Each by itself.
+    Independent,
 }
 
 /// Postings that are asked for together.
@@ -67,8 +176,6 @@ pub struct Payment {
     pub queued: bool,
     /// The postings.
     pub legs: Vec<Leg>,
-    /// The key that they are sent with, and what stands for all that is sent.
-    pub key: Option<(String, u8)>,
 }
 
 /// A side of a posting.
@@ -101,152 +208,45 @@ pub struct Leg {
     pub scheduled_at: Option<i64>,
     /// When the hold ends by itself.
     pub expires_at: Option<i64>,
+    /// When the hold is posted by itself.
+    pub commits_at: Option<i64>,
     /// Bytes of the description.
     pub padding: usize,
 }
 
-/// The handles of accounts, in the order in which they were opened.
-pub type Handles = [usize];
-
-impl Operation {
-    /// The command of it, and the key that it is sent with.
-    pub fn command(&self, engine: &Engine, accounts: &Handles) -> (Command, Option<KeyAsk>) {
-        let mut key = None;
-        let command = match self {
-            Operation::Open(currency) => open(currency),
-            Operation::Pay(payment) => {
-                key = payment.key.clone().map(|(name, request)| KeyAsk { name, request: [request; 32] });
-                pay(payment, engine, accounts)
-            }
-            Operation::Settle { hold, commit, amount } => settle(*hold, *commit, *amount),
-            Operation::Refund { row, amount, reference } => refund(*row, *amount, reference, engine),
-            Operation::Cancel(group) => {
-                Command::Cancel(Cancel { groups: vec![*group], runs: Vec::new(), text: String::new() })
-            }
-            Operation::Floor { account, minimum } => floor(accounts[*account], *minimum, engine),
-            Operation::Note { row, text } => Command::ChangeMetadata(ChangeMetadata {
-                subject: Subject::Rows(Parent::Row(*row)),
-                metadata: text.clone(),
-                seen: NO_RECORD,
-            }),
-        };
-        (command, key)
-    }
+/// What an account may do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rules {
+    /// How low it may get.
+    pub floor: Option<Floor>,
+    /// Whether nothing may be taken.
+    pub no_debits: bool,
+    /// Whether nothing may be given.
+    pub no_credits: bool,
+    /// With which accounts it may deal.
+    pub with: Option<Vec<usize>>,
+    /// How much, and how often; of each side and length one at most.
+    pub limits: Vec<Limit>,
 }
 
-fn open(currency: &str) -> Command {
-    Command::CreateBalance(CreateBalance {
-        ledger: GENERAL_LEDGER_ID.to_owned(),
-        currency: currency.to_owned(),
-        identity: String::new(),
-        indicator: String::new(),
-        metadata: String::new(),
-        track_fund_lineage: false,
-        allocation: Allocation::Fifo,
-        alias: String::new(),
-        lineage_label: String::new(),
-    })
+/// How low an account may get.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Floor {
+    /// So much stays.
+    Minimum(i128),
+    /// So far below zero.
+    Credit(i128),
 }
 
-fn pay(payment: &Payment, engine: &Engine, accounts: &Handles) -> Command {
-    let mut arena = String::new();
-    let mut asks = Vec::new();
-    for (item, leg) in (0..).zip(&payment.legs) {
-        let mut party = |side: &Side| match side {
-            Side::Account(account) => {
-                let id = engine
-                    .books()
-                    .balance_id(accounts[*account] as u32)
-                    .expect("accounts are known when they are used");
-                Party::Id(id, text::push(&mut arena, &id.text(Prefix::Balance)))
-            }
-            Side::Indicator(name) => Party::Indicator(text::push(&mut arena, name)),
-        };
-        let (source, destination) = (party(&leg.source), party(&leg.destination));
-        let terms = Terms {
-            effective_at: leg.effective_at,
-            scheduled_at: leg.scheduled_at,
-            expires_at: leg.expires_at,
-            ..Terms::NONE
-        };
-        asks.push(Ask {
-            item,
-            leg: 0,
-            source,
-            destination,
-            amount: leg.amount,
-            precision: 100,
-            currency: text::push(&mut arena, leg.currency),
-            reference: text::push(&mut arena, &leg.reference),
-            fingerprint: engine.books().fingerprint(&leg.reference),
-            outcome_fingerprint: engine.books().fingerprint_of_parts(&leg.reference, "_q"),
-            description: text::push(&mut arena, &"d".repeat(leg.padding)),
-            metadata: Span::EMPTY,
-            allow_overdraft: matches!(leg.source, Side::Indicator(_)),
-            inflight: leg.inflight,
-            atomic: false,
-            terms: terms.boxed(),
-        });
-    }
-    Command::Record(Record {
-        batch: payment.batch,
-        goes_on: payment.goes_on,
-        announced: false,
-        trial: false,
-        queued: payment.queued,
-        asks,
-        text: arena,
-        priors: Vec::new(),
-        mismatch: Mismatch::Refuse,
-    })
-}
-
-fn settle(row: u64, commit: bool, amount: Option<i128>) -> Command {
-    let hold = HoldAsk {
-        row,
-        ended: None,
-        precision: 100,
-        overdraft: Overdraft::NONE,
-        reference: Span::EMPTY,
-        description: Span::EMPTY,
-        metadata: Span::EMPTY,
-    };
-    let action = if commit { Action::Commit } else { Action::Void };
-    let text = String::new();
-    let (scope, holds) = (None, vec![hold]);
-    let (over_capture, passes_ended) = (false, false);
-    Command::Settle(Settle { action, scope, holds, amount, over_capture, passes_ended, queued: false, text })
-}
-
-fn refund(row: u64, amount: Option<i128>, reference: &str, engine: &Engine) -> Command {
-    let mut arena = String::new();
-    let original = Original {
-        row,
-        amount,
-        facts: None,
-        refunded: Vec::new(),
-        lineage: Vec::new(),
-        reference: text::push(&mut arena, reference),
-        fingerprint: engine.books().fingerprint(reference),
-        outcome_fingerprint: engine.books().fingerprint_of_parts(reference, "_q"),
-        prior: None,
-        description: Span::EMPTY,
-        metadata: Span::EMPTY,
-    };
-    Command::Refund(Refund { scope: None, originals: vec![original], queued: false, text: arena })
-}
-
-fn floor(handle: usize, minimum: Option<i128>, engine: &Engine) -> Command {
-    let balance = engine.books().balance_id(handle as u32).expect("accounts are known when they are used");
-    let policy = minimum.map(|minimum| Wanted {
-        policy: Policy {
-            floor: Some(Floor::Minimum(minimum)),
-            no_debits: false,
-            no_credits: false,
-            counterparties: None,
-            velocities: Vec::new(),
-        },
-        counterparties: None,
-    });
-    Command::SetPolicy(SetPolicy { balance, policy })
+/// How much, and how often, within so many seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limit {
+    /// Whether of what is taken; otherwise of what is given.
+    pub debits: bool,
+    /// The length of a window.
+    pub seconds: u32,
+    /// Minor units.
+    pub sum_max: Option<i128>,
+    /// Transactions.
+    pub count_max: Option<u64>,
 }

@@ -2,16 +2,18 @@
 
 use crate::audit::{self, Trouble};
 use crate::auditor::Auditor;
+use crate::command::Names;
 use crate::detours;
 use crate::disk::{Misread, SimDisk};
 use crate::life::Life;
-use crate::operation::Operation;
+use crate::operation::Request;
 use crate::random::Random;
 use crate::workload::Workload;
 use engine::by_hand::ByHand;
 use engine::clock::{Clock, Simulated};
 use engine::engine::{Engine, OpenFault, Options};
 use engine::limits::Sizes;
+use engine::verify::proofs::Signed;
 use journal::disk::{Failure, MemoryDisk};
 use journal::open::Options as JournalOptions;
 use ledger::command::Mismatch;
@@ -20,6 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+/// Signed checkpoints that are kept of a world.
+const SIGNED_MAX: usize = 4;
 /// Where time begins: microseconds since 1970.
 pub const START: i64 = 1_790_000_000_000_000;
 
@@ -48,6 +52,8 @@ pub struct Tally {
     pub rebuilds: u64,
     /// Folders that were verified.
     pub verified: u64,
+    /// Segments that were repaired from an archive.
+    pub repairs: u64,
     /// A part of the chain hash of the last record that was audited, of all worlds together: the same for the same seeds.
     pub trace: u64,
 }
@@ -66,6 +72,7 @@ impl Tally {
         self.damage_harmless += other.damage_harmless;
         self.rebuilds += other.rebuilds;
         self.verified += other.verified;
+        self.repairs += other.repairs;
         self.trace ^= other.trace;
     }
 }
@@ -78,10 +85,11 @@ impl fmt::Display for Tally {
             "{worlds} worlds, {crashes} crashes, {recoveries} recoveries audited, {failed_starts} failed starts, {stops} clean stops"
         )?;
         writeln!(f, "{answers} answers compared, {unanswered} records in doubt decided by recovery")?;
-        let Tally { damage_found, damage_harmless, rebuilds, verified, .. } = self;
+        let Tally { damage_found, damage_harmless, rebuilds, verified, repairs, .. } = self;
         write!(
             f,
-            "{damage_found} damaged files noticed, {damage_harmless} harmless, {rebuilds} rebuilds compared, {verified} folders verified"
+            "{damage_found} damaged files noticed, {damage_harmless} harmless, {repairs} segments repaired, {rebuilds} rebuilds compared, \
+             {verified} folders verified"
         )
     }
 }
@@ -115,8 +123,8 @@ impl Drop for Ground {
 /// What was asked for and became due, in order.
 #[derive(Clone, Debug)]
 pub enum Entry {
-    /// An operation.
-    Asked(Operation),
+    /// A request, at this time.
+    Asked(Request, i64),
     /// One timer, at this time.
     Due(i64),
 }
@@ -143,6 +151,8 @@ pub struct World<'a> {
     pub(crate) time: i64,
     pub(crate) memory: MemoryDisk,
     pub(crate) workload: Workload,
+    /// What things were called when they were audited last.
+    pub(crate) names: Names,
     /// The books as they were audited last.
     pub(crate) base: Auditor,
     /// What came after.
@@ -154,6 +164,8 @@ pub struct World<'a> {
     acked_before: [u64; 2],
     /// The chain hash of each record that was audited.
     pub(crate) chain: Vec<[u8; 32]>,
+    /// What was signed after some of the audits: it holds for ever.
+    pub(crate) signed: Vec<Signed>,
     pub(crate) tally: Tally,
 }
 
@@ -169,6 +181,8 @@ impl World<'_> {
             time: START,
             memory: if direct { MemoryDisk::new() } else { MemoryDisk::buffered() },
             workload: Workload::new(random.number()),
+            names: Names::default(),
+            signed: Vec::new(),
             base: Auditor::default(),
             log: Vec::new(),
             acked: 0,
@@ -215,8 +229,9 @@ impl World<'_> {
         let at = random.below(early);
         let failure = match random.below(20) {
             0..9 => Some((at, Failure::PowerLost)),
-            9..12 => Some((at, Failure::Io)),
-            12..14 => Some((at, Failure::NoSpace)),
+            9..11 => Some((at, Failure::Io)),
+            11..13 => Some((at, Failure::NoSpace)),
+            13..16 => Some((at, Failure::Sync)),
             _ => None,
         };
         let how = if random.one_in(2) { Misread::Flipped } else { Misread::Short };
@@ -285,7 +300,13 @@ impl World<'_> {
     /// Finds out how far the journal goes, and audits the books of then.
     fn recover(&mut self, engine: &Engine, hand: &mut ByHand) -> Result<(), Trouble> {
         let (books, chain) = self.recovered(engine, self.acked)?;
-        audit::audit(engine, hand, &books)?;
+        self.names = audit::audit(engine, hand, &books)?;
+        let signed = audit::signed(engine, &self.signed)?;
+        if self.signed.len() == SIGNED_MAX {
+            let old = self.random.below(SIGNED_MAX as u64) as usize;
+            self.signed.remove(old);
+        }
+        self.signed.push(signed);
         self.tally.unanswered += self.log.len() as u64;
         if books.records > self.acked {
             self.remember_acked(self.acked);
@@ -314,19 +335,25 @@ impl World<'_> {
         if records < self.base.records {
             return Err(Trouble::Fault("the last group was cut".to_owned()));
         }
+        let books = self.books_of(records).map_err(Trouble::Wrong)?;
+        Ok((books, chain))
+    }
+
+    /// The books that belong to so many records.
+    pub(crate) fn books_of(&self, records: u64) -> Result<Auditor, String> {
         let mut books = self.base.clone();
         for entry in &self.log {
-            if books.records == records {
+            if books.records >= records {
                 break;
             }
             match entry {
-                Entry::Asked(operation) => drop(books.take(operation)),
+                Entry::Asked(request, now) => drop(books.take(request, *now)),
                 Entry::Due(now) => drop(books.run_due(*now)),
             }
         }
         if books.records != records {
-            return wrong(format!("{records} records are there, and only {} were asked for", books.records));
+            return Err(format!("{records} records are there, and only {} were asked for", books.records));
         }
-        Ok((books, chain))
+        Ok(books)
     }
 }
