@@ -1,6 +1,7 @@
 //! The data folder: its lock, its format, and where things are.
 
 use crate::fingerprint::FingerprintKey;
+use crate::merkle;
 use std::fmt;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -12,6 +13,9 @@ const FORMAT: &str = "florin data folder, format 1";
 
 /// The folder of the index of references.
 const REFERENCES: &str = "references";
+
+/// Stands for the files of the Merkle log among what is to be made anew.
+pub(crate) const PROOFS: &str = "proofs";
 
 /// The folder of damaged files that others have replaced.
 pub(crate) const QUARANTINE: &str = "quarantine";
@@ -146,6 +150,11 @@ impl Folder {
         let fault = |source| FolderFault::Disk { path: path.clone(), source };
         let names = fs::read(&path).map_err(fault)?;
         for name in String::from_utf8_lossy(&names).lines() {
+            if name == PROOFS {
+                for file in [merkle::table::MARK_NAME, merkle::table::FILE_NAME] {
+                    remove_file(&self.tables().join(file))?;
+                }
+            }
             let derived = [self.tables(), self.references(), self.children(), self.dated()];
             if let Some(folder) = derived.into_iter().find(|folder| *folder == self.path.join(name)) {
                 remove_folder(&folder)?;
@@ -166,6 +175,15 @@ impl Folder {
             remove_folder(&path)?;
         }
         Ok(())
+    }
+}
+
+fn remove_file(path: &Path) -> Result<(), FolderFault> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(FolderFault::Disk { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
     }
 }
 

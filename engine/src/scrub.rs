@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! [ scrub thread ] every sealed segment ─▶ frames, chain, neighbours ─ damaged ─▶ the copy of the archive, if it fits
-//!                  rows, alerts, indexes, dated rows, checkpoints ─▶ checksums ─▶ made anew at the next start
+//!                  rows, alerts, proofs, indexes, dated rows, checkpoints ─▶ checksums ─▶ made anew at the next start
 //!                  format, keys ─▶ what their owners say of them
 //! [ archive thread ] sealed segments that the archive does not have ─▶ copied, synced, read back
 //! ```
@@ -43,6 +43,8 @@ pub enum Part {
     Rows,
     /// The table of alerts, or its mark.
     Alerts,
+    /// The nodes of the Merkle log, or their mark.
+    Proofs,
     /// The index of references.
     References,
     /// The index of children.
@@ -66,6 +68,7 @@ impl Part {
             Part::Journal => "journal",
             Part::Rows => "rows",
             Part::Alerts => "alerts",
+            Part::Proofs => "proofs",
             Part::References => "references",
             Part::Children => "children",
             Part::Dated => "dated",
@@ -82,7 +85,9 @@ impl Part {
             Part::Journal => {
                 "the truth is damaged: set `archive` or run `florin scrub --archive DIR --repair`, or restore a backup"
             }
-            Part::Rows | Part::Dated => "derived: the next start deletes it and makes it anew from the journal",
+            Part::Rows | Part::Proofs | Part::Dated => {
+                "derived: the next start deletes it and makes it anew from the journal"
+            }
             Part::Alerts | Part::References | Part::Children => {
                 "derived: the next start finds it damaged and makes it anew"
             }

@@ -223,6 +223,8 @@ fn damage_of_every_kind_of_file_is_told_and_made_good() {
         ("tables", "rows.tbl", 192 * 7 + 30, Part::Rows),
         ("tables", "alerts.tbl", 70, Part::Alerts),
         ("tables", "alerts.mark", 9, Part::Alerts),
+        ("tables", "proofs.tbl", 50, Part::Proofs),
+        ("tables", "proofs.mark", 20, Part::Proofs),
         ("references", ".run", 500, Part::References),
         ("references", "manifest", 20, Part::References),
         ("children", ".run", 4096, Part::Children),

@@ -2,6 +2,7 @@
 
 use crate::dated;
 use crate::index;
+use crate::merkle::{self, table::NODE_BYTES};
 use crate::monitors::table::{self, ALERT_BYTES};
 use crate::rows::bytes::{self, ROW_BYTES};
 use journal::block::AlignedBytes;
@@ -10,10 +11,10 @@ use journal::sealed::{self, Pace};
 use std::io;
 use std::path::Path;
 
-/// Bytes of one read: whole blocks, whole rows and whole alerts.
-const PIECE_BYTES: usize = 192 << 10;
+/// Bytes of one read: whole blocks, whole rows, whole alerts and whole nodes.
+const PIECE_BYTES: usize = 180 << 10;
 const _: () = assert!(PIECE_BYTES.is_multiple_of(4096) && PIECE_BYTES.is_multiple_of(ROW_BYTES));
-const _: () = assert!(PIECE_BYTES.is_multiple_of(ALERT_BYTES));
+const _: () = assert!(PIECE_BYTES.is_multiple_of(ALERT_BYTES) && PIECE_BYTES.is_multiple_of(NODE_BYTES));
 
 /// What is wrong with a file.
 #[derive(Debug)]
@@ -98,6 +99,18 @@ pub fn alerts(disk: &dyn Disk, path: &Path, until: u64, pace: Pace<'_>) -> Resul
         for (number, alert) in (at / ALERT_BYTES as u64..).zip(piece.chunks_exact(ALERT_BYTES)) {
             if !table::is_whole(number, alert) {
                 return Err(FileFault::damaged(number * ALERT_BYTES as u64, "the checksum of an alert is wrong"));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Nodes of the Merkle log up to a place.
+pub fn nodes(disk: &dyn Disk, path: &Path, until: u64, pace: Pace<'_>) -> Result<(), FileFault> {
+    stream(disk, path, until * NODE_BYTES as u64, pace, |at, piece| {
+        for (place, node) in (at / NODE_BYTES as u64..).zip(piece.chunks_exact(NODE_BYTES)) {
+            if merkle::table::decode(place, node).is_none() {
+                return Err(FileFault::damaged(place * NODE_BYTES as u64, "the checksum of a node is wrong"));
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ use crate::dated;
 use crate::fingerprint::FingerprintKey;
 use crate::folder::{self, QUARANTINE};
 use crate::index;
+use crate::merkle;
 use crate::monitors::table::{self, Table};
 use crate::reading::Books;
 use crate::rows;
@@ -141,9 +142,10 @@ impl<'a> Pass<'a> {
         {
             return false;
         }
-        let parts: [(Part, Scrub<'a>); 8] = [
+        let parts: [(Part, Scrub<'a>); 9] = [
             (Part::Rows, Self::rows),
             (Part::Alerts, Self::alerts),
+            (Part::Proofs, Self::proofs),
             (Part::References, Self::references),
             (Part::Children, Self::children),
             (Part::Dated, Self::dated),
@@ -178,8 +180,9 @@ impl<'a> Pass<'a> {
         let journal =
             self.extent.as_ref().map_or(0, |extent| extent.last * extent.options.segment_bytes + extent.until);
         let rows = self.rows_until * rows::bytes::ROW_BYTES as u64;
-        let alerts = files::length(disk, &paths.tables.join(table::FILE_NAME)).unwrap_or_default();
-        files + journal + rows + alerts
+        let tables = [table::FILE_NAME, merkle::table::FILE_NAME].map(|name| paths.tables.join(name));
+        let tables: u64 = tables.iter().map(|file| files::length(disk, file).unwrap_or_default()).sum();
+        files + journal + rows + tables
     }
 
     /// Waits as long as reading so many bytes takes.
@@ -236,6 +239,7 @@ impl<'a> Pass<'a> {
         self.find(part, file, offset, &problem);
         let name = match part {
             Part::Rows => "tables",
+            Part::Proofs => folder::PROOFS,
             Part::Dated => "dated",
             // A start finds the others damaged by itself.
             _ => return,
@@ -268,6 +272,19 @@ impl<'a> Pass<'a> {
         if mark.alerts > 0 {
             self.look(Part::Alerts, &path, exists, |disk, pace| files::alerts(disk, &path, mark.alerts, pace));
         }
+    }
+
+    fn proofs(&mut self) {
+        let mark_path = self.paths.tables.join(merkle::table::MARK_NAME);
+        let exists = |disk: &dyn Disk| disk.exists(&mark_path).unwrap_or(false);
+        if !exists(&*self.shared.disk) {
+            return;
+        }
+        self.look(Part::Proofs, &mark_path, exists, |disk, pace| files::summed(disk, &mark_path, pace));
+        let table = merkle::table::Table::new(Arc::clone(&self.shared.disk), &self.paths.tables);
+        let Ok(Some(mark)) = table.mark() else { return };
+        let (path, nodes) = (table.path(), merkle::table::nodes_before(mark.blocks));
+        self.look(Part::Proofs, &path, exists, |disk, pace| files::nodes(disk, &path, nodes, pace));
     }
 
     fn references(&mut self) {
@@ -327,7 +344,8 @@ impl<'a> Pass<'a> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return self.skip(&self.paths.checkpoints.clone(), &error.to_string()),
         };
-        for name in names.iter().filter(|name| name.ends_with(checkpoint::SUFFIX)) {
+        let counts = |name: &&String| name.ends_with(checkpoint::SUFFIX) || *name == checkpoint::REACHED_NAME;
+        for name in names.iter().filter(counts) {
             let path = self.paths.checkpoints.join(name);
             let exists = |disk: &dyn Disk| disk.exists(&path).unwrap_or(false);
             self.look(Part::Checkpoints, &path, exists, |disk, pace| files::summed(disk, &path, pace));

@@ -19,6 +19,7 @@ const FINDING: Object = Object {
                 "journal",
                 "rows",
                 "alerts",
+                "proofs",
                 "references",
                 "children",
                 "dated",
