@@ -154,7 +154,9 @@ def forged(count, server, keeper, scratch):
             assert proven.returncode == 0 and id_ in proven.stdout and "proven" in proven.stdout, proven
         with open(paths["proof"]) as file:
             text = file.read()
-        for old, new in ((id_, sorted(keeper.paid)[1]), ('"index":', '"index":1'), ('"seq":', '"seq":1')):
+        changes = ((id_, sorted(keeper.paid)[1]), ('"index":', '"index":1'), ('"seq":', '"seq":1'), ('"status":', '"reference":"of another","status":'),
+                   (f"\\n{told['size']}\\n", f"\\n{told['size'] + 1}\\n"))
+        for old, new in changes:
             assert old in text
             with open(paths["proof"] + ".changed", "w") as file:
                 file.write(text.replace(old, new, 1))
@@ -172,6 +174,20 @@ def forged(count, server, keeper, scratch):
         assert again.returncode == 0 and "consistent" in again.stdout and "first time" not in again.stdout, again
         with open(paths["kept"] + ".key") as file:
             assert file.read() == keeper.key
+
+        # Somebody on the way hands out one of an earlier time, which tells of no record: half of a batch.
+        with open(paths["kept"]) as file:
+            before = file.read()
+        silent = next(size for size in range(told["size"] - 1, 0, -1) if "florin/journal" not in client.get(f"/proofs/checkpoint?size={size}").text)
+        with open(paths["kept"], "w") as file:
+            file.write(client.get(f"/proofs/checkpoint?size={silent}").text)
+        good = run(*online)
+        assert good.returncode == 0 and "consistent" in good.stdout, good
+        assert before.split("\n")[:3] == open(paths["kept"]).read().split("\n")[:3]
+        # The last record of all makes no transaction.
+        noted = client.post(f"/{id_}/metadata", {"meta_data": {"note": "as-it-was-said"}})
+        assert noted.status == 200, noted
+        assert run(*online).returncode == 0
 
     assert server.stop() == 0
     check = ("--checkpoint", paths["checkpoint"], "--key", paths["key"])
@@ -202,6 +218,19 @@ def forged(count, server, keeper, scratch):
                 assert lied.returncode == 1 and "rewritten" in lied.stderr + lied.stdout or "missing" in lied.stderr, lied
                 with open(kept) as file, open(paths["kept"]) as before:
                     assert file.read() == before.read(), "what proves it is kept"
+
+    with count.case("a record that makes no transaction, edited and sealed again, with more after it"):
+        said = max(at for at, payload in enumerate(whole) if b"as-it-was-said" in payload)
+        assert said == len(whole) - 1
+        edited = whole[:said] + [whole[said].replace(b"as-it-was-said", b"as-it-is-said-")]
+        folder = sealed_again(server.data, os.path.join(scratch, "no-transaction"), edited)
+        with Server(data=folder) as liar:
+            more = liar.client()
+            more.fund(more.balance(more.ledger()), 5, "after the edit")
+            kept = paths["kept"] + ".no-transaction"
+            shutil.copy(paths["kept"], kept)
+            lied = run("verify", "--url", liar.url, "--checkpoint", kept, "--key", paths["key"])
+            assert lied.returncode == 1 and "another chain hash" in lied.stderr, lied
 
 
 def main():

@@ -6,6 +6,7 @@ use super::tree::{self, Nodes};
 use super::{BLOCK_LEAVES, BLOCK_LEVEL};
 use crate::reading::{Books, BooksFault};
 use journal::place::Place;
+use journal::reader::ReadFault;
 use ledger::event::Event;
 use ledger::id::Id;
 use ledger::row::Row;
@@ -194,6 +195,37 @@ impl Tree<'_> {
         let merkle = self.books.merkle();
         merkle.table.node(level, index).map_err(|source| merkle.disk_fault(source))
     }
+}
+
+/// The chain hash after a record, by its seq; zeros before the first. `None` when there is no such record. Reads a segment at most.
+pub fn chain_at(books: &Books, seq: u64) -> Result<Option<Hash>, BooksFault> {
+    let tip = books.merkle().tip();
+    if seq == 0 || seq >= tip.seq {
+        return Ok([(0, [0; 32]), (tip.seq, tip.chain)].into_iter().find(|(at, _)| *at == seq).map(|(_, chain)| chain));
+    }
+    let journal = books.journal();
+    let start = |number: u64| -> Result<Place, BooksFault> {
+        let position = number * journal.options().segment_bytes;
+        let start = journal.segment_start(number).map_err(BooksFault::Record)?;
+        start.ok_or(BooksFault::Record(ReadFault::NoRecord { position }))
+    };
+    // The last segment that begins at this record or before it.
+    let (mut first, mut behind) = (0, journal.durable_until().div_ceil(journal.options().segment_bytes));
+    while first + 1 < behind {
+        let middle = first.midpoint(behind);
+        if start(middle)?.seq <= seq {
+            first = middle;
+        } else {
+            behind = middle;
+        }
+    }
+    let mut scan = journal.scan(start(first)?);
+    while scan.place().seq <= seq {
+        if scan.next().map_err(BooksFault::Record)?.is_none() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(scan.place().chain))
 }
 
 /// The bytes of a record, and what its chain hash was made from.

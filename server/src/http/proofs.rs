@@ -147,6 +147,11 @@ pub const GET_CONSISTENCY_PROOF: Operation = Operation {
     query: &[
         Field::required("from", Schema::Integer, "Leaves of the smaller tree, those of a checkpoint that you have."),
         Field::optional("to", Schema::Integer, "Leaves of the larger tree; all unless given."),
+        Field::optional(
+            "seq",
+            Schema::Integer,
+            "A record, the last of a checkpoint that you have: the checkpoint of the proof then tells its chain hash, too.",
+        ),
     ],
     answers: &[Told { status: 200, description: "The proof.", schema: &Schema::Object(&CONSISTENCY) }],
     ..Operation::new("get_consistency_proof", "Proofs")
@@ -158,8 +163,9 @@ pub async fn get_consistency_proof(State(state): State<AppState>, query: Paramet
     let to = number(&query, "to", 0, tip.rows)?.unwrap_or(tip.rows);
     let from = number(&query, "from", 0, to)?;
     let from = from.ok_or_else(|| ApiError::new(Code::GenMissingParameter, "from: it must be given"))?;
+    let seq = number(&query, "seq", 0, tip.seq)?;
     let text = aside(&state, move |state| {
-        let proof = state.proofs().consistency(state.books(), tip, from, to)?;
+        let proof = state.proofs().consistency(state.books(), tip, (from, to), seq)?;
         Ok(answer::to_json(&proof))
     });
     Ok(answer::json_text(StatusCode::OK, text.await?))

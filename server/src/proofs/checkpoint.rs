@@ -1,7 +1,8 @@
 //! Checkpoints (c2sp.org/tlog-checkpoint): the text of a note that tells how large the Merkle log is and what its root is.
 //!
-//! One line more is ours, `florin/journal <seq> <hash>`: the last record of the journal then, and its chain hash. So a checkpoint tells of
-//! all records, also of those that make no transaction.
+//! Two lines more are ours. `florin/journal <seq> <hash>`: the last record of the journal then, and its chain hash. So a checkpoint tells of
+//! all records, also of those that make no transaction. `florin/before <seq> <hash>`: the same of an earlier record that was asked for;
+//! so whoever has an earlier checkpoint sees that the journal still has its last record.
 
 use super::note::is_name;
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use engine::verify::proofs::Signed;
 use std::fmt;
 
 const JOURNAL: &str = "florin/journal ";
+const BEFORE: &str = "florin/before ";
 
 /// What a checkpoint tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Checkpoint {
     pub root: Hash,
     /// The seq of the last record, 0 when there is none, and its chain hash.
     pub record: Option<(u64, Hash)>,
+    /// The same of an earlier record.
+    pub before: Option<(u64, Hash)>,
 }
 
 impl Checkpoint {
@@ -32,18 +36,19 @@ impl Checkpoint {
         let origin = lines.next().filter(|origin| is_name(origin))?.to_owned();
         let size = number(lines.next()?)?;
         let root = hash(lines.next()?)?;
-        let mut record = None;
+        let (mut record, mut before) = (None, None);
         for line in lines {
             if line.is_empty() {
                 return None;
             }
             // Lines of others mean nothing here.
             if let Some(told) = line.strip_prefix(JOURNAL) {
-                let (seq, chain) = told.split_once(' ')?;
-                record = Some((number(seq)?, hash(chain)?));
+                record = Some(record_of(told)?);
+            } else if let Some(told) = line.strip_prefix(BEFORE) {
+                before = Some(record_of(told)?);
             }
         }
-        Some(Checkpoint { origin, size, root, record })
+        Some(Checkpoint { origin, size, root, record, before })
     }
 
     /// As `verify` takes it.
@@ -55,11 +60,18 @@ impl Checkpoint {
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root))?;
-        if let Some((seq, chain)) = &self.record {
-            writeln!(f, "{JOURNAL}{seq} {}", STANDARD.encode(chain))?;
+        for (word, told) in [(JOURNAL, &self.record), (BEFORE, &self.before)] {
+            if let Some((seq, chain)) = told {
+                writeln!(f, "{word}{seq} {}", STANDARD.encode(chain))?;
+            }
         }
         Ok(())
     }
+}
+
+fn record_of(told: &str) -> Option<(u64, Hash)> {
+    let (seq, chain) = told.split_once(' ')?;
+    Some((number(seq)?, hash(chain)?))
 }
 
 /// A number without leading zeros.
@@ -88,7 +100,7 @@ mod tests {
             ("example.com/behind-the-sofa", 20_852_163, None)
         );
         assert_eq!(checkpoint.to_string(), TEXT);
-        let ours = Checkpoint { record: Some((7, [1; 32])), ..checkpoint };
+        let ours = Checkpoint { record: Some((7, [1; 32])), before: Some((3, [2; 32])), ..checkpoint };
         assert_eq!(Checkpoint::parse(&ours.to_string()), Some(ours.clone()));
         assert_eq!(Checkpoint::parse(&format!("{ours}of others\n")), Some(ours.clone()));
         let text = ours.to_string();
@@ -98,6 +110,7 @@ mod tests {
             text.replace("20852163", "18446744073709551616"),
             text.replace("CsUY", "CsU"),
             text.replace("florin/journal 7", "florin/journal x"),
+            text.replace("florin/before 3", "florin/before 03"),
             text.replace("example.com/", "example.com "),
             format!("{text}\n"),
             text.trim_end().to_owned(),

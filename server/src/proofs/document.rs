@@ -1,4 +1,5 @@
-//! Proofs as JSON: how they are handed out, and how they are checked by whoever has nothing but them and a checkpoint.
+//! Proofs as JSON: how they are handed out, and how they are checked by whoever has nothing but them and a checkpoint. A field that
+//! is not known is refused: nothing would show that it is true, and it would stand beside what is proven.
 
 use super::checkpoint::{Checkpoint, hash as hash_of};
 use super::log::SignedCheckpoint;
@@ -29,6 +30,7 @@ const MARKS: [(Flags, &str); 8] = [
 
 /// A proof that a transaction is in the log.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Inclusion {
     /// The number of the leaf, from 0.
     pub index: u64,
@@ -46,6 +48,7 @@ pub struct Inclusion {
 
 /// What a leaf says, for people.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Shown {
     transaction_id: String,
     status: String,
@@ -61,6 +64,7 @@ struct Shown {
 
 /// A record of the journal, and what its chain hash was made from.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RecordBytes {
     seq: u64,
     chain_before: String,
@@ -69,6 +73,7 @@ pub struct RecordBytes {
 
 /// A proof that one tree is the beginning of another.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Consistency {
     from: u64,
     to: u64,
@@ -151,7 +156,8 @@ impl Inclusion {
     }
 
     /// Checks everything that it says against a checkpoint whose signature was checked. What is wrong, or the transaction as text.
-    pub fn check(&self, checkpoint: &Checkpoint) -> Result<String, String> {
+    /// `own` is the checkpoint that it brings, unless that is signed with another key.
+    pub fn check(&self, checkpoint: &Checkpoint, own: Option<&Checkpoint>) -> Result<String, String> {
         if self.size != checkpoint.size {
             let advice = if self.index < checkpoint.size {
                 format!("ask for it again with ?size={}", checkpoint.size)
@@ -160,6 +166,9 @@ impl Inclusion {
             };
             let (size, other) = (self.size, checkpoint.size);
             return Err(format!("it is a proof for {size} transactions, and the checkpoint is of {other}: {advice}"));
+        }
+        if own.is_some_and(|own| (own.size, own.root) != (checkpoint.size, checkpoint.root)) {
+            return Err("the checkpoint that it brings is of another tree".to_owned());
         }
         let data = STANDARD.decode(&self.leaf).map_err(|_| "the leaf is no base64")?;
         let leaf = Leaf::parse(&data).ok_or("the leaf is of a version that this program does not know")?;

@@ -6,7 +6,7 @@ use super::document::{Consistency, Inclusion, RecordBytes};
 use super::note::Signer;
 use engine::merkle::Tip;
 use engine::merkle::hash::{self, Hash};
-use engine::merkle::read::{Tree, sealed};
+use engine::merkle::read::{Tree, chain_at, sealed};
 use engine::merkle::tree::{is_consistent, root_of_inclusion};
 use engine::reading::{Books, BooksFault};
 use ledger::row::Row;
@@ -116,9 +116,13 @@ impl Log {
         }
         drop(last);
         let record = if size == tip.rows { Some((tip.seq, tip.chain)) } else { record_at(books, tree, size)? };
-        let checkpoint = Checkpoint { origin: self.signer.verifier().name.clone(), size, root, record };
+        let checkpoint = Checkpoint { origin: self.signer.verifier().name.clone(), size, root, record, before: None };
+        Ok(self.note(checkpoint))
+    }
+
+    fn note(&self, checkpoint: Checkpoint) -> SignedCheckpoint {
         let note = self.signer.sign(&checkpoint.to_string());
-        Ok(SignedCheckpoint { checkpoint, note })
+        SignedCheckpoint { checkpoint, note }
     }
 
     /// The proof that a transaction is in the tree of the first `size`, with all that is needed to check it.
@@ -142,12 +146,23 @@ impl Log {
         Ok(Inclusion::new(row.number, &leaf, &path, signed, record))
     }
 
-    /// The proof that the tree of the first `from` transactions is the beginning of that of the first `to`.
-    pub fn consistency(&self, books: &Books, tip: Tip, from: u64, to: u64) -> Result<Consistency, ProofFault> {
+    /// The proof that the tree of the first `from` transactions is the beginning of that of the first `to`. Its checkpoint tells
+    /// the chain hash of a record too, when its seq is given; it is there.
+    pub fn consistency(
+        &self,
+        books: &Books,
+        tip: Tip,
+        (from, to): (u64, u64),
+        seq: Option<u64>,
+    ) -> Result<Consistency, ProofFault> {
         let mut tree = tree(books, tip, to)?;
         let path = tree.consistency(from, to)?;
         let old = tree.root(from)?;
-        let signed = self.sign(books, &mut tree, tip, to)?;
+        let mut signed = self.sign(books, &mut tree, tip, to)?;
+        if let Some(seq) = seq {
+            let chain = chain_at(books, seq)?.ok_or(ProofFault::Damaged)?;
+            signed = self.note(Checkpoint { before: Some((seq, chain)), ..signed.checkpoint });
+        }
         if !is_consistent((from, old), (to, signed.checkpoint.root), &path) {
             return Err(ProofFault::Damaged);
         }
@@ -156,11 +171,15 @@ impl Log {
 
     /// Whether what a checkpoint tells is a beginning of what is there now.
     pub fn is_beginning(&self, books: &Books, tip: Tip, before: &Checkpoint) -> Result<bool, ProofFault> {
-        if before.size > tip.rows || before.record.is_some_and(|(seq, _)| seq > tip.seq) {
+        if before.size > tip.rows {
             return Ok(false);
         }
-        let is_same = before.record.is_none_or(|(seq, chain)| seq < tip.seq || chain == tip.chain);
-        Ok(is_same && tree(books, tip, before.size)?.root(before.size)? == before.root)
+        if let Some((seq, chain)) = before.record
+            && chain_at(books, seq)? != Some(chain)
+        {
+            return Ok(false);
+        }
+        Ok(tree(books, tip, before.size)?.root(before.size)? == before.root)
     }
 }
 

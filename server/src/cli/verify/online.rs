@@ -27,6 +27,10 @@ pub fn run(url: &str, api_key: Option<&str>, key: Option<&str>, file: &Path) -> 
     let verifier = &key.verifier;
     let note = server.get("/proofs/checkpoint")?;
     let now = opened(verifier, &note).map_err(|why| Failure(format!("the checkpoint of {url}: {why}")))?;
+    if now.record.is_none() {
+        // Somebody on the way may have asked for an earlier one: that of now always tells the last record.
+        return Err(Failure(format!("the checkpoint of {url} is not of now: it tells no record of the journal")));
+    }
     let mut text = format!("{:<22}{}\n", "log", verifier);
     if key.is_new {
         text += &format!("{:<22}the key is believed from now on; compare it with who runs the server\n", "first time");
@@ -60,7 +64,7 @@ fn compare(
     let is =
         |what: String| Err(Failure(format!("{what}; keep {}, and check a copy of the data with it", file.display())));
     let last = |checkpoint: &Checkpoint| checkpoint.record.map_or(0, |(seq, _)| seq);
-    if now.size < before.size || now.record.is_some() && last(now) < last(before) {
+    if now.size < before.size || last(now) < last(before) {
         let (size, seq) = (now.size, last(now));
         return is(format!(
             "the end of the books is missing: {} transactions and {} records were signed, and there are {size} and {seq}",
@@ -68,14 +72,17 @@ fn compare(
             last(before)
         ));
     }
-    if now.record.is_some() && last(now) == last(before) && now.record != before.record {
-        return is(format!("the books were rewritten: record {} has another chain hash than was signed", last(now)));
-    }
-    let path = format!("/proofs/consistency?from={}&to={}", before.size, now.size);
+    let seq = before.record.map(|(seq, _)| format!("&seq={seq}")).unwrap_or_default();
+    let path = format!("/proofs/consistency?from={}&to={}{seq}", before.size, now.size);
     let proof: Consistency = serde_json::from_str(&server.get(&path)?)
         .map_err(|error| Failure(format!("the server brought no proof of consistency: {error}")))?;
-    let signed = opened(verifier, &proof.checkpoint).is_ok_and(|checkpoint| checkpoint.root == now.root);
-    if !signed || !proof.leads(before, now) {
+    let told =
+        opened(verifier, &proof.checkpoint).map_err(|why| Failure(format!("the checkpoint of the proof: {why}")))?;
+    // A record that makes no transaction is in no leaf: only its chain hash tells of it.
+    if before.record.is_some() && told.before != before.record {
+        return is(format!("the books were rewritten: record {} has another chain hash than was signed", last(before)));
+    }
+    if told.root != now.root || !proof.leads(before, now) {
         return is(format!(
             "the books were rewritten: nothing leads from the {} transactions that were signed",
             before.size

@@ -3,6 +3,7 @@
 use super::super::Failure;
 use super::kept::{Kept, Key};
 use crate::proofs::document::Inclusion;
+use crate::proofs::note::NoteFault;
 use std::fs;
 use std::path::Path;
 
@@ -20,21 +21,26 @@ pub fn run(file: &Path, checkpoint: Option<&Path>, key: &str) -> Result<(), Fail
     let text = fs::read_to_string(file).map_err(|error| failure(error.to_string()))?;
     let proof: Inclusion =
         serde_json::from_str(&text).map_err(|error| failure(format!("it is no proof of a transaction: {error}")))?;
-    let (kept, whose) = match checkpoint {
-        Some(path) => {
-            let kept = Kept::read(path, &verifier)?;
-            let missing = || Failure(format!("there is no checkpoint at {}", path.display()));
-            (kept.ok_or_else(missing)?, path.display().to_string())
-        }
-        None => {
-            let kept =
-                Kept::open(&proof.checkpoint, &verifier).map_err(|why| failure(format!("its checkpoint: {why}")))?;
-            (kept, "the checkpoint that it brings".to_owned())
-        }
+    let own = match Kept::open(&proof.checkpoint, &verifier) {
+        Ok(own) => Some(own.checkpoint),
+        // Whoever keeps a checkpoint of an older key may hold a proof against it that was signed with the newer one.
+        Err(_) if checkpoint.is_some() && verifier.open(&proof.checkpoint) == Err(NoteFault::Unsigned) => None,
+        Err(why) => return Err(failure(format!("its checkpoint: {why}"))),
     };
-    let shown = proof.check(&kept.checkpoint).map_err(failure)?;
+    let (kept, whose) = match (checkpoint, &own) {
+        (Some(path), _) => {
+            let missing = || Failure(format!("there is no checkpoint at {}", path.display()));
+            (Kept::read(path, &verifier)?.ok_or_else(missing)?.checkpoint, path.display().to_string())
+        }
+        (None, Some(own)) => (own.clone(), "the checkpoint that it brings".to_owned()),
+        (None, None) => return Err(failure(format!("its checkpoint: {}", NoteFault::Unsigned))),
+    };
+    let shown = proof.check(&kept, own.as_ref()).map_err(failure)?;
     let record = if proof.has_record() { ", and the record is the one that made it" } else { "" };
     println!("{shown}\nproven: transaction {} of the {} in {whose}{record}", proof.index + 1, proof.size);
     println!("signed by {verifier}");
+    if own.is_none() {
+        println!("not looked at: the checkpoint that it brings, which another key has signed");
+    }
     Ok(())
 }

@@ -88,7 +88,7 @@ async fn every_transaction_is_proven_against_every_checkpoint() {
             }
             let proof = proof(&server, id, &path).await;
             assert!(proof.has_record());
-            assert!(proof.check(kept).expect("it holds").contains(id.as_str()));
+            assert!(proof.check(kept, None).expect("it holds").contains(id.as_str()));
             // The checkpoint that it brings is one of the same tree.
             let brought = opened(&server, &proof.checkpoint).await;
             assert_eq!((brought.size, brought.root, proof.index), (kept.size, kept.root, index as u64));
@@ -114,7 +114,8 @@ async fn a_proof_that_was_changed_is_refused() {
     let kept = checkpoint(&server, "").await;
     let told = server.get(&format!("/proofs/transactions/{}?record=true", ids[4])).await.json();
     let check = |proof: &Value| {
-        serde_json::from_str::<Inclusion>(&proof.to_string()).map_err(|error| error.to_string())?.check(&kept).map(drop)
+        let proof = serde_json::from_str::<Inclusion>(&proof.to_string()).map_err(|error| error.to_string())?;
+        proof.check(&kept, Some(&kept)).map(drop)
     };
     assert_eq!(check(&told), Ok(()));
     let other = server.get(&format!("/proofs/transactions/{}", ids[3])).await.json();
@@ -126,6 +127,12 @@ async fn a_proof_that_was_changed_is_refused() {
         (json!({"leaf": other["leaf"], "hashes": other["hashes"], "index": 3}), "is not the one in its leaf"),
         (json!({"leaf": "AA=="}), "version"),
         (json!({"root": other["leaf"]}), "is not the one that it leads to"),
+        (json!({"reference": "of another"}), "unknown field `reference`"),
+        (
+            json!({"transaction": with(told["transaction"].clone(), json!({"reference": "of another"}))}),
+            "unknown field `reference`",
+        ),
+        (json!({"record": with(told["record"].clone(), json!({"text": "another"}))}), "unknown field `text`"),
         (json!({"hashes": []}), "do not lead to the root"),
         (json!({"hashes": ["AA=="]}), "none"),
         (json!({"record": with(told["record"].clone(), json!({"seq": 2}))}), "the record is not the one"),
@@ -139,6 +146,12 @@ async fn a_proof_that_was_changed_is_refused() {
         let refused = check(&with(told.clone(), change.clone())).expect_err("it was changed");
         assert!(refused.contains(text), "{change}: {refused}");
     }
+    // What it brings is compared too: beside a checkpoint that is kept, its own must be of the same tree.
+    let proof: Inclusion = serde_json::from_str(&told.to_string()).expect("it is a proof");
+    for own in [Checkpoint { size: 5, ..kept.clone() }, Checkpoint { root: [1; 32], ..kept.clone() }] {
+        let refused = proof.check(&kept, Some(&own)).expect_err("it is of another tree");
+        assert!(refused.contains("of another tree"), "{refused}");
+    }
     for (field, value) in told["transaction"].as_object().expect("fields") {
         let changed = match value {
             Value::Null => json!("x"),
@@ -150,6 +163,41 @@ async fn a_proof_that_was_changed_is_refused() {
         let refused = check(&with(told.clone(), json!({"transaction": shown}))).expect_err(field);
         assert!(refused.contains("is not the one in its leaf"), "{field}: {refused}");
     }
+}
+
+/// A record that makes no transaction is in no leaf. Whoever has a checkpoint that tells of it asks for its chain hash, which the
+/// server signs; and the server asks itself before it replaces a checkpoint.
+#[tokio::test]
+async fn a_record_without_a_transaction_is_asked_for() {
+    let server = open();
+    let mut kept = vec![checkpoint(&server, "").await];
+    for round in 0..3 {
+        transactions(&server, &format!("r{round}"), 2).await;
+        kept.push(checkpoint(&server, "").await);
+        server.balance().await;
+        kept.push(checkpoint(&server, "").await);
+    }
+    transactions(&server, "last", 1).await;
+    let tip = server.state.books().merkle().tip();
+    for before in &kept {
+        let (seq, chain) = before.record.expect("it is of then");
+        for to in [before.size, tip.rows] {
+            let path = format!("/proofs/consistency?from={}&to={to}&seq={seq}", before.size);
+            let proof: Consistency = serde_json::from_str(&server.get(&path).await.text).expect("it is a proof");
+            let told = opened(&server, &proof.checkpoint).await;
+            assert_eq!((told.before, told.size), (Some((seq, chain)), to));
+        }
+        let is_beginning = |before: &Checkpoint| {
+            server.state.proofs().is_beginning(server.state.books(), tip, before).expect("it can be read")
+        };
+        assert!(is_beginning(before));
+        for record in [(seq, [1; 32]), (tip.seq + 1, chain)] {
+            assert!(!is_beginning(&Checkpoint { record: Some(record), ..before.clone() }), "{record:?}");
+        }
+    }
+    let path = format!("/proofs/consistency?from=0&seq={}", tip.seq + 1);
+    let text = format!("seq: expected a number from 0 to {}", tip.seq);
+    server.get(&path).await.is_error(400, "GEN_VALIDATION_ERROR", &text);
 }
 
 #[tokio::test]
@@ -254,7 +302,7 @@ async fn what_hardly_fits_into_a_leaf() {
     assert_eq!(told.json()["transaction"]["currency"], Value::Null);
     let kept = checkpoint(&server, "").await;
     let proof: Inclusion = serde_json::from_str(&told.text).expect("it is a proof");
-    assert!(proof.check(&kept).expect("it holds").contains(amount));
+    assert!(proof.check(&kept, Some(&kept)).expect("it holds").contains(amount));
     let changed: Inclusion = serde_json::from_str(&told.text.replace("105727,", "105726,")).expect("it is a proof");
-    assert!(changed.check(&kept).is_err(), "digits beyond what a double has count too");
+    assert!(changed.check(&kept, None).is_err(), "digits beyond what a double has count too");
 }
