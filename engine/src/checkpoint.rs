@@ -36,8 +36,8 @@ const REACHED_MAGIC: &[u8; 8] = b"FLORINR1";
 const REACHED_BYTES: usize = 8 + 8 + 8 + 32 + 4;
 /// The file of the mark of how far the journal reached.
 pub const REACHED_NAME: &str = "reached";
-/// Of one that is being written.
-const REACHED_NAME_NEW: &str = "reached.new";
+/// Of one that is being written. It does not end as those of checkpoints do, which are removed whenever one is finished.
+const REACHED_NAME_NEXT: &str = "reached.next";
 
 /// Writes a checkpoint under a temporary name; answers both names, for [`finish`].
 pub fn write(disk: &dyn Disk, folder: &Path, place: Place, state: &State) -> io::Result<(PathBuf, PathBuf)> {
@@ -73,7 +73,7 @@ pub fn finish(disk: &dyn Disk, folder: &Path, names: &(PathBuf, PathBuf)) -> io:
 /// damaged, they cannot be told from a group that was never whole.
 pub fn write_reached(disk: &dyn Disk, folder: &Path, place: Place) -> io::Result<()> {
     disk.create_folder(folder)?;
-    let temporary = folder.join(REACHED_NAME_NEW);
+    let temporary = folder.join(REACHED_NAME_NEXT);
     // A file whose sync has failed is not written a second time: what is left of the first could come over it.
     if disk.exists(&temporary)? {
         disk.remove(&temporary)?;

@@ -9,8 +9,10 @@ pub mod value;
 
 use crate::codec;
 use crate::folder::{Folder, FolderFault};
+use crate::verify::still::StillDisk;
+use crate::verify::{self, VerifyFault};
 use journal::disk::Disk;
-use journal::open::{OpenFault as JournalFault, Options as JournalOptions};
+use journal::open::{Known, OpenFault as JournalFault, Options as JournalOptions};
 use journal::place::Place;
 use journal::reader::{ReadFault, Reader};
 use ledger::event::Event;
@@ -59,6 +61,8 @@ pub enum InspectFault {
     Journal(JournalFault),
     /// The disk refused to read.
     Read(ReadFault),
+    /// What tells how far the journal reached cannot be read.
+    Known(VerifyFault),
 }
 
 impl fmt::Display for InspectFault {
@@ -67,6 +71,7 @@ impl fmt::Display for InspectFault {
             InspectFault::Folder(fault) => fault.fmt(f),
             InspectFault::Journal(fault) => fault.fmt(f),
             InspectFault::Read(fault) => fault.fmt(f),
+            InspectFault::Known(fault) => fault.fmt(f),
         }
     }
 }
@@ -77,6 +82,7 @@ impl std::error::Error for InspectFault {
             InspectFault::Folder(fault) => fault.source(),
             InspectFault::Journal(fault) => fault.source(),
             InspectFault::Read(fault) => fault.source(),
+            InspectFault::Known(fault) => fault.source(),
         }
     }
 }
@@ -91,13 +97,13 @@ pub fn run(
 ) -> Result<Ended, InspectFault> {
     let folder = Folder::open(folder, false).map_err(InspectFault::Folder)?;
     let journal = journal.of_journal(&*disk, &folder.journal()).map_err(InspectFault::Journal)?;
-    let reader = Reader::offline(disk, &folder.journal(), journal);
+    let reader = Reader::offline(Arc::clone(&disk), &folder.journal(), journal);
     let mut scan = reader.scan(start(&reader, from_seq)?);
     loop {
         let seq = scan.place().seq;
         let record = match scan.next() {
             Ok(Some(record)) => record,
-            Ok(None) => return Ok(Ended::End),
+            Ok(None) => return end(disk, &folder, journal, scan.place()),
             Err(fault @ ReadFault::Read { .. }) => return Err(InspectFault::Read(fault)),
             Err(fault) => return Ok(Ended::Stopped { seq, reason: crate::fault_text(&fault) }),
         };
@@ -113,6 +119,19 @@ pub fn run(
         if show(&Record { seq, position, bytes, chain, event }).is_break() {
             return Ok(Ended::Limit);
         }
+    }
+}
+
+/// What stands where no record follows. Zeros are the end only when nothing lies behind them, and nobody has seen more.
+fn end(disk: Arc<dyn Disk>, folder: &Folder, journal: JournalOptions, place: Place) -> Result<Ended, InspectFault> {
+    let disk: Arc<dyn Disk> = Arc::new(StillDisk::new(disk));
+    let known = Known { from: place, ..verify::known(&*disk, folder).map_err(InspectFault::Known)? };
+    let stopped = |reason: String| Ok(Ended::Stopped { seq: place.seq, reason });
+    match journal::open::open_known(disk, &folder.journal(), journal, known) {
+        Ok(opened) if opened.cut_bytes == 0 => Ok(Ended::End),
+        Ok(opened) => stopped(format!("{} bytes of a group that was never whole", opened.cut_bytes)),
+        Err(fault @ JournalFault::Disk { .. }) => Err(InspectFault::Journal(fault)),
+        Err(fault) => stopped(crate::fault_text(&fault)),
     }
 }
 

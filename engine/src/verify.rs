@@ -26,7 +26,7 @@ pub mod kept;
 mod lawful;
 mod pairs;
 pub mod proofs;
-mod still;
+pub(crate) mod still;
 mod table;
 
 use crate::checkpoint;
@@ -322,28 +322,35 @@ fn journal_from(
 ) -> Result<Option<String>, VerifyFault> {
     let disk: Arc<dyn Disk> = Arc::new(StillDisk::new(disk));
     let journal = journal.of_journal(&*disk, &folder.journal()).map_err(VerifyFault::Journal)?;
-    let path = folder.checkpoints();
-    let paths = checkpoint::list(&*disk, &path).map_err(|source| VerifyFault::Disk { path, source })?;
-    let mut reached = Place::start();
-    for path in paths.iter().rev() {
-        if let Some((place, _)) = read_checkpoint(&*disk, path)? {
-            reached = place;
-            break;
-        }
+    let mut known = known(&*disk, folder)?;
+    if all {
+        known.from = Place::start();
     }
-    let marked = read_reached(&*disk, folder)?.filter(|marked| marked.seq > reached.seq);
-    let mut until = 0;
-    for index in [folder.references(), folder.children()] {
-        let manifest = Manifest::read(&*disk, &index).map_err(VerifyFault::Index)?;
-        until = until.max(manifest.map_or(0, |manifest| manifest.covered));
-    }
-    let from = if all { Place::start() } else { reached };
-    let known = Known { from, reached: marked.unwrap_or(reached), until };
     match journal::open::open_known(disk, &folder.journal(), journal, known) {
         Ok(_) => Ok(None),
         Err(fault @ JournalFault::Disk { .. }) => Err(VerifyFault::Journal(fault)),
         Err(fault) => Ok(Some(crate::fault_text(&fault))),
     }
+}
+
+/// What everything that follows the journal knows of how far it reached.
+pub(crate) fn known(disk: &dyn Disk, folder: &Folder) -> Result<Known, VerifyFault> {
+    let path = folder.checkpoints();
+    let paths = checkpoint::list(disk, &path).map_err(|source| VerifyFault::Disk { path, source })?;
+    let mut from = Place::start();
+    for path in paths.iter().rev() {
+        if let Some((place, _)) = read_checkpoint(disk, path)? {
+            from = place;
+            break;
+        }
+    }
+    let marked = read_reached(disk, folder)?.filter(|marked| marked.seq > from.seq);
+    let mut until = 0;
+    for index in [folder.references(), folder.children()] {
+        let manifest = Manifest::read(disk, &index).map_err(VerifyFault::Index)?;
+        until = until.max(manifest.map_or(0, |manifest| manifest.covered));
+    }
+    Ok(Known { from, reached: marked.unwrap_or(from), until })
 }
 
 /// Where rows go, and their memory comes back from.

@@ -8,10 +8,12 @@ mod support {
 use engine::by_hand::ByHand;
 use engine::clock::{Clock, Simulated};
 use engine::engine::{Engine, Options};
+use engine::inspect::{self, Ended};
 use engine::limits::Sizes;
 use engine::verify::{self, Part};
 use journal::disk::MemoryDisk;
 use ledger::command::{Batch, Command};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -81,6 +83,13 @@ impl Book {
         bytes
     }
 
+    /// Where telling of all records ends.
+    fn inspected(&self) -> Ended {
+        let (disk, journal) = (Arc::new(self.disk.clone()), self.options().journal);
+        let ended = inspect::run(disk, &self.folder.0, journal, 1, |_| ControlFlow::Continue(()));
+        ended.expect("it can be read")
+    }
+
     /// That a start, and every other look, tells of damage and changes nothing.
     fn is_told(&self, damaged: &[u8]) {
         let refused = self.open().map(drop).expect_err("durable records are gone");
@@ -94,6 +103,7 @@ impl Book {
             assert!(end.is_some(), "whoever deletes what is derived is told before");
         }
         drop(folder);
+        assert!(matches!(self.inspected(), Ended::Stopped { .. }), "{:?}", self.inspected());
         assert_eq!(self.disk.contents(&self.last_byte().0).as_deref(), Some(damaged), "nothing was changed");
     }
 }
@@ -149,6 +159,29 @@ fn the_last_record_that_nobody_has_seen() {
     assert_eq!((engine.books().rows.len(), engine.started().cut_bytes > 0), (2, true));
     drop((hand, engine));
     assert_eq!(verified(&book.disk, &book.folder).problems, []);
+}
+
+/// Proves that zeros in the middle, and files that are gone, are no end for whoever looks at the records.
+#[test]
+fn zeros_are_not_the_end() {
+    let book = Book::new(Sizes::USUAL);
+    book.pay(3, true);
+    assert_eq!(book.inspected(), Ended::End);
+    let (file, last) = book.last_byte();
+    let whole = book.disk.contents(&file).expect("it is there");
+    let frames: Vec<usize> = (0..last).filter(|at| whole[*at..].starts_with(b"FL\x01\x00")).collect();
+    assert_eq!(frames.len(), 3);
+    for from in frames {
+        let mut bytes = whole.clone();
+        bytes[from..from + 64].fill(0);
+        book.disk.set_contents(&file, &bytes);
+        assert!(matches!(book.inspected(), Ended::Stopped { .. }), "a head at {from}");
+        bytes[from..].fill(0);
+        book.disk.set_contents(&file, &bytes);
+        assert!(matches!(book.inspected(), Ended::Stopped { .. }), "all from {from} on");
+    }
+    book.disk.forget(&file);
+    assert!(matches!(book.inspected(), Ended::Stopped { .. }));
 }
 
 /// Proves that the whole journal can go missing and be told.
