@@ -9,11 +9,11 @@ pub const PAGE_ROWS_MAX: usize = 10_000;
 /// Most bytes of texts on a page: metadata, descriptions.
 pub const PAGE_BYTES_MAX: usize = 64 << 20;
 /// Most rows of a page of balances or transactions that are filtered.
-const FILTERED_PAGE_ROWS_MAX: usize = 1_000;
+pub const FILTERED_PAGE_ROWS_MAX: usize = 1_000;
 /// Past this limit a page of ledgers or identities has [`FALLBACK_ROWS`].
-const SMALL_PAGE_ROWS_MAX: usize = 100;
+pub const SMALL_PAGE_ROWS_MAX: usize = 100;
 /// Rows of a page whose limit was too large for its list.
-const FALLBACK_ROWS: usize = 20;
+pub const FALLBACK_ROWS: usize = 20;
 
 /// Parameters of lists.
 pub const FIELDS: &[Field] = &[

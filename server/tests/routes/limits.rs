@@ -4,8 +4,10 @@ use crate::books::payment;
 use crate::support::open;
 use ledger::decimal::SIGNIFICANT_DIGITS_MAX;
 use ledger::limits::{METADATA_BYTES_MAX, METADATA_CHANGES_BYTES_MAX, PROVIDER_BYTES_MAX};
-use serde_json::json;
+use serde_json::{Value, json};
 use server::api::currency::SCALE_MAX;
+use server::api::filter::body::{PAGE_DEFAULT, PAGE_MAX};
+use server::http::paging::{FALLBACK_ROWS, FILTERED_PAGE_ROWS_MAX, SMALL_PAGE_ROWS_MAX};
 
 const TRANSACTIONS: (&str, &str) = ("POST", "/transactions");
 
@@ -58,4 +60,30 @@ async fn all_metadata_of_a_transaction() {
     }
     server.refuses(("POST", &path), json!({"meta_data": {"more": 1}}).to_string(), (409, "GEN_CONFLICT", "")).await;
     assert_eq!(server.get(&format!("/transactions/{id}")).await.json()["meta_data"]["more"], json!(null));
+}
+
+/// Pages that are asked for with too large a limit: the usual one of small lists and of filters in a body, the largest of others.
+#[tokio::test]
+async fn pages_of_small_and_of_filtered_lists() {
+    let server = open();
+    for number in 0..=SMALL_PAGE_ROWS_MAX.max(PAGE_MAX) {
+        let made = server.post("/ledgers", json!({"name": format!("ledger {number}")})).await;
+        assert_eq!(made.status.as_u16(), 201);
+    }
+    let rows = |told: Value| told.as_array().map(Vec::len);
+    for (limit, wanted) in [(SMALL_PAGE_ROWS_MAX, SMALL_PAGE_ROWS_MAX), (SMALL_PAGE_ROWS_MAX + 1, FALLBACK_ROWS)] {
+        assert_eq!(rows(server.get(&format!("/ledgers?limit={limit}")).await.json()), Some(wanted));
+    }
+    for (limit, wanted) in [(PAGE_MAX, PAGE_MAX), (PAGE_MAX + 1, PAGE_DEFAULT)] {
+        assert_eq!(rows(server.post("/ledgers/filter", json!({"limit": limit})).await.json()), Some(wanted));
+    }
+    let items: Vec<Value> = (0..=FILTERED_PAGE_ROWS_MAX)
+        .map(|item| payment("@World", "@a", json!({"reference": format!("r{item}"), "allow_overdraft": true})))
+        .collect();
+    let batch = json!({"transactions": items, "atomic": true, "skip_queue": true});
+    assert_eq!(server.post("/transactions/bulk", batch).await.status.as_u16(), 201);
+    for limit in [FILTERED_PAGE_ROWS_MAX, FILTERED_PAGE_ROWS_MAX + 1] {
+        let told = server.get(&format!("/transactions?currency_eq=USD&limit={limit}")).await.json();
+        assert_eq!(rows(told), Some(FILTERED_PAGE_ROWS_MAX));
+    }
 }

@@ -10,15 +10,15 @@ use crate::http::error::{ApiError, Code};
 use serde_json::value::RawValue;
 
 /// Rows of a page unless asked for, and when too many are.
-const PAGE_DEFAULT: usize = 20;
+pub const PAGE_DEFAULT: usize = 20;
 /// Most rows of a page; who asks for more gets [`PAGE_DEFAULT`].
-const PAGE_MAX: usize = 100;
+pub const PAGE_MAX: usize = 100;
 
 /// Most conditions of one body.
 pub const CONDITIONS_MAX: usize = 1_000;
 
 /// How deep the lists and objects of a body may be nested; also those under keys that nobody knows.
-const DEPTH_MAX: usize = 10_000;
+pub const DEPTH_MAX: usize = 10_000;
 
 /// Whether the first JSON value of a body is nested too deep.
 pub fn is_too_deep(body: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// How deep values are looked into; what lies deeper equals nothing.
-const DEPTH_MAX: usize = 64;
+pub const DEPTH_MAX: usize = 64;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq, Eq)]
