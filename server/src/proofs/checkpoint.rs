@@ -1,8 +1,8 @@
 //! Checkpoints (c2sp.org/tlog-checkpoint): the text of a note that tells how large the Merkle log is and what its root is.
 //!
-//! Two lines more are ours. `florin/journal <seq> <hash>`: the last record of the journal then, and its chain hash. So a checkpoint tells of
-//! all records, also of those that make no transaction. `florin/before <seq> <hash>`: the same of an earlier record that was asked for;
-//! so whoever has an earlier checkpoint sees that the journal still has its last record.
+//! Two lines more are ours. `florin/journal <seq> <hash>`: the last record of the journal then, and its chain hash. So a checkpoint
+//! tells of all records, also of those that make no transaction. `florin/before <seq> <hash>`: the same of an earlier record that was
+//! asked for; so whoever has an earlier checkpoint sees that the journal still has its last record.
 
 use super::note::is_name;
 use base64::Engine as _;
