@@ -9,7 +9,35 @@ ROOT = os.path.dirname(FUZZ)
 BETWEEN = b"\xff"
 REQUESTS = 8
 # What stands for an id in recorded requests -> the place of such an id in the books of src/book.rs.
-PLACES = {"idt": 0, "ldg": 1, "bln": 2, "txn": 5, "bulk": 8, "mon": 9, "acc": 10}
+PLACES = {"idt": 0, "ldg": 1, "bln": 2, "txn": 5, "bulk": 8, "mon": 9, "acc": 10, "cls": 12, "ast": 13}
+# Routes of our own, which no recorded case asks: method, path, place of its first id, query, body.
+OURS = [
+    ("POST", "/ledgers/x/closings", 1, "", '{"until":"2025-01-02T00:00:00Z","description":"d","meta_data":{"a":[1]}}'),
+    ("POST", "/balances/x/assertions", 2, "", '{"precise_balance":-5,"at":"2025-01-01T00:00:00Z","source":"s","require":false}'),
+    ("POST", "/balances/x/assertions", 2, "", '{"balance":"1.05","precision":100,"require":true,"meta_data":null}'),
+    ("POST", "/transactions", 2, "", '{"precise_amount":1,"precision":100,"currency":"USD","source":"@World","destination":"$c","allow_overdraft":true,'
+                                     '"effective_date":"2000-01-01T00:00:00Z","reference":"late","description":"d"}'),
+    ("DELETE", "/balances/x/assertions/y", 2, "", ""),
+    ("GET", "/ledgers/x/closings", 1, "limit=1&offset=0", None),
+    ("GET", "/ledgers/x/closings/y", 1, "check=true", None),
+    ("GET", "/balances/x/assertions", 2, "status=broken&limit=2", None),
+    ("GET", "/balances/x/assertions/y", 2, "", None),
+    ("GET", "/assertions", 2, "status=holds&cursor=0&limit=1", None),
+    ("GET", "/reports/trial-balance", 1, "at=2025-06-01T00:00:00Z&currency=USD&format=csv&limit=1&offset=0", None),
+    ("GET", "/reports/safeguarding", 1, "pool=@a,@b&owed=@World&pool_side=credit&at=2025-06-01T00:00:00Z&currency=USD", None),
+    ("GET", "/proofs/checkpoint", 5, "size=3", None),
+    ("GET", "/proofs/transactions/x", 5, "size=9&record=true", None),
+    ("GET", "/proofs/consistency", 5, "from=2&to=7&seq=5", None),
+    ("GET", "/scrub", 5, "", None),
+]
+# Changes of proofs, see targets/proofs.rs.
+PROOFS = [
+    '3\n{"index":2}', '7\n{"size":5}', '9\n{"leaf":"AQ=="}', '12\n{"hashes":[]}', '20\n{"transaction":{"precise_amount":1e2}}', '21\n{"record":null}',
+    '8\n{"record":{"seq":1,"chain_before":"AA==","payload":""}}', '5\n{"from":1,"to":9,"from_root":"","hashes":["AA=="]}', '6\n{"unknown":1}',
+    '4\n\u2014 PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n', '11\nflorin/journal\nflorin/before',
+    "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW", "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz",
+    "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\nflorin/journal 7 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n",
+]
 
 
 def put(target, name, content):
@@ -81,6 +109,18 @@ def of_requests():
         put("queries", f"path.{len(path)}", b"\xfe\0" + path.encode())
 
 
+def of_ours():
+    known = routes()
+    reads = [route for route in known if route[0] == "GET"]
+    for at, (method, path, place, query, body) in enumerate(OURS):
+        if method == "GET":
+            put("queries", f"ours.{at}", bytes([route_of(reads, method, path)[0], place]) + query.encode())
+        else:
+            put("bodies", f"ours.{at}", bytes([route_of(known, method, path)[0], place]) + body.encode())
+    for at, text in enumerate(PROOFS):
+        put("proofs", f"{at}", text.encode())
+
+
 def of_texts():
     amounts = ["19.99", "1.005", "-1.005", "1e3", "1E-2", "5e-320", "0", "999999999999999", "0.000000001234567", ".5", "5.", "1e308",
                "170141183460469231731687303715884105727", "1e9223372036854775807", "1e-9223372036854775808"]
@@ -115,6 +155,7 @@ def of_bytes():
 
 if __name__ == "__main__":
     of_requests()
+    of_ours()
     of_texts()
     of_bytes()
     sys.exit(0)

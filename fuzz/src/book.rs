@@ -17,6 +17,8 @@ const IDS_MAX: usize = 64;
 pub const OWN_PATH: u8 = 0xfe;
 /// Stands between the requests of one input. It is in no text.
 pub const BETWEEN: u8 = 0xff;
+/// How far what belongs to a fixture stands behind it.
+const WITHIN: u8 = 11;
 /// A request is sent with an `Idempotency-Key` when its second byte has this bit.
 const WITH_KEY: u8 = 0x80;
 
@@ -101,6 +103,10 @@ impl Book {
         self.make("/balance-monitors", json!({"balance_id": balance, "condition": condition}), "monitor_id");
         self.make("/accounts", json!({"balance_id": balance, "number": "0123", "bank_name": "First"}), "account_id");
         self.make("/currencies", json!({"code": "JPY", "scale": 0}), "code");
+        let closed = json!({"until": "2001-01-01T00:00:00Z"});
+        self.make(&format!("/ledgers/{ledger}/closings"), closed, "closing_id");
+        let said = json!({"precise_balance": 100_000});
+        self.make(&format!("/balances/{balance}/assertions"), said, "assertion_id");
     }
 
     fn make(&mut self, path: &str, body: Value, id: &str) -> String {
@@ -121,8 +127,7 @@ impl Book {
         for piece in input.split(|byte| *byte == BETWEEN).take(requests_max) {
             let [route, id, body @ ..] = piece else { continue };
             let (method, path) = self.routes[usize::from(*route) % self.routes.len()].clone();
-            let path = path.split('/').map(|part| if part.starts_with('{') { self.id(*id) } else { part });
-            let path = path.collect::<Vec<_>>().join("/");
+            let path = self.path(&path, *id);
             let body = self.with_ids(body);
             let key = (id & WITH_KEY != 0).then(|| format!("key {route}"));
             let before = self.mark();
@@ -149,11 +154,7 @@ impl Book {
         if *route != OWN_PATH {
             let reads: Vec<_> = self.routes.iter().filter(|(method, _)| method == "GET").collect();
             let pattern = &reads[usize::from(*route) % reads.len()].1;
-            path = pattern
-                .split('/')
-                .map(|part| if part.starts_with('{') { self.id(*id) } else { part })
-                .collect::<Vec<_>>()
-                .join("/");
+            path = self.path(pattern, *id);
             path.push('?');
         }
         for byte in rest {
@@ -167,6 +168,17 @@ impl Book {
             return;
         }
         self.send("GET", &path, None, Vec::new());
+    }
+
+    /// A path with ids in it: the one that has the number, and what belongs to it, where a path names two: closings and assertions
+    /// stand as far behind their ledger and balance.
+    fn path(&self, pattern: &str, id: u8) -> String {
+        let mut next = (0..).map(|turn: u8| (id & !WITH_KEY).wrapping_add(turn.wrapping_mul(WITHIN)));
+        let parts = pattern.split('/').map(|part| match part.starts_with('{') {
+            true => self.id(next.next().expect("there is always one")),
+            false => part,
+        });
+        parts.collect::<Vec<_>>().join("/")
     }
 
     fn id(&self, number: u8) -> &str {

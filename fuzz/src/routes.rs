@@ -83,6 +83,21 @@ const KNOWN: &[(&str, &str)] = &[
     ("GET", "/transactions/{id}/lineage"),
     ("POST", "/refund-transaction/{id}"),
     ("POST", "/exchanges"),
+    ("POST", "/ledgers/{id}/closings"),
+    ("GET", "/ledgers/{id}/closings"),
+    ("GET", "/ledgers/{id}/closings/{closing_id}"),
+    ("POST", "/balances/{id}/assertions"),
+    ("GET", "/balances/{id}/assertions"),
+    ("GET", "/balances/{id}/assertions/{assertion_id}"),
+    ("DELETE", "/balances/{id}/assertions/{assertion_id}"),
+    ("GET", "/assertions"),
+    ("GET", "/reports/trial-balance"),
+    ("GET", "/reports/safeguarding"),
+    ("GET", "/proofs/key"),
+    ("GET", "/proofs/checkpoint"),
+    ("GET", "/proofs/transactions/{id}"),
+    ("GET", "/proofs/consistency"),
+    ("GET", "/scrub"),
 ];
 
 /// Every route of the server.
