@@ -2,17 +2,23 @@
 //! crash. A request that was refused leaves no key.
 
 mod support {
+    pub mod forged;
     pub mod harness;
 }
 
 use engine::answer::{Answer, Recorded, Unavailable};
+use engine::codec;
 use engine::engine::Engine;
+use engine::verify::{Part, run_against};
 use journal::disk::{Failure, MemoryDisk, RealDisk};
 use ledger::command::{Action, Batch, Command, KeepKey};
 use ledger::decide::Known;
+use ledger::event::Event;
 use ledger::id::Prefix;
 use ledger::rejection::{Refused, Rejection};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use support::forged::{JOURNAL, records, sealed_again};
 use support::harness::{
     Post, Scratch, balance, cancel_command, change_command, figures, hold_writer, keyed, ledger, look, open, pay, post,
     record, record_all, recorded, refund_command, settle_command, submit, submit_once, verified,
@@ -98,6 +104,24 @@ fn a_key_counts_within_its_group() {
     assert_eq!(rows_count(&engine), 4);
 }
 
+/// Sends a request, after power cuts that take the record of another with its key and after some that leave it: it is carried out, or
+/// the key is taken.
+fn is_free_when_lost(disk: &MemoryDisk, folder: &Scratch, send: impl Fn(&Engine) -> Answer) {
+    let (mut free, mut taken) = (0, 0);
+    for seed in 0..20 {
+        let engine = open(&disk.crash(seed), folder);
+        match send(&engine) {
+            Answer::KeyTaken => taken += 1,
+            answer => {
+                assert!(!recorded(answer).replayed, "nobody had sent it");
+                free += 1;
+            }
+        }
+        engine.close();
+    }
+    assert!(free > 3 && taken > 3, "{free} {taken}");
+}
+
 /// Proves that nobody is told of a key whose request is lost: neither that it was carried out, nor that it is taken.
 #[test]
 fn what_rests_on_a_lost_request_is_not_told() {
@@ -105,7 +129,7 @@ fn what_rests_on_a_lost_request_is_not_told() {
     let engine = open(&disk, &folder);
     recorded(pay(&engine, post("@World", "@Shop", 1, "before")));
     let one = || record(&engine, Batch::Single, false, &[post("@World", "@Shop", 5, "r1")]);
-    disk.fail_after(0, Failure::Io);
+    disk.fail_after(0, Failure::PowerLost);
     let answers = in_one_group(&engine, || {
         vec![send(&engine, one(), ("key", 1)), send(&engine, one(), ("key", 1)), send(&engine, one(), ("key", 2))]
     });
@@ -113,9 +137,8 @@ fn what_rests_on_a_lost_request_is_not_told() {
         assert!(matches!(answer, Answer::Unavailable(Unavailable::Stopped(_))), "{answer:?}");
     }
     drop(engine);
-    let engine = open(&disk.crash(0), &folder);
-    let one = record(&engine, Batch::Single, false, &[post("@World", "@Shop", 5, "r1")]);
-    assert!(!recorded(submit_once(&engine, one, keyed("key", 2))).replayed, "the key is free");
+    let one = |engine: &Engine| record(engine, Batch::Single, false, &[post("@World", "@Shop", 5, "r1")]);
+    is_free_when_lost(&disk, &folder, |engine| submit_once(engine, one(engine), keyed("key", 2)));
 }
 
 #[test]
@@ -280,7 +303,7 @@ fn a_lost_key_is_free() {
         record(engine, Batch::Single, true, &[post("@World", "@Shop", 5, reference)])
     };
     recorded(submit(&engine, one(&engine, "r1")));
-    disk.fail_after(0, Failure::Io);
+    disk.fail_after(0, Failure::PowerLost);
     let answers = in_one_group(&engine, || {
         vec![send(&engine, one(&engine, "r1"), ("key", 1)), send(&engine, one(&engine, "r1"), ("key", 1))]
     });
@@ -288,9 +311,54 @@ fn a_lost_key_is_free() {
         assert!(matches!(answer, Answer::Unavailable(Unavailable::Stopped(_))), "{answer:?}");
     }
     drop(engine);
-    let engine = open(&disk.crash(0), &folder);
-    let other = recorded(submit_once(&engine, one(&engine, "r2"), keyed("key", 2)));
-    assert!(!other.replayed && other.rows_count == 2);
+    is_free_when_lost(&disk, &folder, |engine| submit_once(engine, one(engine, "r2"), keyed("key", 2)));
+}
+
+/// Two records that have the same key are told of, whichever they are: of what such a key was sent with, one was carried out again.
+#[test]
+fn a_key_that_was_used_twice_is_found() {
+    let (disk, folder) = (RealDisk::new(), Scratch::new());
+    let engine = open(&disk, &folder);
+    let keep = || Command::KeepKey(KeepKey { known: Vec::new() });
+    for (key, reference) in [("pays", Some("r1")), ("keeps", None), ("pays too", Some("r2")), ("keeps too", None)] {
+        let paid = |reference| record(&engine, Batch::Single, true, &[post("@World", "@Shop", 5, reference)]);
+        recorded(submit_once(&engine, reference.map_or_else(keep, paid), keyed(key, 1)));
+    }
+    engine.close();
+    drop(engine);
+    let honest = records(&folder.0.join("journal"));
+    let renamed = |from: &str, to: &str| {
+        let mut records = honest.clone();
+        for record in &mut records {
+            let mut event = codec::decode(record).expect("it is an event");
+            let key = match &mut event {
+                Event::Recorded(event) => event.key.as_deref_mut(),
+                Event::KeyKept(event) => Some(&mut event.key),
+                _ => None,
+            };
+            if let Some(key) = key.filter(|key| key.name == from) {
+                key.name = to.into();
+                record.clear();
+                codec::encode(&event, record);
+            }
+        }
+        let forged = sealed_again(&folder, &records);
+        let report = run_against(Arc::new(disk.clone()), &forged.0, JOURNAL, Vec::new(), |_| {});
+        report.expect("it can be checked").problems
+    };
+    assert_eq!(renamed("nobody's", "keeps"), [], "each has its own");
+    for (from, to, holders) in [
+        ("pays too", "pays", "row 0 and row 2"),
+        ("keeps too", "pays too", "row 2 and the record at position "),
+        ("pays", "keeps too", "row 0 and the record at position "),
+        ("keeps too", "keeps", "the record at position "),
+    ] {
+        let problems = renamed(from, to);
+        let [problem] = &problems[..] else { panic!("{from} is {to}: one problem, not {problems:?}") };
+        let text = &problem.text;
+        assert!(problem.part == Part::Books && text.starts_with(holders), "{from} is {to}: {text}");
+        assert!(text.ends_with(" have the same key"), "{from} is {to}: {text}");
+    }
 }
 
 #[test]

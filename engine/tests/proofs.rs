@@ -2,6 +2,7 @@
 //! finds what was done to a journal by somebody who had the disk and sealed it again.
 
 mod support {
+    pub mod forged;
     pub mod harness;
 }
 
@@ -26,9 +27,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use support::forged::{JOURNAL, records, sealed_again};
 use support::harness::{self, Scratch, balance, ledger, pay, post, record, settle, submit, verified};
-
-const JOURNAL: JournalOptions = JournalOptions { segment_bytes: 256 << 10, record_bytes_max: 200 << 10 };
 
 fn open(disk: &(impl Disk + Clone + 'static), folder: &Scratch) -> Engine {
     let sizes = Sizes { checkpoint_rows: 400, checkpoint_records: 300, alerts_mark_rows: 512, ..Sizes::USUAL };
@@ -231,35 +231,6 @@ fn signed(engine: &Engine, at: &mut Vec<Signed>) {
     let tip = books.merkle().tip();
     let root = Tree::new(books, tip.rows).root(tip.rows).expect("it is readable");
     at.push(Signed { size: tip.rows, root, record: Some((tip.seq, tip.chain)) });
-}
-
-/// The records of a journal, in order.
-fn records(folder: &Path) -> Vec<Vec<u8>> {
-    let reader = Reader::offline(Arc::new(RealDisk::new()), folder, JOURNAL);
-    let mut scan = reader.scan_all();
-    let mut records = Vec::new();
-    while let Some(record) = scan.next().expect("it is readable") {
-        records.push(record.payload.to_vec());
-    }
-    records
-}
-
-/// Puts other records in the place of those of a data folder, with good checksums and a good chain, and takes away everything else that
-/// could tell: what somebody can do who has the disk, knows the program, and does not know the key.
-fn sealed_again(original: &Scratch, records: &[Vec<u8>]) -> Scratch {
-    let forged = Scratch::new();
-    fs::create_dir_all(&forged.0).expect("folders can be made");
-    fs::copy(original.0.join("format"), forged.0.join("format")).expect("it was made");
-    let journal = forged.0.join("journal");
-    let opened = journal::open::open(Arc::new(RealDisk::new()), &journal, JOURNAL, Place::start());
-    let mut appender = opened.expect("an empty journal opens").appender;
-    for record in records {
-        let place = appender.place();
-        let mut group = Group::new(place.seq, place.position, JOURNAL.segment_bytes);
-        group.push(|bytes| bytes.extend_from_slice(record)).expect("it is not larger than it was");
-        appender.append(&mut group).expect("the disk works");
-    }
-    forged
 }
 
 fn checked(folder: &Scratch, signed: &[Signed]) -> Report {

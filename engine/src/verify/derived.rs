@@ -3,12 +3,13 @@
 
 use super::alerts::Alerts;
 use super::dated::DatedRows;
-use super::feed::Fed;
+use super::feed::{Fed, Name};
 use super::pairs::{self, Pairs};
 use super::table::Table;
 use super::{OUTCOME_SUFFIX, Part, Problems, VerifyFault, feed};
 use crate::fingerprint::FingerprintKey;
 use crate::folder::Folder;
+use crate::known_keys;
 use journal::disk::Disk;
 use journal::reader::Reader;
 use ledger::event::{Event, Recorded};
@@ -130,12 +131,16 @@ impl Derived {
         if suspects.is_empty() {
             return Ok(());
         }
-        let texts = feed::references_of(reader, &suspects);
+        let names = feed::names_of(reader, &suspects);
         for (one, other) in suspects {
-            if let (Some(held), Some(again)) = (texts.get(&one), texts.get(&other))
-                && held.iter().any(|text| again.contains(text))
-            {
-                self.problems.add(Part::Books, format!("rows {one} and {other} have the same reference"));
+            let (Some(held), Some(again)) = (names.get(&one), names.get(&other)) else { continue };
+            if let Some(name) = held.iter().find(|name| again.contains(name)) {
+                let what = match name {
+                    Name::Reference(_) => "reference",
+                    Name::Key(_) => "key",
+                };
+                let (one, other) = (holder_text(one), holder_text(other));
+                self.problems.add(Part::Books, format!("{one} and {other} have the same {what}"));
             }
         }
         Ok(())
@@ -151,5 +156,12 @@ impl Derived {
         if let Some(text) = self.alerts.end(rows) {
             self.problems.add(Part::Rows, text);
         }
+    }
+}
+
+fn holder_text(value: u64) -> String {
+    match known_keys::position_of(value) {
+        Some(position) => format!("the record at position {position}"),
+        None => format!("row {value}"),
     }
 }

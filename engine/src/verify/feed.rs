@@ -2,6 +2,7 @@
 
 use super::OUTCOME_SUFFIX;
 use crate::codec::{self, CodecFault};
+use crate::known_keys;
 use journal::place::Place;
 use journal::reader::{ReadFault, Reader};
 use ledger::event::{Event, Kind, Outcome};
@@ -72,29 +73,50 @@ pub fn feed(reader: &Reader, batches: &SyncSender<Vec<Fed>>) -> End {
     end
 }
 
-/// The references that some rows have or reserve, from a second reading of the journal.
-pub fn references_of(reader: &Reader, rows: &[(u64, u64)]) -> BTreeMap<u64, Vec<String>> {
-    let mut texts: BTreeMap<u64, Vec<String>> =
-        rows.iter().flat_map(|&(one, other)| [(one, Vec::new()), (other, Vec::new())]).collect();
+/// What a pair of the index of references stands for.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Name {
+    /// The reference that a row has or reserves.
+    Reference(String),
+    /// The key that a request was sent with.
+    Key(String),
+}
+
+/// The names of some values of the index of references, from a second reading of the journal.
+pub fn names_of(reader: &Reader, values: &[(u64, u64)]) -> BTreeMap<u64, Vec<Name>> {
+    let mut names: BTreeMap<u64, Vec<Name>> =
+        values.iter().flat_map(|&(one, other)| [(one, Vec::new()), (other, Vec::new())]).collect();
     let mut scan = reader.scan_all();
     // The first reading has told what is wrong with a record that cannot be read.
     while let Ok(Some(record)) = scan.next() {
-        let Ok(Event::Recorded(event)) = codec::decode(record.payload) else { continue };
+        let event = match codec::decode(record.payload) {
+            Ok(Event::Recorded(event)) => event,
+            Ok(Event::KeyKept(event)) => {
+                if let Some(held) = names.get_mut(&known_keys::value_of(record.position)) {
+                    held.push(Name::Key(event.key.name));
+                }
+                continue;
+            }
+            _ => continue,
+        };
         let mut number = event.first_row;
+        if let (Some(key), Some(held)) = (&event.key, names.get_mut(&number)) {
+            held.push(Name::Key(key.name.clone()));
+        }
         for movement in &event.movements {
             let reference = movement.reference.of(&event.text);
-            let outcome = format!("{reference}{OUTCOME_SUFFIX}");
+            let outcome = || Name::Reference(format!("{reference}{OUTCOME_SUFFIX}"));
             let execution = matches!(movement.kind, Kind::Execution(_));
             let scheduled = movement.outcome == Outcome::Scheduled;
             for index in 0..movement.rows_count() {
-                if let Some(held) = texts.get_mut(&number) {
-                    let own = if execution || index > 0 { outcome.clone() } else { reference.to_owned() };
+                if let Some(held) = names.get_mut(&number) {
+                    let own = if execution || index > 0 { outcome() } else { Name::Reference(reference.to_owned()) };
                     held.push(own);
-                    held.extend(scheduled.then(|| outcome.clone()));
+                    held.extend(scheduled.then(outcome));
                 }
                 number += 1;
             }
         }
     }
-    texts
+    names
 }

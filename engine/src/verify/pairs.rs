@@ -35,7 +35,7 @@ pub struct Pairs {
     /// Whether a key has one row only, but for the reservation of an execution.
     unique: bool,
     last: Option<u128>,
-    /// Rows that may hold the same reference.
+    /// Values that may stand for the same reference or key.
     pub suspects: Vec<(u64, u64)>,
     /// Pairs that belong to no row.
     pub stale: u64,
@@ -136,7 +136,7 @@ impl Pairs {
         }
     }
 
-    /// The next expected pair. Two rows under one key are noted on the way.
+    /// The next expected pair. Two values under one key are noted on the way.
     fn step(&mut self, expected: &mut Ascending) -> Option<u128> {
         let next = expected.next();
         if let (Some(before), Some(next)) = (self.last, next)
