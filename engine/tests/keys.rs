@@ -343,7 +343,7 @@ fn a_key_that_was_used_twice_is_found() {
             }
         }
         let forged = sealed_again(&folder, &records);
-        let report = run_against(Arc::new(disk.clone()), &forged.0, JOURNAL, Vec::new(), |_| {});
+        let report = run_against(Arc::new(disk), &forged.0, JOURNAL, Vec::new(), |_| {});
         report.expect("it can be checked").problems
     };
     assert_eq!(renamed("nobody's", "keeps"), [], "each has its own");
