@@ -47,7 +47,7 @@ fuzz_target!(|input: &str| {
     if names_a_host(typed.text("listen")) || names_a_host(typed.text("server.host")) {
         return;
     }
-    match Settings::resolve(&typed, input.len() % 2 == 0) {
+    match Settings::resolve(&typed, input.len().is_multiple_of(2)) {
         Ok(settings) => {
             let printed = format!(
                 "{}{:?}{}{:?}",

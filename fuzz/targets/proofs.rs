@@ -53,8 +53,8 @@ fn leaf(index: u64, amount: i128) -> Leaf {
         flags: Flags(index as u16),
         id: Id::new(1_772_619_072_123_456, index, 9),
         source: Some(Id::new(1_772_619_072_000_001, 0, 3)),
-        destination: (index % 3 > 0).then(|| Id::new(1_772_619_072_000_001, 1, 4)),
-        currency: CurrencyMark::of(if index % 2 == 0 { "USD" } else { "A-LONG-ONE" }),
+        destination: (!index.is_multiple_of(3)).then(|| Id::new(1_772_619_072_000_001, 1, 4)),
+        currency: CurrencyMark::of(if index.is_multiple_of(2) { "USD" } else { "A-LONG-ONE" }),
         amount,
         created_at: 1_772_619_072_123_456,
         effective_at: -5,
@@ -83,7 +83,7 @@ impl Log {
             let of = |size: u64| checkpoints[size as usize].clone();
             for index in 0..size {
                 let Ok(path) = tree::inclusion(&mut Leaves(&hashes), index, size);
-                let with = (index % 2 == 0).then(|| RecordBytes::of(record(index)));
+                let with = (index.is_multiple_of(2)).then(|| RecordBytes::of(record(index)));
                 let proof = Inclusion::new(index, &leaves[index as usize], &path, of(size), with);
                 let text = proof.check(&of(size).checkpoint, Some(&of(size).checkpoint)).expect("it is a good one");
                 shown.resize(shown.len().max(index as usize + 1), text);
