@@ -208,6 +208,35 @@ fn bytes_after_the_tail_are_cut() {
     }
 }
 
+/// Proves that what a write that failed left far behind the tail is cut whenever it comes to light, and not taken for records that
+/// follow: others were written in its place.
+#[test]
+fn what_an_earlier_group_left_is_cut() {
+    let disk = MemoryDisk::new();
+    let mut appender = open_all(&disk).unwrap().appender;
+    appender.append(&mut group(appender.place(), &[100])).unwrap();
+    let before = image(&disk);
+    let tail = open_all(&disk).unwrap().tail;
+    // Three records in one group; of the write only the sectors of the last one are left.
+    appender.append(&mut group(tail, &[3000, 3000, 3000])).unwrap();
+    let last = 128 + 168 + 2 * 3064;
+    let left = image(&disk)[0].as_ref().unwrap()[last..last + 3064].to_vec();
+    for count in 0..5 {
+        let disk = disk_of(&before, true);
+        let mut appender = open_all(&disk).unwrap().appender;
+        for _ in 0..count {
+            appender.append(&mut group(appender.place(), &[200])).unwrap();
+        }
+        let expected = image(&disk);
+        let mut torn = expected.clone();
+        torn[0].as_mut().unwrap()[last..last + 3064].copy_from_slice(&left);
+        let disk = disk_of(&torn, true);
+        let opened = open_all(&disk).unwrap();
+        assert_eq!(read_all(&opened.reader).len(), 1 + count);
+        assert_eq!(disk.contents(&segment(0)), expected[0]);
+    }
+}
+
 fn damage(image: &Image, from: Place) -> Option<Damage> {
     match open_from(&disk_of(image, true), from) {
         Err(OpenFault::Damaged { damage, .. }) => Some(damage),

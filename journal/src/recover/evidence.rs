@@ -132,8 +132,9 @@ impl Scene<'_> {
     }
 
     fn classify(&self, header: &FrameHeader) -> Remains {
-        let is_same = header.group_first_seq <= self.place.seq && self.place.seq <= header.seq;
-        if is_same { Remains::SameGroup } else { Remains::LaterGroup }
+        // Of a group that began at or before the missing record, whatever its records are: one in flight when a write failed may have
+        // left some behind the tail, and come after those that were written in its place.
+        if header.group_first_seq <= self.place.seq { Remains::SameGroup } else { Remains::LaterGroup }
     }
 }
 
