@@ -456,14 +456,18 @@ impl File for MemoryFile {
                 if is_full && error.kind() == io::ErrorKind::StorageFull {
                     return Err(error);
                 }
-                // Some sectors may have been written. Whoever reads finds these; of a direct file the medium has them too.
-                if !is_dead {
-                    survive(&mut node.current, offset, bytes, &mut Random(operations));
+                if is_dead {
+                    node.limbo.push(Change::Write(offset, bytes.to_vec()));
+                    return Err(error);
                 }
-                if !is_dead && self.is_direct {
+                // Some sectors may have been written. Whoever reads finds these; of a direct file the medium has them too, of another
+                // one it may get them later. It never gets what nobody finds: a drive does not work off a write that it has refused.
+                survive(&mut node.current, offset, bytes, &mut Random(operations));
+                if self.is_direct {
                     survive(&mut node.synced, offset, bytes, &mut Random(operations));
+                } else if let Some(found) = node.current.get(offset..end.min(node.current.len())) {
+                    node.limbo.push(Change::Write(offset, found.to_vec()));
                 }
-                node.limbo.push(Change::Write(offset, bytes.to_vec()));
                 return Err(error);
             }
             Verdict::Fine => {}
