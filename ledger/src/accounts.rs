@@ -2,7 +2,7 @@
 
 use crate::chunked::Chunked;
 use crate::id::{Id, Prefix};
-use crate::sharded::Sharded;
+use crate::sharded::{Keyed, Sharded};
 use std::sync::Arc;
 
 /// All accounts, with what finds them.
@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct Accounts {
     all: Chunked<Account>,
     /// The handle of the account of a number.
-    numbers: Sharded<Arc<str>, u32>,
+    numbers: Sharded<Arc<str>, u32, Keyed>,
     /// How many accounts an identity owns; only those that own some.
     owned: Sharded<u32, u32>,
 }

@@ -2,23 +2,27 @@
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::sync::Arc;
 
 const SHARDS: usize = 256;
 
-/// A map with cheap clones.
+/// A map with cheap clones. Numbers that the server makes are hashed by [`Mix`], texts that clients choose by [`Keyed`].
 #[derive(Debug)]
-pub struct Sharded<K, V> {
-    shards: Vec<Arc<HashMap<K, V, Mix>>>,
+pub struct Sharded<K, V, S = Mix> {
+    shards: Vec<Arc<HashMap<K, V, S>>>,
     len: usize,
+    hash: S,
 }
 
-/// Hashes of the maps. Keys are made by the server or are compared in full, and shards are small: a plain mixer is enough
-/// where it hashes numbers; texts go through FNV-1a.
+/// Hashes of numbers that the server makes: a plain mixer is enough.
 pub type Mix = BuildHasherDefault<Mixer>;
 
-/// FNV-1a over bytes, a multiplication over numbers, and a final mix.
+/// Hashes of texts that clients choose, with a secret that each process makes: nobody can choose texts that collide, which would make
+/// each look-up as long as there are texts.
+pub type Keyed = RandomState;
+
+/// A multiplication over numbers, FNV-1a over what else there is in a key of several, and a final mix.
 #[derive(Default)]
 pub struct Mixer(u64);
 
@@ -43,21 +47,23 @@ impl Hasher for Mixer {
     }
 }
 
-impl<K, V> Clone for Sharded<K, V> {
+impl<K, V, S: Clone> Clone for Sharded<K, V, S> {
     fn clone(&self) -> Self {
-        Sharded { shards: self.shards.clone(), len: self.len }
+        Sharded { shards: self.shards.clone(), len: self.len, hash: self.hash.clone() }
     }
 }
 
-impl<K, V> Default for Sharded<K, V> {
+impl<K, V, S: Default + Clone> Default for Sharded<K, V, S> {
     fn default() -> Self {
-        Sharded { shards: (0..SHARDS).map(|_| Arc::new(HashMap::default())).collect(), len: 0 }
+        let hash = S::default();
+        let empty = || Arc::new(HashMap::with_hasher(hash.clone()));
+        Sharded { shards: (0..SHARDS).map(|_| empty()).collect(), len: 0, hash }
     }
 }
 
-impl<K: Hash + Eq + Clone, V: Clone> Sharded<K, V> {
-    fn shard<Q: Hash + ?Sized>(key: &Q) -> usize {
-        (Mix::default().hash_one(key) >> 56) as usize
+impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher + Clone> Sharded<K, V, S> {
+    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> usize {
+        (self.hash.hash_one(key) >> 56) as usize
     }
 
     /// How many pairs there are.
@@ -76,7 +82,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Sharded<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.shards[Self::shard(key)].get(key)
+        self.shards[self.shard(key)].get(key)
     }
 
     /// The value of a key, to change it.
@@ -85,12 +91,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Sharded<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        Arc::make_mut(&mut self.shards[Self::shard(key)]).get_mut(key)
+        let shard = self.shard(key);
+        Arc::make_mut(&mut self.shards[shard]).get_mut(key)
     }
 
     /// Sets the value of a key; answers the value that it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let before = Arc::make_mut(&mut self.shards[Self::shard(&key)]).insert(key, value);
+        let shard = self.shard(&key);
+        let before = Arc::make_mut(&mut self.shards[shard]).insert(key, value);
         self.len += usize::from(before.is_none());
         before
     }
@@ -101,7 +109,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Sharded<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let before = Arc::make_mut(&mut self.shards[Self::shard(key)]).remove(key);
+        let shard = self.shard(key);
+        let before = Arc::make_mut(&mut self.shards[shard]).remove(key);
         self.len -= usize::from(before.is_some());
         before
     }
@@ -118,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_clone_keeps_what_it_saw() {
-        let mut map = Sharded::default();
+        let mut map: Sharded<u64, u64> = Sharded::default();
         for i in 0..10_000u64 {
             assert_eq!(map.insert(i, i * 2), None);
         }
@@ -127,5 +136,23 @@ mod tests {
         *map.get_mut(&8).expect("it is there") = 1;
         assert_eq!((map.len(), map.get(&7), map.get(&8)), (9999, None, Some(&1)));
         assert_eq!((before.len(), before.get(&7), before.get(&8)), (10_000, Some(&14), Some(&16)));
+    }
+
+    /// Whoever knows all of this file cannot say which texts are in one place.
+    #[test]
+    fn texts_are_in_other_places_in_each_map() {
+        let mut one = Sharded::<Box<str>, u32, Keyed>::default();
+        let other = Sharded::<Box<str>, u32, Keyed>::default();
+        let texts = || (0..1_000).map(|n| format!("@{n}"));
+        let moved = texts().filter(|text| one.shard(&**text) != other.shard(&**text)).count();
+        assert!(moved > 900, "{moved} of 1000 are in another place");
+        for (n, text) in (0..).zip(texts()) {
+            assert_eq!(one.insert(text.into(), n), None);
+        }
+        let clone = one.clone();
+        assert_eq!(
+            (one.remove("@7"), one.get("@8"), clone.get("@7"), clone.len()),
+            (Some(7), Some(&8), Some(&7), 1_000)
+        );
     }
 }

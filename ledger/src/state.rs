@@ -17,7 +17,7 @@ use crate::monitors::Monitors;
 use crate::notes::{Noted, Subject};
 use crate::policy::Policed;
 use crate::row::{Links, NO_ROW, Posted};
-use crate::sharded::Sharded;
+use crate::sharded::{Keyed, Sharded};
 use crate::timers::Timers;
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ pub struct State {
     pub policies: Sharded<u32, Policed>,
     /// Metadata that was changed after it was recorded, by [`Subject::pack`].
     pub notes: Sharded<u64, Noted>,
-    aliases: Sharded<Box<str>, u32>,
+    aliases: Sharded<Box<str>, u32, Keyed>,
     alias_of: Sharded<u32, Box<str>>,
     /// All accounts, and who has which number.
     pub accounts: Accounts,
@@ -71,8 +71,8 @@ pub struct State {
     pub tracked: Sharded<u32, Tracked>,
     /// What open holds hold of providers, by the row of the hold.
     pub held_parts: Sharded<u64, Vec<HeldPart>>,
-    indicators: Sharded<Box<str>, Vec<(u32, u32)>>,
-    chosen_identities: Sharded<Box<str>, u32>,
+    indicators: Sharded<Box<str>, Vec<(u32, u32)>, Keyed>,
+    chosen_identities: Sharded<Box<str>, u32, Keyed>,
 }
 
 impl Default for State {
@@ -175,9 +175,9 @@ impl State {
         self.alias_of.get(&handle).map_or("", |alias| &**alias)
     }
 
-    /// All aliases, with the handles of their balances. In no order.
+    /// All aliases, with the handles of their balances. In an order that does not depend on the process.
     pub fn aliases(&self) -> impl Iterator<Item = (&str, u32)> {
-        self.aliases.iter().map(|(alias, handle)| (&**alias, *handle))
+        self.alias_of.iter().map(|(handle, alias)| (&**alias, *handle))
     }
 
     /// Gives a balance an alias that no other has, or takes it away.
@@ -325,7 +325,7 @@ impl State {
         self.identities.push(identity);
     }
 
-    /// All indicators: text, currency, handle. In no order.
+    /// All indicators: text, currency, handle. In an order that each process makes up.
     pub fn indicators(&self) -> impl Iterator<Item = (&str, u32, u32)> {
         self.indicators
             .iter()
