@@ -39,7 +39,7 @@ use derived::{Applied, Derived};
 use feed::{End, Fed};
 use journal::disk::Disk;
 use journal::open::{Known, OpenFault as JournalFault, Options as JournalOptions};
-use journal::place::Place;
+use journal::place::{self, Place};
 use journal::reader::{ReadFault, Reader};
 use kept::Asserted;
 use ledger::apply::apply;
@@ -499,10 +499,9 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Sees that there are all records that an index has seen. A position at the start of a segment tells only of those in earlier
-    /// ones.
+    /// Sees that there are all records that an index has seen.
     fn compare_covered(&mut self, covered: u64, segment_bytes: u64) {
-        let until = if covered.is_multiple_of(segment_bytes) { covered.saturating_sub(segment_bytes) } else { covered };
+        let until = place::certain_until(covered, segment_bytes);
         if self.place.position < until {
             let (seq, position) = (self.place.seq - 1, self.place.position);
             let text = format!(

@@ -3,7 +3,7 @@
 use crate::appender::{Appender, Start, Tail};
 use crate::block::{AlignedBytes, BLOCK_BYTES, block_floor};
 use crate::disk::{Access, Disk};
-use crate::place::Place;
+use crate::place::{self, Place};
 use crate::preparer::Preparer;
 use crate::reader::{Look, ReadFault, Reader};
 use crate::recover::evidence::{Scene, Torn};
@@ -382,12 +382,10 @@ impl Opening<'_> {
         }
     }
 
-    /// Whether records are known to have been durable behind a place. A position at the start of a segment tells only of those
-    /// in earlier ones: the segment may have been entered and hold nothing.
+    /// Whether records are known to have been durable behind a place.
     fn is_before_durable(&self, place: Place) -> bool {
         let Known { from, reached, until } = self.known;
-        let segment_bytes = self.options.segment_bytes;
-        let until = if until.is_multiple_of(segment_bytes) { until.saturating_sub(segment_bytes) } else { until };
+        let until = place::certain_until(until, self.options.segment_bytes);
         place.seq < from.seq.max(reached.seq) || place.position < until
     }
 

@@ -20,3 +20,9 @@ impl Place {
         Place { seq: 1, position: 0, chain: [0; 32] }
     }
 }
+
+/// Up to where records are certain when somebody has seen the journal up to `position`. One at the start of a segment tells only of
+/// records in earlier ones: the segment may have been entered and hold nothing.
+pub const fn certain_until(position: u64, segment_bytes: u64) -> u64 {
+    if position.is_multiple_of(segment_bytes) { position.saturating_sub(segment_bytes) } else { position }
+}
