@@ -16,15 +16,37 @@ pub mod chain;
 use crate::dated::{Cut, DatedOf, View, is_dated};
 use crate::reading::{Books, BooksFault};
 use ledger::row::{Links, NO_ROW, Posted, Row, Status};
+use ledger::state::State;
 use std::fmt;
 
 /// Rows of a history that a walk reads at once, at most.
 pub const CHUNK_ROWS: usize = 1_024;
 
+/// What the state says of the history of a balance.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    handle: u32,
+    newest: Spot,
+    /// Whether one of its rows has a business date of its own.
+    dated: bool,
+    /// When the balance was made: none of its rows was recorded earlier.
+    made_at: i64,
+}
+
+impl Known {
+    /// What the state says of a balance.
+    pub fn of(state: &State, handle: u32) -> Known {
+        let balance = state.balance(handle);
+        let newest = Spot { row: balance.history.newest(), count: balance.history.count };
+        Known { handle, newest, dated: balance.dated, made_at: balance.created_at }
+    }
+}
+
 /// A balance and its rows, as they were when it was looked at.
 pub struct Account {
     handle: u32,
     newest: Spot,
+    made_at: i64,
     /// Absent when all of its rows count when they were recorded.
     dated: Option<DatedOf>,
 }
@@ -40,16 +62,11 @@ struct Spot {
 const NOWHERE: Spot = Spot { row: NO_ROW, count: 0 };
 
 impl Account {
-    /// A balance by what the state says of it: its newest row, how many there are, and whether one of them has a date of its
-    /// own. `view` must have been taken before the state was looked at; rows that it does not know are left out.
-    pub fn new(
-        books: &Books,
-        view: &View,
-        handle: u32,
-        (newest, count): (u64, u64),
-        dated: bool,
-    ) -> Result<Account, BooksFault> {
-        let mut account = Account { handle, newest: Spot { row: newest, count }, dated: None };
+    /// A balance by what the state says of it. `view` must have been taken before the state was looked at; rows that it does not
+    /// know are left out.
+    pub fn new(books: &Books, view: &View, known: Known) -> Result<Account, BooksFault> {
+        let Known { handle, newest, dated, made_at } = known;
+        let mut account = Account { handle, newest, made_at, dated: None };
         account.newest = account.find(books, |row| Ok(row.number < view.upto))?.1;
         account.dated = dated.then(|| view.of(handle));
         Ok(account)
@@ -57,8 +74,12 @@ impl Account {
 
     /// The figures that count at a cut.
     pub fn before(&self, books: &Books, cut: Cut) -> Result<Posted, BooksFault> {
-        let (row, _) = self.recorded(books, cut)?;
-        let mut posted = row.map_or(Posted::default(), |row| side(&row, self.handle).0);
+        self.figures(self.recorded(books, cut)?.0.as_ref(), cut)
+    }
+
+    /// The figures that count at a cut, by the newest row that was recorded before it.
+    fn figures(&self, recorded: Option<&Row>, cut: Cut) -> Result<Posted, BooksFault> {
+        let mut posted = recorded.map_or(Posted::default(), |row| side(row, self.handle).0);
         if let Some(dated) = &self.dated {
             let (recorded, effective) = (dated.recorded(cut)?, dated.effective(cut)?);
             posted.credit += effective.credit - recorded.credit;
@@ -76,6 +97,10 @@ impl Account {
 
     /// The newest row that was recorded before a cut.
     fn recorded(&self, books: &Books, cut: Cut) -> Result<(Option<Row>, Spot), BooksFault> {
+        // The way to the first row is the longest of all, and business dates often lie before it.
+        if cut.at < self.made_at {
+            return Ok((None, NOWHERE));
+        }
         self.find(books, |row| Ok(Cut { at: row.created_at, row: row.number } < cut))
     }
 
@@ -236,6 +261,8 @@ pub struct Walk {
     last: Spot,
     /// What counts before `next`.
     running: Posted,
+    /// What counts before `end`, by the figures and not by what was walked over.
+    closing: Posted,
 }
 
 impl Walk {
@@ -249,10 +276,11 @@ impl Walk {
 
     /// A walk from one cut to another that is not before it.
     pub fn new(books: &Books, account: Account, from: Cut, end: Cut) -> Result<Walk, StatementFault> {
-        let passed = account.recorded(books, from)?.1.count;
-        let last = account.recorded(books, end)?.1;
-        let running = account.before(books, from)?;
-        Ok(Walk { account, next: from, end, passed, last, running })
+        let (before, passed) = account.recorded(books, from)?;
+        let running = account.figures(before.as_ref(), from)?;
+        let (newest, last) = account.recorded(books, end)?;
+        let closing = account.figures(newest.as_ref(), end)?;
+        Ok(Walk { account, next: from, end, passed: passed.count, last, running, closing })
     }
 
     /// What counts before the rows that are next.
@@ -271,8 +299,8 @@ impl Walk {
     }
 
     /// What counts before the end, by the figures and not by what was walked over.
-    pub fn closing(&self, books: &Books) -> Result<Posted, BooksFault> {
-        self.account.before(books, self.end)
+    pub const fn closing(&self) -> Posted {
+        self.closing
     }
 
     /// Appends the lines that are next, at most `most` and [`CHUNK_ROWS`] of them; perhaps none, though there are more. When it
@@ -303,9 +331,13 @@ impl Walk {
             reached = next_of(place_of(&rows[most - 1]));
             rows.truncate(most);
         }
-        if reached < self.end {
-            passed = self.account.recorded(books, reached)?.1.count.max(self.passed);
-        }
+        let figures = if reached < self.end {
+            let (newest, spot) = self.account.recorded(books, reached)?;
+            passed = spot.count.max(self.passed);
+            self.account.figures(newest.as_ref(), reached)?
+        } else {
+            self.closing
+        };
         let before = lines.len();
         let mut running = self.running;
         let handle = self.account.handle;
@@ -318,7 +350,6 @@ impl Walk {
             running.debit += moved.debit;
             lines.push(Line { row, moved, after: running });
         }
-        let figures = self.account.before(books, reached)?;
         if figures != running {
             lines.truncate(before);
             return Err(StatementFault::Unequal { at: reached.at, summed: running, figures });

@@ -8,7 +8,7 @@ mod support {
 use engine::clock::Clock;
 use engine::dated::Cut;
 use engine::engine::{Engine, Options};
-use engine::history::{Account, StatementFault, Walk};
+use engine::history::{Account, Known, StatementFault, Walk};
 use engine::limits::Sizes;
 use engine::verify::Part;
 use journal::disk::{Disk, Failure, MemoryDisk, RealDisk};
@@ -131,12 +131,8 @@ fn sum<'a>(counts: impl Iterator<Item = &'a (i64, u64, Posted)>) -> Posted {
 
 fn account(engine: &Engine, handle: u32) -> Account {
     let view = engine.books().dated.view();
-    let known = look(engine, move |view| {
-        let balance = view.state.balance(handle);
-        ((balance.history.newest(), balance.history.count), balance.dated)
-    });
-    let (history, dated) = known.expect("the engine answers");
-    Account::new(engine.books(), &view, handle, history, dated).expect("rows are readable")
+    let known = look(engine, move |view| Known::of(view.state, handle)).expect("the engine answers");
+    Account::new(engine.books(), &view, known).expect("rows are readable")
 }
 
 /// Compares every balance at many moments, and statements between them, with the model.
@@ -191,7 +187,7 @@ fn compare_statement(
         running = Posted { credit: running.credit + moved.credit, debit: running.debit + moved.debit };
         assert_eq!((line.row.effective_at, line.row.number, line.moved, line.after), (*at, *row, *moved, running));
     }
-    assert_eq!((walk.running(), walk.closing(books).expect("it is readable")), (running, running), "closing");
+    assert_eq!((walk.running(), walk.closing()), (running, running), "closing");
     lines.len()
 }
 

@@ -11,7 +11,7 @@ use engine::clock::Clock;
 use engine::closings;
 use engine::dated::Cut;
 use engine::engine::{Engine, Options};
-use engine::history::Account;
+use engine::history::{Account, Known};
 use engine::limits::{REQUIRED_ROWS_MAX, Sizes};
 use journal::disk::{Disk, MemoryDisk, RealDisk};
 use ledger::assertions::Assertion;
@@ -155,12 +155,8 @@ fn naive(engine: &Engine, number: u32) -> Vec<Total> {
 fn found(engine: &Engine, one: &Assertion) -> (i128, i128) {
     let view = engine.books().dated.view();
     let handle = one.balance;
-    let known = look(engine, move |view| {
-        let balance = view.state.balance(handle);
-        ((balance.history.newest(), balance.history.count), balance.dated)
-    });
-    let (history, dated) = known.expect("the engine answers");
-    let account = Account::new(engine.books(), &view, handle, history, dated).expect("readable");
+    let known = look(engine, move |view| Known::of(view.state, handle)).expect("the engine answers");
+    let account = Account::new(engine.books(), &view, known).expect("readable");
     let posted = account.before(engine.books(), Cut { at: one.as_of, row: one.before_row }).expect("readable");
     let naive = rows(engine).iter().filter(|row| row.status == Status::Applied).fold(0, |sum, row| {
         let counts = (row.effective_at, row.number) < (one.as_of, one.before_row);

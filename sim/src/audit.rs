@@ -9,7 +9,7 @@ use engine::aggregate::{AggregateFault, Snapshot};
 use engine::by_hand::ByHand;
 use engine::closings;
 use engine::engine::Engine;
-use engine::history::Account as History;
+use engine::history::{Account, Known};
 use engine::merkle::read::Tree;
 use engine::reading::{BooksFault, reference_of};
 use engine::verify::proofs::Signed;
@@ -324,14 +324,7 @@ fn history(engine: &Engine, state: &State, rows: &[Row]) -> Result<(), Trouble> 
     let Some(middle) = rows.get(rows.len() / 2).map(|row| row.created_at) else { return Ok(()) };
     let view = engine.books().dated.view();
     for handle in 0..state.balances.len() as u32 {
-        let balance = state.balance(handle);
-        let account = History::new(
-            engine.books(),
-            &view,
-            handle,
-            (balance.history.newest(), balance.history.count),
-            balance.dated,
-        )?;
+        let account = Account::new(engine.books(), &view, Known::of(state, handle))?;
         for at in [middle, middle - 20_000_000, i64::MAX - 1] {
             let found = account.before(engine.books(), engine::dated::Cut::before(at))?;
             let counts = |row: &&Row| row.status == Status::Applied && row.effective_at < at;

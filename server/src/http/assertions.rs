@@ -14,7 +14,7 @@ use crate::api::number::NumberText;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use engine::dated::{Cut, View};
-use engine::history::Account;
+use engine::history::{self, Account};
 use engine::reading::{Books, BooksFault};
 use ledger::assertions::Assertion;
 use ledger::command::{AssertBalance, Command, DeleteAssertion, Found};
@@ -146,9 +146,7 @@ pub async fn create_assertion(State(state): State<AppState>, Path(id): Path<Stri
 /// What is to be known of a balance to tell what it was.
 #[derive(Clone, Copy)]
 struct Known {
-    handle: u32,
-    history: (u64, u64),
-    dated: bool,
+    history: history::Known,
     precision: Option<u64>,
 }
 
@@ -156,12 +154,12 @@ impl Known {
     fn of(state: &LedgerState, handle: u32) -> Known {
         let balance = state.balance(handle);
         let precision = state.currencies.registered(balance.currency).map(|registered| registered.precision);
-        Known { handle, history: (balance.history.newest(), balance.history.count), dated: balance.dated, precision }
+        Known { history: history::Known::of(state, handle), precision }
     }
 
     /// Credits less debits that count before a cut.
     fn before(self, books: &Books, dated: &View, cut: Cut) -> Result<i128, BooksFault> {
-        let account = Account::new(books, dated, self.handle, self.history, self.dated)?;
+        let account = Account::new(books, dated, self.history)?;
         let posted = account.before(books, cut)?;
         Ok(posted.credit - posted.debit)
     }
@@ -264,7 +262,7 @@ pub async fn list_assertions(State(state): State<AppState>, Path(id): Path<Strin
     });
     let (all, known, currency) = found.await?.ok_or_else(|| not_found(&id))?;
     let text = aside(&state, move |books| {
-        let account = Account::new(books, &dated, known.handle, known.history, known.dated)?;
+        let account = Account::new(books, &dated, known.history)?;
         let (mut views, mut passed) = (Vec::new(), 0);
         for one in all {
             if views.len() >= paging.limit.min(PAGE_MAX) {
@@ -343,10 +341,7 @@ pub async fn list_all_assertions(State(state): State<AppState>, query: Parameter
             compared += 1;
             let account = match last.take() {
                 Some((handle, account)) if handle == one.balance => account,
-                _ => {
-                    let of = Known::of(&known, one.balance);
-                    Account::new(books, &dated, of.handle, of.history, of.dated)?
-                }
+                _ => Account::new(books, &dated, history::Known::of(&known, one.balance))?,
             };
             let posted = account.before(books, cut_of(one))?;
             last = Some((one.balance, account));

@@ -12,7 +12,7 @@ use crate::api::time::Moment;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use engine::dated::Cut;
-use engine::history::Account;
+use engine::history::{Account, Known};
 use ledger::id::{Id, Prefix};
 use serde_json::json;
 
@@ -47,12 +47,12 @@ pub async fn get_balance_at(State(state): State<AppState>, Path(id): Path<String
         let balance = view.state.balance(handle);
         let currency = view.state.currencies.text(balance.currency).to_owned();
         let precision = view.state.currencies.registered(balance.currency).map(|registered| registered.precision);
-        Some((handle, (balance.history.newest(), balance.history.count), balance.dated, currency, precision))
+        Some((Known::of(view.state, handle), currency, precision))
     });
     let missing = || ApiError::new(Code::BalNotFound, format!("Balance '{id}' not found")).details(json!({}));
-    let (handle, history, any_dated, currency, precision) = found.await?.ok_or_else(missing)?;
+    let (known, currency, precision) = found.await?.ok_or_else(missing)?;
     let books = state.books();
-    let account = Account::new(books, &dated, handle, history, any_dated)?;
+    let account = Account::new(books, &dated, known)?;
     let posted = account.before(books, Cut::after(moment.micros()))?;
     let shown = BalanceAt {
         balance: Figures {

@@ -19,6 +19,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{ACCEPT, CONTENT_DISPOSITION, HeaderMap, HeaderValue};
 use engine::dated::{Cut, View};
+use engine::history;
 use engine::reading::Books;
 use hyper::body::Frame;
 use ledger::id::{Id, Prefix};
@@ -398,9 +399,7 @@ impl Sections {
         let found = ask::look(&self.state, move |look| {
             let balance = look.state.balance(handle).clone();
             let known = Known {
-                handle,
-                history: (balance.history.newest(), balance.history.count),
-                dated: balance.dated,
+                history: history::Known::of(look.state, handle),
                 precision: look.state.currencies.registered(balance.currency).map(|registered| registered.precision),
             };
             let ledger = look.state.ledger_text(balance.ledger);

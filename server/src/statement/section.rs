@@ -3,7 +3,7 @@
 use crate::api::transaction::view::Viewer;
 use crate::http::error::ApiError;
 use engine::dated::{Cut, View};
-use engine::history::{Account, Line, StatementFault, Walk};
+use engine::history::{self, Account, Line, StatementFault, Walk};
 use engine::reading::{Books, BooksFault};
 use ledger::decimal::exact_major_text;
 use ledger::event::Kind;
@@ -28,12 +28,8 @@ impl Period {
 
 /// What the state knows of a balance that a statement needs.
 pub struct Known {
-    /// Its handle.
-    pub handle: u32,
-    /// Its newest row, and how many there are.
-    pub history: (u64, u64),
-    /// Whether one of them has a business date of its own.
-    pub dated: bool,
+    /// Its history.
+    pub history: history::Known,
     /// Minor units in a major unit, when its currency is registered.
     pub precision: Option<u64>,
 }
@@ -114,16 +110,17 @@ impl Section {
         period: Period,
         start: Cut,
     ) -> Result<Section, StatementFault> {
-        let account = Account::new(books, view, known.handle, known.history, known.dated)?;
-        let opening = account.before(books, period.start())?;
+        let account = Account::new(books, view, known.history)?;
+        let (beginning, from) = (period.start(), start.max(period.start()));
+        let before = if from == beginning { None } else { Some(account.before(books, beginning)?) };
         let first = account.earliest_dated()?.map_or(heading.created_at, |at| at.min(heading.created_at));
-        let end = Cut::before(period.to);
-        let walk = Walk::new(books, account, start.max(period.start()), end.max(start))?;
+        let walk = Walk::new(books, account, from, Cut::before(period.to).max(start))?;
+        let opening = before.unwrap_or(walk.running());
         let precision = match known.precision {
             Some(precision) => precision,
             None => walk.newest_posting(books)?.map_or(1, |row| row.precision),
         };
-        let closing = walk.closing(books)?;
+        let closing = walk.closing();
         let from = period.from.unwrap_or(first).min(period.to);
         Ok(Section { heading, precision, from, to: period.to, opening, closing, pending: None, walk })
     }
