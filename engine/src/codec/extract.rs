@@ -7,6 +7,7 @@ use super::{EVENT_MOVEMENTS_MAX, NO_SIDE, OPENED_MAX, POSTING, REJECTED, decode_
 use ledger::command::Batch;
 use ledger::event::Movement;
 use ledger::limits;
+use std::cell::OnceCell;
 
 /// What a record tells of one of its movements.
 pub struct Extract {
@@ -25,6 +26,9 @@ pub struct Extract {
     payload: Vec<u8>,
     /// Where in the payload the movements behind it begin, and how many there are.
     behind: (usize, usize),
+    /// Whether something followed in the lineage, once that was asked for. It stands behind all other movements, so it is the same
+    /// for each of them.
+    lineage: OnceCell<bool>,
 }
 
 impl Extract {
@@ -46,28 +50,36 @@ impl Extract {
             from.pass_numbers(1)?;
         }
         let count = from.count(EVENT_MOVEMENTS_MAX, "movements")?;
-        if index >= count {
-            return Ok(Err(payload));
-        }
-        let mut item_before = 0u32;
-        for _ in 0..index {
-            let Some(items) = pass(&mut from)? else { return Ok(Err(payload)) };
-            item_before = item_before.checked_add(items).ok_or(CodecFault::Value("an item"))?;
-        }
-        if is_lineage(from.peek()?) {
-            return Ok(Err(payload));
-        }
-        let mut text = String::new();
-        let movement = decode_movement(&mut from, item_before, &[], &mut text)?;
-        if movement.leg != 0 && batch == Batch::Single {
-            return Ok(Err(payload));
-        }
+        let Some((movement, text)) = next(&mut from, index, count, (0, batch))? else { return Ok(Err(payload)) };
         let behind = (payload.len() - from.len(), count - index - 1);
-        Ok(Ok(Extract { at, seed, first_row, batch, movement, text, payload, behind }))
+        Ok(Ok(Extract { at, seed, first_row, batch, movement, text, payload, behind, lineage: OnceCell::new() }))
+    }
+
+    /// Goes on to a movement behind this one, past so many others. Answers whether it did: not when the record does not have it, or
+    /// when others matter for it.
+    pub fn go_on(&mut self, past: usize) -> Result<bool, CodecFault> {
+        let (at, count) = self.behind;
+        let mut from = Reading::new(&self.payload[at..]);
+        let Some((movement, text)) = next(&mut from, past, count, (self.movement.item, self.batch))? else {
+            return Ok(false);
+        };
+        (self.movement, self.text) = (movement, text);
+        self.behind = (self.payload.len() - from.len(), count - past - 1);
+        Ok(true)
     }
 
     /// Whether something followed in the lineage of tracked balances; goes over the movements behind this one.
     pub fn has_lineage(&self) -> Result<bool, CodecFault> {
+        match self.lineage.get() {
+            Some(known) => Ok(*known),
+            None => {
+                let found = self.look_for_lineage()?;
+                Ok(*self.lineage.get_or_init(|| found))
+            }
+        }
+    }
+
+    fn look_for_lineage(&self) -> Result<bool, CodecFault> {
         let (at, count) = self.behind;
         let mut from = Reading::new(&self.payload[at..]);
         for _ in 0..count {
@@ -77,6 +89,30 @@ impl Extract {
         }
         if from.is_empty() { Ok(false) } else { Err(CodecFault::Trailing) }
     }
+}
+
+/// The movement behind so many others, of `count` that are left, and the arena of its texts. Nothing when there are not as many, or
+/// when others matter for it. What is before: the item of the movement that is passed already.
+fn next(
+    from: &mut Reading<'_>,
+    past: usize,
+    count: usize,
+    (item, batch): (u32, Batch),
+) -> Result<Option<(Movement, String)>, CodecFault> {
+    if past >= count {
+        return Ok(None);
+    }
+    let mut item_before = item;
+    for _ in 0..past {
+        let Some(items) = pass(from)? else { return Ok(None) };
+        item_before = item_before.checked_add(items).ok_or(CodecFault::Value("an item"))?;
+    }
+    if is_lineage(from.peek()?) {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    let movement = decode_movement(from, item_before, &[], &mut text)?;
+    Ok((movement.leg == 0 || batch != Batch::Single).then_some((movement, text)))
 }
 
 fn is_lineage(head: u8) -> bool {

@@ -141,9 +141,10 @@ impl Section {
         while lines.len() < most && !self.walk.is_over() {
             self.walk.advance(books, most - lines.len(), &mut lines)?;
         }
-        // Lines of one record after the other, so that each record is read once: dates may be in quite another order.
+        // Lines of one record after the other, so that each record is read and gone over once: dates may be in quite
+        // another order.
         let mut order: Vec<usize> = (0..lines.len()).collect();
-        order.sort_by_key(|index| lines[*index].row.record);
+        order.sort_by_key(|index| (lines[*index].row.record, lines[*index].row.movement));
         let mut viewer = Viewer::new(books);
         let mut told = vec![None; lines.len()];
         for index in order {

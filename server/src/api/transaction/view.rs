@@ -188,11 +188,11 @@ impl<'a> Viewer<'a> {
         if !fits(&self.last) {
             std::mem::swap(&mut self.last, &mut self.before);
         }
-        if !fits(&self.last) {
-            // What is last now goes. Of one record two things are never kept.
-            if is_of(&self.before) {
-                std::mem::swap(&mut self.last, &mut self.before);
-            }
+        // What is last now goes. Of one record two things are never kept.
+        if !fits(&self.last) && is_of(&self.before) {
+            std::mem::swap(&mut self.last, &mut self.before);
+        }
+        if !fits(&self.last) && (whole || !self.go_on(row)?) {
             let read = if whole || is_of(&self.last) {
                 reading::Told::Whole(self.books.recorded(row)?)
             } else {
@@ -208,6 +208,21 @@ impl<'a> Viewer<'a> {
         match kept {
             Kept::Whole(event) if event.movements.len() <= row.movement as usize => Err(BooksFault::Row(row.number)),
             kept => Ok(kept),
+        }
+    }
+
+    /// Goes on to a row from one before it in the same record, if that is what was read last. Answers whether it did.
+    fn go_on(&mut self, row: &Row) -> Result<bool, BooksFault> {
+        match &mut self.last {
+            Some((record, Kept::One(movement, extract))) if *record == row.record && *movement < row.movement => {
+                let fault = |source| BooksFault::Codec { position: row.record, source };
+                let gone = extract.go_on((row.movement - *movement - 1) as usize).map_err(fault)?;
+                if gone {
+                    *movement = row.movement;
+                }
+                Ok(gone)
+            }
+            _ => Ok(false),
         }
     }
 
