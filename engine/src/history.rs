@@ -316,6 +316,7 @@ impl Walk {
             if places.len() == most {
                 reached = reached.min(next_of(places[most - 1]));
             }
+            books.rows.will_read(places.iter().map(|place| place.row));
             for place in places {
                 let row = row_of(books, place.row)?;
                 // What the order says of a row must be true of it, or its sums are of something else.

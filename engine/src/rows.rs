@@ -239,6 +239,17 @@ impl Rows {
         read_row(&*self.shared.reading, &self.shared.path, number).map(Some)
     }
 
+    /// Says that these rows will be read soon: those that are only in the file are fetched at the same time.
+    pub fn will_read(&self, numbers: impl Iterator<Item = u64>) {
+        let in_memory = {
+            let memory = self.shared.memory.read().expect("no reader panics");
+            memory.open_first - (memory.sealed.len() * CHUNK_ROWS) as u64
+        };
+        for number in numbers.filter(|number| *number < in_memory) {
+            self.shared.reading.will_read(number * ROW_BYTES as u64, ROW_BYTES as u64);
+        }
+    }
+
     /// Writes the rows before a number that are still only in memory, so that a checkpoint may rely on them.
     pub fn make_durable(&self, before: u64) -> Result<(), RowsFault> {
         let fault = |source| RowsFault::Disk { path: self.shared.path.clone(), source };

@@ -57,6 +57,9 @@ pub trait File: Send + Sync {
     /// Reads up to `bytes.len()` bytes; fewer only at the end of the file. A direct file wants aligned memory, length
     /// and offset.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Says that these bytes will be read soon, so that those of several places are fetched at the same time and not one after the
+    /// other. It is advice: a file that cannot follow it does nothing.
+    fn will_read(&self, _offset: u64, _bytes: u64) {}
     /// Writes all of `bytes`. A direct file wants aligned memory, length and offset.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Makes what was written durable.

@@ -107,6 +107,10 @@ impl File for RealFile {
         Ok(done)
     }
 
+    fn will_read(&self, offset: u64, bytes: u64) {
+        advise_needed(&self.file, offset, bytes);
+    }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.file.write_all_at(bytes, offset)
     }
@@ -166,3 +170,12 @@ fn advise_random(file: &fs::File) {
 
 #[cfg(not(target_os = "linux"))]
 fn advise_random(_file: &fs::File) {}
+
+#[cfg(target_os = "linux")]
+fn advise_needed(file: &fs::File, offset: u64, bytes: u64) {
+    // Advice: without it reads are slower, not wrong.
+    let _ = rustix::fs::fadvise(file, offset, std::num::NonZeroU64::new(bytes), rustix::fs::Advice::WillNeed);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise_needed(_file: &fs::File, _offset: u64, _bytes: u64) {}
