@@ -23,7 +23,9 @@ const PENDING_CASES: &str = "conformance/pending.txt";
 /// Ends of names of the files that people write; golden files and lock files are left alone.
 const WRITTEN: [&str; 11] = [".rs", ".py", ".ts", ".js", ".mjs", ".sh", ".md", ".toml", ".txt", ".yml", "Makefile"];
 
-/// Folders that are made, not written.
+/// Paths of folders that a measurement makes.
+const MEASURED: [&str; 2] = ["bench/out", "bench/data"];
+/// Names of folders that are made, not written.
 const MADE: [&str; 7] = [".git", "node_modules", "__pycache__", ".venv", "golden", "artifacts", "corpus"];
 
 #[derive(Debug, PartialEq, Eq)]
@@ -101,7 +103,9 @@ fn read_folder(root: &Path, folder: &str, texts: &mut Texts) {
         let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
         let kind = entry.file_type().expect("file type");
         // `target…` and `data` are made at the top only; deeper down they may be sources.
-        let made = MADE.contains(&name.as_str()) || folder.is_empty() && (name.starts_with("target") || name == "data");
+        let made = MADE.contains(&name.as_str())
+            || MEASURED.contains(&path.as_str())
+            || folder.is_empty() && (name.starts_with("target") || name == "data");
         if kind.is_dir() && !made {
             read_folder(root, &path, texts);
         } else if kind.is_file() && (WRITTEN.iter().any(|end| name.ends_with(end)) || path == ".ci/run") {
