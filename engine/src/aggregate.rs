@@ -303,15 +303,21 @@ impl Work<'_> {
 
     /// The way to a moment that reads least.
     fn cheapest(&self, at: i64) -> Result<Way, AggregateFault> {
-        let (mut each, mut dated) = (0u64, 0u64);
-        for (index, (_, balance)) in self.balances(0..self.balances_count()).enumerate() {
-            self.check(index)?;
-            if self.key(balance).is_some() {
-                let cost = cost_of_one(balance);
-                each = each.saturating_add(cost);
-                dated = dated.saturating_add(if balance.dated { cost } else { 0 });
+        let halves = in_halves(0..self.balances_count(), |handles| {
+            let (mut each, mut dated) = (0u64, 0u64);
+            for (index, (_, balance)) in self.balances(handles).enumerate() {
+                self.check(index)?;
+                if self.key(balance).is_some() {
+                    let cost = cost_of_one(balance);
+                    each = each.saturating_add(cost);
+                    dated = dated.saturating_add(if balance.dated { cost } else { 0 });
+                }
             }
-        }
+            Ok((each, dated))
+        })?;
+        let (each, dated) = halves
+            .into_iter()
+            .fold((0u64, 0u64), |(each, dated), half| (each.saturating_add(half.0), dated.saturating_add(half.1)));
         let all = self.snapshot.rows_count;
         let until = self.rows_until(at)?;
         let costs = [
@@ -341,32 +347,17 @@ impl Work<'_> {
         if way == Way::Each {
             return self.each(at);
         }
-        let (mut keys, mut sums) = (Vec::new(), Vec::<Sums>::new());
-        let mut numbers: HashMap<Key, u32, Mix> = HashMap::default();
-        // Of each balance, the number of the group that its rows count in; dated ones only where all rows are read.
-        let mut places = vec![NOWHERE; self.snapshot.balances.len()];
-        for (index, (handle, balance)) in self.balances(0..self.balances_count()).enumerate() {
-            self.check(index)?;
-            let Some(key) = self.key(balance) else { continue };
-            let number = *numbers.entry(key).or_insert_with(|| {
-                keys.push(key);
-                sums.push(Sums::default());
-                keys.len() as u32 - 1
-            });
-            if keys.len() > GROUPS_MAX {
-                return Err(AggregateFault::TooManyGroups);
-            }
-            let sums = &mut sums[number as usize];
+        let Grouped { keys, mut sums, places } = self.grouped(|handle, balance, sums| {
             sums.balances += u64::from(balance.created_at <= at);
             if balance.dated && way != Way::All {
                 sums.post(posted_at(self.books, handle, balance, at)?);
-                continue;
+                return Ok(false);
             }
-            places[handle as usize] = number;
             if way == Way::Back {
                 sums.post(balance.figures.posted);
             }
-        }
+            Ok(true)
+        })?;
         let until = self.rows_until(at)?;
         let rows = match way {
             Way::Back => until..self.snapshot.rows_count,
@@ -448,6 +439,35 @@ impl Work<'_> {
         joined(halves)
     }
 
+    /// The groups of all balances that are asked for. `take` adds what a balance brings to the sums of its group, and says whether
+    /// its rows count in them.
+    fn grouped(
+        &self,
+        take: impl Fn(u32, &Balance, &mut Sums) -> Result<bool, AggregateFault> + Sync,
+    ) -> Result<Grouped, AggregateFault> {
+        let halves = in_halves(0..self.balances_count(), |handles| {
+            let places = vec![NOWHERE; (handles.end - handles.start) as usize];
+            let (mut half, first) = (Grouped { places, ..Grouped::default() }, handles.start);
+            let mut numbers = HashMap::default();
+            // Balances that follow each other often are of one group.
+            let mut last = None;
+            for (index, (handle, balance)) in self.balances(handles).enumerate() {
+                self.check(index)?;
+                let Some(key) = self.key(balance) else { continue };
+                let number = match last {
+                    Some((known, number)) if known == key => number,
+                    _ => half.number(&mut numbers, key)?,
+                };
+                last = Some((key, number));
+                if take(handle, balance, &mut half.sums[number as usize])? {
+                    half.places[(u64::from(handle) - first) as usize] = number;
+                }
+            }
+            Ok(half)
+        })?;
+        Grouped::joined(halves)
+    }
+
     /// Takes each row of a range that was posted.
     fn walk(
         &self,
@@ -466,7 +486,49 @@ impl Work<'_> {
     }
 }
 
-/// The place of a balance that is not asked for.
+/// Groups by number.
+#[derive(Default)]
+struct Grouped {
+    keys: Vec<Key>,
+    sums: Vec<Sums>,
+    /// Of each balance, the number of the group that its rows count in, or [`NOWHERE`].
+    places: Vec<u32>,
+}
+
+impl Grouped {
+    /// The number of a group, of which there may be none yet.
+    fn number(&mut self, numbers: &mut HashMap<Key, u32, Mix>, key: Key) -> Result<u32, AggregateFault> {
+        if let Some(number) = numbers.get(&key) {
+            return Ok(*number);
+        }
+        if self.keys.len() >= GROUPS_MAX {
+            return Err(AggregateFault::TooManyGroups);
+        }
+        let number = self.keys.len() as u32;
+        numbers.insert(key, number);
+        self.keys.push(key);
+        self.sums.push(Sums::default());
+        Ok(number)
+    }
+
+    /// The groups of balances that follow each other.
+    fn joined(halves: Vec<Grouped>) -> Result<Grouped, AggregateFault> {
+        let (mut all, mut numbers) = (Grouped::default(), HashMap::default());
+        for half in halves {
+            let mut theirs = Vec::with_capacity(half.keys.len());
+            for (key, sums) in half.keys.into_iter().zip(&half.sums) {
+                let number = all.number(&mut numbers, key)?;
+                all.sums[number as usize].add(sums);
+                theirs.push(number);
+            }
+            let places = half.places.iter().map(|place| theirs.get(*place as usize).copied().unwrap_or(NOWHERE));
+            all.places.extend(places);
+        }
+        Ok(all)
+    }
+}
+
+/// The place of a balance that is not asked for, or whose rows do not count.
 const NOWHERE: u32 = u32::MAX;
 const _: () = assert!(GROUPS_MAX < NOWHERE as usize, "the number of a group is never that of none");
 const _: () = assert!(NO_ROW == u64::MAX, "no row is behind every row");
@@ -547,6 +609,32 @@ mod tests {
         let same = Groups::from_iter([(key(0), Sums { balances: 5, ..Sums::default() })]);
         let both = joined(vec![groups, same]).expect("no group is new");
         assert_eq!((both.len(), both[&key(0)].balances, both[&key(1)].balances), (GROUPS_MAX, 7, 1));
+    }
+
+    /// Proves that balances of two halves are in the groups that they would be in together, and that the limit is that of both.
+    #[test]
+    fn groups_of_two_halves_are_those_of_the_whole() {
+        let key = |ledger: u32| Key { ledger: Some(ledger), currency: 0, identity: None, month: None };
+        let grouped = |ledgers: &[Option<u32>]| {
+            let (mut grouped, mut numbers) = (Grouped::default(), HashMap::default());
+            for ledger in ledgers {
+                let number = ledger.map_or(NOWHERE, |ledger| grouped.number(&mut numbers, key(ledger)).expect("few"));
+                if ledger.is_some() {
+                    grouped.sums[number as usize].balances += 1;
+                }
+                grouped.places.push(number);
+            }
+            grouped
+        };
+        let all = [Some(5), None, Some(6), Some(5), None, Some(7), Some(6), Some(8), Some(5), None];
+        for cut in 0..=all.len() {
+            let (whole, halves) = (grouped(&all), vec![grouped(&all[..cut]), grouped(&all[cut..])]);
+            let joined = Grouped::joined(halves).expect("few groups");
+            assert_eq!((joined.keys, joined.sums, joined.places), (whole.keys, whole.sums, whole.places), "{cut}");
+        }
+        let many = |from: u32| grouped(&(from..from + GROUPS_MAX as u32).map(Some).collect::<Vec<_>>());
+        assert_eq!(Grouped::joined(vec![many(0), many(0)]).expect("the same ones").keys.len(), GROUPS_MAX);
+        assert!(matches!(Grouped::joined(vec![many(0), many(1)]), Err(AggregateFault::TooManyGroups)));
     }
 
     #[test]
