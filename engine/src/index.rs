@@ -41,14 +41,15 @@ use std::thread::{self, JoinHandle};
 
 use journal::disk::Disk;
 
+use crate::limits::INDEX_RUNS_MAX;
 use behind::{Frozen, Shared, Step, View, Workspace};
 use filter::Filter;
 use merge::{Merge, Source, pair_of};
 use mix::{mix, unmix};
 use tail::Tail;
 
-/// Frozen tails that may wait for the disk. A fourth is not frozen: the writer waits for the first of them, or, when the
-/// disk has failed, goes on in the active tail (see [`Index::is_full`]).
+/// Frozen tails that may wait for the disk, or for runs to be merged. A fourth is not frozen: the writer waits for the first
+/// of them, or, when the disk has failed, goes on in the active tail (see [`Index::is_full`]).
 const FROZEN_MAX: usize = 3;
 
 /// How an index is laid out.
@@ -57,7 +58,8 @@ pub struct Options {
     /// Pairs in memory before they are written as a run, from 1 to 2^28. Up to an eighth more may come before the next
     /// mark at no cost. Each of about three tails takes 60 bytes a pair.
     pub tail_pairs: usize,
-    /// Runs of about the same size that are merged into one, from 2 to 64.
+    /// Runs of about the same size that are merged into one, from 2 to 16: so few that among [`INDEX_RUNS_MAX`] runs there
+    /// are always enough to merge.
     pub fan_out: usize,
 }
 
@@ -110,7 +112,7 @@ impl Index {
     /// When the disk fails.
     pub fn open(disk: Arc<dyn Disk>, folder: &Path, options: Options) -> Result<Index, IndexFault> {
         assert!((1..=1 << 28).contains(&options.tail_pairs), "a tail has from 1 to 2^28 pairs");
-        assert!((2..=64).contains(&options.fan_out), "from 2 to 64 runs are merged into one");
+        assert!((2..=INDEX_RUNS_MAX / 8).contains(&options.fan_out), "from 2 to 16 runs are merged into one");
         let loaded = load::load(&*disk, folder)?;
         let threads_allowed = disk.allows_threads();
         let shared = Arc::new(Shared::new(disk, folder.to_path_buf(), options, loaded.covered, loaded.runs));
@@ -334,8 +336,12 @@ impl Index {
     /// Does all that the threads would do, where there are none.
     fn work_now(&mut self) {
         let Some(workspace) = &mut self.workspace else { return };
-        while behind::write_oldest(&self.shared, workspace) == Step::Done {}
-        while behind::merge_once(&self.shared, workspace) == Step::Done {}
+        loop {
+            while behind::write_oldest(&self.shared, workspace) == Step::Done {}
+            if behind::merge_once(&self.shared, workspace) != Step::Done {
+                return;
+            }
+        }
     }
 }
 

@@ -35,6 +35,9 @@ pub const DATED_CHUNK_ROWS: usize = 1_024;
 pub const ALERTS_MARK_ROWS: u64 = 1_000_000;
 /// Runs of an index that are merged into one.
 pub const INDEX_FAN_OUT: usize = 8;
+/// Runs of an index, each of which is two open files. What would be one more waits in memory until some are merged, and the
+/// writer with it. Merging that keeps up leaves about a dozen for each tier, of which a billion pairs make five.
+pub const INDEX_RUNS_MAX: usize = 128;
 /// Rows that an answer carries; what a request wants beyond them it reads.
 pub const ANSWER_ROWS_MAX: usize = 2 * ledger::limits::SPLIT_LEGS_MAX;
 /// Problems of one part of a data folder that `verify` tells one by one; of more it tells the number.

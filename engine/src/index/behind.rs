@@ -4,6 +4,9 @@
 //! change the index in the same way, [`Shared::install`]: write a manifest, then swap the view. What is in the view of a
 //! moment is never changed, so a look-up needs the lock only to pick the view up.
 //!
+//! Runs are open files, so there is a bound to them, [`INDEX_RUNS_MAX`]. A long merge stops now and then to merge the smaller
+//! runs that came meanwhile; where even that is too slow, tails wait for it, and the writer waits for tails.
+//!
 //! A failure is kept, shown by [`super::Index::fault`], and tried again; nothing leaves memory before it is in a manifest.
 
 use std::path::PathBuf;
@@ -19,6 +22,7 @@ use super::merge::{Merge, Pair, Source, pair_of};
 use super::run::{self, Chunk, Run};
 use super::tail::Tail;
 use super::{IndexFault, Options};
+use crate::limits::INDEX_RUNS_MAX;
 
 /// Blocks written in one go: 1 MiB is where the disk is near its full speed.
 const WRITE_BLOCKS: usize = 256;
@@ -28,7 +32,7 @@ const MERGE_BLOCKS: usize = 64;
 const RETRY: Duration = Duration::from_millis(500);
 /// Rest after each MiB that a merge has written, so that it never holds the disk for long.
 const PAUSE: Duration = Duration::from_millis(1);
-/// A merge does not rest when one tier has this many times the runs that it should.
+/// A merge does not rest while one tier has this many times the runs that it should.
 const BACKLOG: usize = 3;
 
 /// A tail that takes no more pairs.
@@ -65,6 +69,13 @@ pub struct State {
     /// True while runs are being merged.
     pub merging: bool,
     next_run: u64,
+}
+
+impl State {
+    /// True when a tail waits, and there is room for its run or no hope of any.
+    fn can_write(&self) -> bool {
+        !self.view.frozen.is_empty() && (self.view.runs.len() < INDEX_RUNS_MAX || self.merge_fault.is_some())
+    }
 }
 
 /// What the threads and the owner share.
@@ -179,12 +190,13 @@ impl Shared {
 
 /// What writing runs needs and leaves behind from one attempt to the next.
 pub struct Workspace {
-    chunk: Chunk,
+    /// Memory for writing: one is in use for each run that is being written.
+    chunks: Vec<Chunk>,
     pairs: Vec<Pair>,
     /// The run of the oldest frozen tail, when it was written but could not be installed. Its file stays: the manifest that
     /// names it may be the one on disk although replacing it has failed.
     tail_ready: Option<Arc<Run>>,
-    /// The same for a merge: what was merged, and what it gave.
+    /// The same for a merge: what was merged, and what it gave. Installed before anything else is chosen.
     merge_ready: Option<(Vec<Arc<Run>>, Arc<Run>)>,
 }
 
@@ -192,7 +204,7 @@ impl Workspace {
     /// Memory for writing tails of `pairs` pairs; it grows where that is not enough.
     pub fn new(pairs: usize) -> Workspace {
         Workspace {
-            chunk: Chunk::new(WRITE_BLOCKS),
+            chunks: vec![Chunk::new(WRITE_BLOCKS)],
             pairs: Vec::with_capacity(pairs),
             tail_ready: None,
             merge_ready: None,
@@ -203,7 +215,7 @@ impl Workspace {
 /// What became of a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// There was nothing to do.
+    /// There was nothing to do, or nothing that can be done before runs are merged.
     Idle,
     /// It was done.
     Done,
@@ -220,7 +232,7 @@ pub fn write_tails(shared: &Shared) {
     shared.state().spare.push(spare);
     loop {
         let mut state = shared.state();
-        while state.view.frozen.is_empty() && !shared.stopped() {
+        while !state.can_write() && !shared.stopped() {
             state = shared.wait(state);
         }
         drop(state);
@@ -233,10 +245,16 @@ pub fn write_tails(shared: &Shared) {
     }
 }
 
-/// Makes the oldest frozen tail a run.
+/// Makes the oldest frozen tail a run. Fails when there are as many as may be and merging them has failed.
 pub fn write_oldest(shared: &Shared, workspace: &mut Workspace) -> Step {
-    let Some(frozen) = shared.state().view.frozen.first().cloned() else { return Step::Idle };
-    let outcome = write_tail(shared, &frozen, workspace);
+    let state = shared.state();
+    let Some(frozen) = state.view.frozen.first().filter(|_| state.can_write()).cloned() else { return Step::Idle };
+    let obstacle = state.merge_fault.clone().filter(|_| state.view.runs.len() >= INDEX_RUNS_MAX);
+    drop(state);
+    let outcome = match obstacle {
+        Some(fault) => Err(fault),
+        None => write_tail(shared, &frozen, workspace).map_err(Arc::new),
+    };
     let step = if outcome.is_ok() { Step::Done } else { Step::Failed };
     // Nobody else has it any more, but for a look-up of this very moment; its memory is then made anew when it is needed.
     let mut tail = if step == Step::Done { Arc::into_inner(frozen).map(|frozen| frozen.tail) } else { None };
@@ -246,7 +264,7 @@ pub fn write_oldest(shared: &Shared, workspace: &mut Workspace) -> Step {
     let mut state = shared.state();
     state.spare.extend(tail);
     state.write_failures += u64::from(step == Step::Failed);
-    state.write_fault = outcome.err().map(Arc::new);
+    state.write_fault = outcome.err();
     drop(state);
     shared.notify();
     step
@@ -264,7 +282,7 @@ fn write_tail(shared: &Shared, frozen: &Arc<Frozen>, workspace: &mut Workspace) 
             if pairs.is_empty() {
                 None
             } else {
-                build(shared, &mut workspace.chunk, pairs.len() as u64, |build| {
+                build(shared, &mut workspace.chunks[0], pairs.len() as u64, |build| {
                     pairs.iter().try_for_each(|&pair| build.push(pair).map(|_| ())).map(|()| true)
                 })?
             }
@@ -292,7 +310,7 @@ pub fn merge_runs(shared: &Shared) {
             Step::Failed => shared.pause(RETRY),
             Step::Idle => {
                 let mut state = shared.state();
-                while choose(&state.view.runs, &shared.options).is_none() && !shared.stopped() {
+                while choose(&state.view.runs, usize::MAX, &shared.options).is_none() && !shared.stopped() {
                     state = shared.wait(state);
                 }
             }
@@ -306,16 +324,12 @@ pub fn merge_runs(shared: &Shared) {
 /// Merges one set of runs, if any tier has too many.
 pub fn merge_once(shared: &Shared, workspace: &mut Workspace) -> Step {
     let mut state = shared.state();
-    let view = Arc::clone(&state.view);
-    let chosen = choose(&view.runs, &shared.options);
-    if chosen.is_none() && workspace.merge_ready.is_none() {
+    if workspace.merge_ready.is_none() && choose(&state.view.runs, usize::MAX, &shared.options).is_none() {
         return Step::Idle;
     }
     state.merging = true;
     drop(state);
-    // A merge must not keep the tails of its beginning in memory.
-    drop(view);
-    let outcome = merge(shared, chosen, workspace);
+    let outcome = merge_below(shared, usize::MAX, workspace);
     let step = if outcome.is_ok() { Step::Done } else { Step::Failed };
     let mut state = shared.state();
     state.merging = false;
@@ -325,26 +339,34 @@ pub fn merge_once(shared: &Shared, workspace: &mut Workspace) -> Step {
     step
 }
 
-fn merge(shared: &Shared, chosen: Option<Chosen>, workspace: &mut Workspace) -> Result<(), IndexFault> {
-    let (runs, run) = match (workspace.merge_ready.take(), chosen) {
-        (Some(ready), _) => ready,
-        (None, Some(chosen)) => match write_merged(shared, &chosen, &mut workspace.chunk)? {
-            Some(run) => (chosen.runs, run),
-            None => return Ok(()),
-        },
-        (None, None) => return Ok(()),
+/// Merges one set of runs of a tier below this one. False when there is none, or the index stops before it is done.
+fn merge_below(shared: &Shared, tier: usize, workspace: &mut Workspace) -> Result<bool, IndexFault> {
+    let (runs, run) = match workspace.merge_ready.take() {
+        Some(ready) => ready,
+        None => {
+            // The view is let go at once: a merge must not keep the tails of its beginning in memory.
+            let chosen = choose(&shared.state().view.runs, tier, &shared.options);
+            let Some(chosen) = chosen else { return Ok(false) };
+            let Some(run) = write_merged(shared, &chosen, workspace)? else { return Ok(false) };
+            (chosen.runs, run)
+        }
     };
-    let installed = shared.install(|view, _| {
+    let installed = install_merged(shared, &runs, &run);
+    if installed.is_err() {
+        workspace.merge_ready = Some((runs, run));
+    }
+    installed.map(|()| true)
+}
+
+/// Puts a run in the place of those that it was merged from.
+fn install_merged(shared: &Shared, runs: &[Arc<Run>], run: &Arc<Run>) -> Result<(), IndexFault> {
+    shared.install(|view, _| {
         let before = view.runs.len();
         view.runs.retain(|run| !runs.iter().any(|other| other.number == run.number));
         assert_eq!(view.runs.len() + runs.len(), before, "only merging takes runs away");
         // Before the runs of later tails, which are what look-ups that find something mostly want.
-        view.runs.insert(0, Arc::clone(&run));
-    });
-    if let Err(fault) = installed {
-        workspace.merge_ready = Some((runs, run));
-        return Err(fault);
-    }
+        view.runs.insert(0, Arc::clone(run));
+    })?;
     for run in runs {
         // What cannot be removed now is removed by the next opening.
         let _ = shared.disk.remove(&run::file_path(&shared.folder, run.number));
@@ -352,24 +374,29 @@ fn merge(shared: &Shared, chosen: Option<Chosen>, workspace: &mut Workspace) -> 
     Ok(())
 }
 
-/// Writes the run that the chosen ones give together. `None` when the index stops before it is done.
-fn write_merged(shared: &Shared, chosen: &Chosen, chunk: &mut Chunk) -> Result<Option<Arc<Run>>, IndexFault> {
+/// Writes the run that the chosen ones give together; now and then, it first merges what came meanwhile. `None` when the
+/// index stops before it is done.
+fn write_merged(shared: &Shared, chosen: &Chosen, workspace: &mut Workspace) -> Result<Option<Arc<Run>>, IndexFault> {
     let pairs = chosen.runs.iter().map(|run| run.pairs).sum();
     let sources = chosen.runs.iter().map(|run| Source::run(run, MERGE_BLOCKS)).collect();
     let mut merge = Merge::new(sources)?;
-    build(shared, chunk, pairs, |build| {
+    let mut chunk = workspace.chunks.pop().unwrap_or_else(|| Chunk::new(WRITE_BLOCKS));
+    let run = build(shared, &mut chunk, pairs, |build| {
         while let Some(pair) = merge.next()? {
             if build.push(pair)? {
+                while merge_below(shared, chosen.tier, workspace)? {}
                 if shared.stopped() {
                     return Ok(false);
                 }
-                if !chosen.backlog && shared.disk.allows_threads() {
+                if shared.disk.allows_threads() && !is_behind(shared) {
                     shared.pause(PAUSE);
                 }
             }
         }
         Ok(true)
-    })
+    });
+    workspace.chunks.push(chunk);
+    run
 }
 
 /// Writes a run with what `fill` puts into it. When `fill` gives up by answering false, or anything fails, the file is
@@ -394,21 +421,33 @@ fn build(
 /// Runs to be merged.
 struct Chosen {
     runs: Vec<Arc<Run>>,
-    /// Some tier has far too many runs: no time to rest.
-    backlog: bool,
+    /// Their tier.
+    tier: usize,
 }
 
-/// The runs to merge next: the oldest of the lowest tier that has enough of them.
-fn choose(runs: &[Arc<Run>], options: &Options) -> Option<Chosen> {
+/// The runs to merge next: the oldest of the lowest tier that has enough of them, if it is below this one.
+fn choose(runs: &[Arc<Run>], below: usize, options: &Options) -> Option<Chosen> {
+    let mut tiers = tiers(runs, options);
+    tiers.truncate(below);
+    let tier = tiers.iter().position(|tier| tier.len() >= options.fan_out)?;
+    Some(Chosen { runs: tiers[tier].iter().take(options.fan_out).map(|&run| Arc::clone(run)).collect(), tier })
+}
+
+/// True when some tier has far too many runs: no time to rest.
+fn is_behind(shared: &Shared) -> bool {
+    let most = BACKLOG * shared.options.fan_out;
+    tiers(&shared.state().view.runs, &shared.options).iter().any(|tier| tier.len() >= most)
+}
+
+/// The runs by their tiers, oldest first.
+fn tiers<'a>(runs: &'a [Arc<Run>], options: &Options) -> Vec<Vec<&'a Arc<Run>>> {
     let mut tiers: Vec<Vec<&Arc<Run>>> = Vec::new();
     for run in runs {
         let tier = tier_of(run.pairs, options);
         tiers.resize_with(tiers.len().max(tier + 1), Vec::new);
         tiers[tier].push(run);
     }
-    let backlog = tiers.iter().any(|tier| tier.len() >= BACKLOG * options.fan_out);
-    let tier = tiers.into_iter().find(|tier| tier.len() >= options.fan_out)?;
-    Some(Chosen { runs: tier.into_iter().take(options.fan_out).cloned().collect(), backlog })
+    tiers
 }
 
 /// The tier of a run by its size: what tails give is tier 0, what `fan_out` runs of a tier give is at most one tier above.

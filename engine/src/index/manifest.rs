@@ -25,7 +25,7 @@ pub const NAME: &str = "manifest";
 pub const NAME_NEW: &str = "manifest.new";
 const MAGIC: &[u8; 8] = b"florinix";
 const VERSION: u32 = 1;
-/// No index has more runs: a thousand tables that wait for merging, each of hundreds of thousands of pairs.
+/// No manifest has more runs: those of before there was [`crate::limits::INDEX_RUNS_MAX`] may have more than that.
 const RUNS_MAX: usize = 1 << 16;
 
 /// What the file says.
@@ -50,7 +50,7 @@ impl Manifest {
     }
 
     fn encode(&self) -> Vec<u8> {
-        assert!(self.runs.len() <= RUNS_MAX, "merging has not kept up for days");
+        assert!(self.runs.len() <= RUNS_MAX, "tails wait for merging before there are so many");
         let mut bytes = MAGIC.to_vec();
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend((self.runs.len() as u32).to_le_bytes());

@@ -1,7 +1,8 @@
 //! The whole index against a model that is too simple to be wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicBool;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use journal::disk::{Access, Failure, File, MemoryDisk, RealDisk};
 
@@ -85,6 +86,8 @@ struct ThreadedDisk {
     memory: MemoryDisk,
     full: AtomicBool,
     stuck: AtomicBool,
+    /// What is done before the next file is made.
+    before_file: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl ThreadedDisk {
@@ -93,7 +96,12 @@ impl ThreadedDisk {
             memory: MemoryDisk::new(),
             full: AtomicBool::new(false),
             stuck: AtomicBool::new(false),
+            before_file: Mutex::new(None),
         })
+    }
+
+    fn before_file(&self, what: impl FnOnce() + Send + 'static) {
+        *self.before_file.lock().unwrap() = Some(Box::new(what));
     }
 }
 
@@ -101,6 +109,10 @@ impl Disk for ThreadedDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
         if access != Access::Read && self.full.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
+        }
+        let before = if access == Access::Create { self.before_file.lock().unwrap().take() } else { None };
+        if let Some(before) = before {
+            before();
         }
         self.memory.open(path, access)
     }
@@ -294,6 +306,102 @@ fn a_run_is_written_once() {
     disk.stuck.store(false, Ordering::SeqCst);
     while index.flush().is_err() {}
     assert_eq!((runs(&*disk).len(), index.stats().runs, index.covered()), (1, 1, 1));
+}
+
+/// Proves that runs do not pile up without bound when they cannot be merged: until there are so many, nothing is amiss; then the
+/// owner is told to stop, and why, and no pair is lost.
+#[test]
+fn runs_that_cannot_be_merged_are_bounded() {
+    let disk = ThreadedDisk::new();
+    let mut random = Random(13);
+    let mut model = Model::default();
+    let mut index = Index::open(disk.clone(), Path::new(FOLDER), SMALL).unwrap();
+    model.feed(&mut index, &mut random, SMALL.tail_pairs, 1 << 40);
+    index.flush().unwrap();
+    let damaged = runs(&*disk).remove(0);
+    let bytes = disk.memory.contents(&damaged).unwrap();
+    disk.memory.open(&damaged, Access::Create).unwrap().write_at(&[bytes[80] ^ 1], 80).unwrap();
+    for runs in 2..=INDEX_RUNS_MAX {
+        model.feed(&mut index, &mut random, SMALL.tail_pairs, 1 << 40);
+        assert_eq!(index.flush().unwrap(), model.pairs.len() as u64);
+        assert_eq!(index.stats().runs, runs);
+        assert!(!index.is_full() && index.fault().is_none());
+    }
+    while !index.is_full() {
+        model.feed(&mut index, &mut random, 10, 1 << 40);
+        assert!(
+            model.pairs.len() < (INDEX_RUNS_MAX + 10) * SMALL.tail_pairs,
+            "the memory for waiting pairs is bounded"
+        );
+    }
+    assert_eq!(index.stats().runs, INDEX_RUNS_MAX);
+    let fault = index.fault().unwrap();
+    assert!(fault.contains(damaged.to_str().unwrap()), "{fault}");
+    let refused = index.flush().unwrap_err();
+    assert!(refused.to_string().contains(damaged.to_str().unwrap()), "{refused}");
+    disk.memory.open(&damaged, Access::Create).unwrap().write_at(&[bytes[80]], 80).unwrap();
+    while index.flush().is_err() {}
+    assert_eq!((index.covered(), index.fault()), (model.pairs.len() as u64, None));
+    model.check(&index);
+}
+
+/// Proves that a writer that is faster than the merging waits for it, and that then everything goes on.
+#[test]
+fn tails_wait_for_runs_to_be_merged() {
+    let disk = Arc::new(MemoryDisk::new());
+    let shared = Shared::new(disk, PathBuf::from(FOLDER), SMALL, 0, Vec::new());
+    let mut workspace = Workspace::new(SMALL.tail_pairs);
+    for tail in 0..INDEX_RUNS_MAX as u64 + 1 {
+        freeze(&shared, tail, 1);
+    }
+    for _ in 0..INDEX_RUNS_MAX {
+        assert!(behind::write_oldest(&shared, &mut workspace) == Step::Done);
+    }
+    assert!(behind::write_oldest(&shared, &mut workspace) == Step::Idle, "there are as many runs as may be");
+    assert_eq!(shared.state().view.runs.len(), INDEX_RUNS_MAX);
+    assert!(behind::merge_once(&shared, &mut workspace) == Step::Done);
+    assert!(behind::write_oldest(&shared, &mut workspace) == Step::Done);
+    assert_eq!(shared.state().covered, INDEX_RUNS_MAX as u64 + 1);
+}
+
+/// Freezes a tail of so many pairs.
+fn freeze(shared: &Shared, tail: u64, pairs: u64) {
+    let mut pairs_of = Tail::with_capacity(pairs as usize);
+    (0..pairs).for_each(|pair| pairs_of.insert(mix(tail << 32 | pair), pair));
+    let mut state = shared.state();
+    let mut view = View { frozen: state.view.frozen.clone(), runs: state.view.runs.clone() };
+    view.frozen.push(Arc::new(Frozen { tail: pairs_of, mark: tail + 1 }));
+    state.view = Arc::new(view);
+}
+
+/// Proves that runs that come during a long merge are merged during it.
+#[test]
+fn a_long_merge_keeps_small_ones_waiting_for_a_moment_only() {
+    let disk = ThreadedDisk::new();
+    let shared = Arc::new(Shared::new(disk.clone(), PathBuf::from(FOLDER), SMALL, 0, Vec::new()));
+    let mut workspace = Workspace::new(SMALL.tail_pairs);
+    let fan_out = SMALL.fan_out as u64;
+    // Together more than is written in one go.
+    for tail in 0..fan_out {
+        freeze(&shared, tail, 40_000);
+        assert!(behind::write_oldest(&shared, &mut workspace) == Step::Done);
+    }
+    let runs_at_small_merge = Arc::new(AtomicUsize::new(0));
+    let (noted, during, next) = (Arc::clone(&runs_at_small_merge), Arc::clone(&shared), disk.clone());
+    disk.before_file(move || {
+        for tail in fan_out..2 * fan_out {
+            freeze(&during, tail, 1);
+            behind::write_oldest(&during, &mut Workspace::new(1));
+        }
+        next.before_file(move || {
+            noted.store(during.state().view.runs.len(), Ordering::SeqCst);
+        });
+    });
+    assert!(behind::merge_once(&shared, &mut workspace) == Step::Done);
+    assert_eq!(runs_at_small_merge.load(Ordering::SeqCst), 2 * SMALL.fan_out, "the long merge was not done by then");
+    let mut pairs: Vec<u64> = shared.state().view.runs.iter().map(|run| run.pairs).collect();
+    pairs.sort_unstable();
+    assert_eq!(pairs, [fan_out, fan_out * 40_000]);
 }
 
 /// Proves that an index with a damaged or missing manifest or run is emptied when opened, whatever is wrong with it, and
