@@ -19,6 +19,8 @@
 mod behind;
 pub(crate) mod manifest;
 pub(crate) mod run;
+#[cfg(test)]
+mod tests;
 
 use crate::index::IndexFault;
 use crate::rows::{Rows, RowsFault};
@@ -39,6 +41,8 @@ pub const CHUNKS_A_RUN: usize = 16;
 pub const WAITING_MAX: usize = 64;
 /// Runs of about the same size that are merged into one.
 pub const FAN_OUT: usize = 8;
+/// Runs that there may be, each of which is an open file. What would be one more waits until some are merged.
+pub const RUNS_MAX: usize = 128;
 /// Entries that a row has at most.
 const ENTRIES_A_ROW: usize = 4;
 
@@ -197,6 +201,12 @@ impl State {
             return Some(count);
         }
         (count >= CHUNKS_A_RUN && again).then_some(CHUNKS_A_RUN)
+    }
+
+    /// The number of the next run.
+    fn number(&mut self) -> u64 {
+        self.next_run += 1;
+        self.next_run - 1
     }
 
     fn seal(&mut self) {

@@ -33,6 +33,8 @@ pub mod reading;
 pub mod replay;
 pub mod rows;
 pub mod scrub;
+#[cfg(test)]
+mod threaded_disk;
 pub mod verify;
 pub mod writer;
 

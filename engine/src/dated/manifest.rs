@@ -18,7 +18,7 @@ use std::path::Path;
 
 const MAGIC: &[u8; 8] = b"florindt";
 const VERSION: u32 = 1;
-/// Runs that a manifest can name; merging keeps them to some dozens.
+/// No manifest names more runs: those of before there was [`super::RUNS_MAX`] may have more than that.
 const RUNS_MAX: usize = 1 << 12;
 
 /// What the file says.
@@ -45,7 +45,7 @@ impl Manifest {
     }
 
     fn encode(&self) -> Vec<u8> {
-        assert!(self.runs.len() <= RUNS_MAX, "merging has not kept up for days");
+        assert!(self.runs.len() <= RUNS_MAX, "chunks wait for merging before there are so many");
         let mut bytes = MAGIC.to_vec();
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend((self.runs.len() as u32).to_le_bytes());

@@ -1,12 +1,12 @@
 //! The whole index against a model that is too simple to be wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 
-use journal::disk::{Access, Failure, File, MemoryDisk, RealDisk};
+use journal::disk::{Access, Failure, MemoryDisk, RealDisk};
 
 use super::*;
+use crate::threaded_disk::ThreadedDisk;
 
 const FOLDER: &str = "/data/references";
 
@@ -77,65 +77,6 @@ impl Model {
         let mut visited = BTreeSet::new();
         index.visit(|key, value| assert!(visited.insert((key, value)), "visited twice")).unwrap();
         assert_eq!(visited, self.pairs.iter().copied().collect());
-    }
-}
-
-/// A disk of memory that allows threads, on which no file can be written while `full` is set, and none be renamed while
-/// `stuck` is.
-struct ThreadedDisk {
-    memory: MemoryDisk,
-    full: AtomicBool,
-    stuck: AtomicBool,
-    /// What is done before the next file is made.
-    before_file: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-}
-
-impl ThreadedDisk {
-    fn new() -> Arc<ThreadedDisk> {
-        Arc::new(ThreadedDisk {
-            memory: MemoryDisk::new(),
-            full: AtomicBool::new(false),
-            stuck: AtomicBool::new(false),
-            before_file: Mutex::new(None),
-        })
-    }
-
-    fn before_file(&self, what: impl FnOnce() + Send + 'static) {
-        *self.before_file.lock().unwrap() = Some(Box::new(what));
-    }
-}
-
-impl Disk for ThreadedDisk {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>> {
-        if access != Access::Read && self.full.load(Ordering::SeqCst) {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        let before = if access == Access::Create { self.before_file.lock().unwrap().take() } else { None };
-        if let Some(before) = before {
-            before();
-        }
-        self.memory.open(path, access)
-    }
-    fn exists(&self, path: &Path) -> io::Result<bool> {
-        self.memory.exists(path)
-    }
-    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        self.memory.list(folder)
-    }
-    fn create_folder(&self, folder: &Path) -> io::Result<()> {
-        self.memory.create_folder(folder)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.memory.remove(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        if self.stuck.load(Ordering::SeqCst) {
-            return Err(io::Error::other("renaming fails"));
-        }
-        self.memory.rename(from, to)
-    }
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        self.memory.sync_folder(folder)
     }
 }
 
