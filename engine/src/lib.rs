@@ -35,6 +35,7 @@ pub mod rows;
 pub mod scrub;
 #[cfg(test)]
 mod threaded_disk;
+mod tiers;
 pub mod verify;
 pub mod writer;
 

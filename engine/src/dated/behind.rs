@@ -4,6 +4,7 @@ use super::manifest::Manifest;
 use super::run::{self, Build, Run};
 use super::{CHUNKS_A_RUN, Chunk, Entry, FAN_OUT, Mark, RUNS_MAX, Shared, State};
 use crate::index::IndexFault;
+use crate::tiers::{Chosen, Tiers};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
@@ -28,7 +29,9 @@ pub fn work(shared: &Shared) {
 
 /// Does what is due: writes what waits, then merges. What fails is tried again with the next chunk or checkpoint.
 pub fn work_once(shared: &Shared) {
-    let Some(_) = shared.state().due() else { return };
+    if shared.state().due().is_none() {
+        return;
+    }
     // With as many runs as may be, some are merged first.
     let room = if has_room(shared) { Ok(()) } else { merge(shared, usize::MAX) };
     let outcome = room.and_then(|()| write(shared)).and_then(|()| merge(shared, usize::MAX));
@@ -86,7 +89,8 @@ fn write_run(shared: &Shared, count: usize) -> Result<(), IndexFault> {
 pub fn merge(shared: &Shared, below: usize) -> Result<(), IndexFault> {
     loop {
         let runs = Arc::clone(&shared.state().runs);
-        let Some(chosen) = choose(&runs, below, shared.chunk_rows) else { return Ok(()) };
+        let chosen = tiers(shared.chunk_rows).choose(&runs, |run| run.entries, below);
+        let Some(chosen) = chosen else { return Ok(()) };
         drop(runs);
         let number = shared.state().number();
         let Some(made) = kept(shared, number, merged(shared, &chosen, number))? else { return Ok(()) };
@@ -102,7 +106,7 @@ pub fn merge(shared: &Shared, below: usize) -> Result<(), IndexFault> {
 }
 
 /// Writes the run that these give together; now and then, it first does what came meanwhile. `None` when all is to end.
-fn merged(shared: &Shared, chosen: &Chosen, number: u64) -> Result<Option<Run>, IndexFault> {
+fn merged(shared: &Shared, chosen: &Chosen<Run>, number: u64) -> Result<Option<Run>, IndexFault> {
     let mut build = Build::new(&*shared.disk, &shared.folder, number)?;
     // Of each run: its entries, and the last one that was taken, whose sums are taken off again.
     let mut scans: Vec<_> = chosen.runs.iter().map(|run| (run.scan(), None::<Entry>)).collect();
@@ -163,32 +167,7 @@ fn install(
     Ok(state)
 }
 
-/// Runs to be merged.
-struct Chosen {
-    runs: Vec<Arc<Run>>,
-    /// Their tier.
-    tier: usize,
-}
-
-/// The runs to merge next: those of the lowest tier that has enough of them, if it is below this one.
-fn choose(runs: &[Arc<Run>], below: usize, chunk_rows: usize) -> Option<Chosen> {
-    let mut tiers: Vec<Vec<Arc<Run>>> = Vec::new();
-    for run in runs {
-        let tier = tier_of(run.entries, chunk_rows);
-        tiers.resize_with(tiers.len().max(tier + 1), Vec::new);
-        tiers[tier].push(Arc::clone(run));
-    }
-    tiers.truncate(below);
-    let tier = tiers.iter().position(|tier| tier.len() >= FAN_OUT)?;
-    Some(Chosen { runs: tiers.swap_remove(tier), tier })
-}
-
-fn tier_of(entries: u64, chunk_rows: usize) -> usize {
-    let mut tier = 0;
-    let mut most = (CHUNKS_A_RUN * chunk_rows * super::ENTRIES_A_ROW) as u64 * 2;
-    while entries > most {
-        tier += 1;
-        most = most.saturating_mul(FAN_OUT as u64);
-    }
-    tier
+/// The tiers of runs, where a chunk has so many rows.
+fn tiers(chunk_rows: usize) -> Tiers {
+    Tiers { lowest_most: (CHUNKS_A_RUN * chunk_rows * super::ENTRIES_A_ROW) as u64 * 2, fan_out: FAN_OUT }
 }

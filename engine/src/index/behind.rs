@@ -23,6 +23,7 @@ use super::run::{self, Chunk, Run};
 use super::tail::Tail;
 use super::{IndexFault, Options};
 use crate::limits::INDEX_RUNS_MAX;
+use crate::tiers::{Chosen, Tiers};
 
 /// Blocks written in one go: 1 MiB is where the disk is near its full speed.
 const WRITE_BLOCKS: usize = 256;
@@ -376,7 +377,11 @@ fn install_merged(shared: &Shared, runs: &[Arc<Run>], run: &Arc<Run>) -> Result<
 
 /// Writes the run that the chosen ones give together; now and then, it first merges what came meanwhile. `None` when the
 /// index stops before it is done.
-fn write_merged(shared: &Shared, chosen: &Chosen, workspace: &mut Workspace) -> Result<Option<Arc<Run>>, IndexFault> {
+fn write_merged(
+    shared: &Shared,
+    chosen: &Chosen<Run>,
+    workspace: &mut Workspace,
+) -> Result<Option<Arc<Run>>, IndexFault> {
     let pairs = chosen.runs.iter().map(|run| run.pairs).sum();
     let sources = chosen.runs.iter().map(|run| Source::run(run, MERGE_BLOCKS)).collect();
     let mut merge = Merge::new(sources)?;
@@ -418,45 +423,21 @@ fn build(
     Ok(outcome?.map(Arc::new))
 }
 
-/// Runs to be merged.
-struct Chosen {
-    runs: Vec<Arc<Run>>,
-    /// Their tier.
-    tier: usize,
+/// The tiers of runs: what tails give is in the lowest.
+fn tiers(options: &Options) -> Tiers {
+    Tiers { lowest_most: options.tail_pairs as u64 * 2, fan_out: options.fan_out }
 }
 
 /// The runs to merge next: the oldest of the lowest tier that has enough of them, if it is below this one.
-fn choose(runs: &[Arc<Run>], below: usize, options: &Options) -> Option<Chosen> {
-    let mut tiers = tiers(runs, options);
-    tiers.truncate(below);
-    let tier = tiers.iter().position(|tier| tier.len() >= options.fan_out)?;
-    Some(Chosen { runs: tiers[tier].iter().take(options.fan_out).map(|&run| Arc::clone(run)).collect(), tier })
+fn choose(runs: &[Arc<Run>], below: usize, options: &Options) -> Option<Chosen<Run>> {
+    let mut chosen = tiers(options).choose(runs, |run| run.pairs, below)?;
+    chosen.runs.truncate(options.fan_out);
+    Some(chosen)
 }
 
 /// True when some tier has far too many runs: no time to rest.
 fn is_behind(shared: &Shared) -> bool {
     let most = BACKLOG * shared.options.fan_out;
-    tiers(&shared.state().view.runs, &shared.options).iter().any(|tier| tier.len() >= most)
-}
-
-/// The runs by their tiers, oldest first.
-fn tiers<'a>(runs: &'a [Arc<Run>], options: &Options) -> Vec<Vec<&'a Arc<Run>>> {
-    let mut tiers: Vec<Vec<&Arc<Run>>> = Vec::new();
-    for run in runs {
-        let tier = tier_of(run.pairs, options);
-        tiers.resize_with(tiers.len().max(tier + 1), Vec::new);
-        tiers[tier].push(run);
-    }
-    tiers
-}
-
-/// The tier of a run by its size: what tails give is tier 0, what `fan_out` runs of a tier give is at most one tier above.
-fn tier_of(pairs: u64, options: &Options) -> usize {
-    let mut tier = 0;
-    let mut most = options.tail_pairs as u64 * 2;
-    while pairs > most {
-        tier += 1;
-        most = most.saturating_mul(options.fan_out as u64);
-    }
-    tier
+    let tiers = tiers(&shared.options).split(&shared.state().view.runs, |run| run.pairs);
+    tiers.iter().any(|tier| tier.len() >= most)
 }
