@@ -14,7 +14,7 @@ import argparse, json, os, resource, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
 from florin import Count, Server, binary
-from load import memory
+from load import files, memory
 
 # What memory may grow by for each transaction: a fingerprint of its reference in the filter, with room to grow (see ARCHITECTURE.md,
 # "Memory and disk"), and for each balance that a minute of the bench makes.
@@ -27,17 +27,9 @@ SEGMENTS_MAX = 256 + 8
 FILES_SPARE = 64
 
 
-def files(pid):
-    """How many segments of the journal are open, and how many other files."""
-    folder = f"/proc/{pid}/fd"
-    names = []
-    for number in os.listdir(folder):
-        try:
-            names.append(os.readlink(os.path.join(folder, number)))
-        except FileNotFoundError:
-            pass  # closed meanwhile
-    segments = sum(name.endswith(".seg") for name in names)
-    return segments, len(names) - segments
+def segments(pid):
+    """How many segments of the journal are open."""
+    return sum(os.path.basename(os.path.realpath(file.path)).endswith(".seg") for file in os.scandir(f"/proc/{pid}/fd"))
 
 
 def bench(server, options, *more):
@@ -56,13 +48,14 @@ def minute(server, options, number, rate, seed):
     pid = server.process.pid
     own, resident = memory(pid)
     latency = outcome["latency"]
-    segments, others = files(pid)
+    read = segments(pid)
+    others = files(pid) - read
     failed = sum(failure["requests"] for failure in outcome["failures"]) + outcome["requests_never_sent"]
     threads = len(os.listdir(f"/proc/{pid}/task"))
     print(f"{number:4} min {outcome['transactions_per_second']:9.0f}/s  p50 {latency['p50_microseconds'] / 1000:7.2f}  "
           f"p99 {latency['p99_microseconds'] / 1000:7.2f}  max {latency['max_microseconds'] / 1000:8.2f} ms  own {own >> 20:5} MB  "
-          f"resident {resident >> 20:6} MB  segments {segments:3}  files {others:4}  threads {threads:3}  failed {failed}", flush=True)
-    return {"own": own, "segments": segments, "files": others, "done": outcome["transactions"], "failed": failed}
+          f"resident {resident >> 20:6} MB  segments {read:3}  files {others:4}  threads {threads:3}  failed {failed}", flush=True)
+    return {"own": own, "segments": read, "files": others, "done": outcome["transactions"], "failed": failed}
 
 
 def main():
